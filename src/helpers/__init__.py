@@ -1,0 +1,28 @@
+"""Helpers of the book "PyTorch layers": what several pages would otherwise repeat.
+
+Part of the distribution ``torch-layers-book``, installed from the book's repository.
+"""
+
+from helpers import figures
+from helpers._check import Verdict, check
+from helpers._compare import assert_same, assert_shape
+from helpers._digits import digits
+from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
+from helpers._inspect import ParameterCount, output_shape, parameter_count
+from helpers._session import begin
+
+__all__ = [
+    "ParameterCount",
+    "Verdict",
+    "assert_same",
+    "assert_shape",
+    "begin",
+    "check",
+    "digits",
+    "draw_grid",
+    "draw_normalized_axes",
+    "draw_runs",
+    "figures",
+    "output_shape",
+    "parameter_count",
+]
