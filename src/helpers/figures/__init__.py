@@ -1,0 +1,19 @@
+"""Interactive figures: custom elements in plain JavaScript, drawn from torch's rules.
+
+A figure is shown when it is a cell's last expression, in a notebook and in the book
+alike; ``figure.live()`` gives a widget whose traits move the picture. Each ``NAME.py``
+has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
+"""
+
+from helpers.figures._figure import ELEMENTS, Figure, script, tokens
+from helpers.figures.normalized_axes import NormalizedAxes
+from helpers.figures.running_statistics import RunningStatistics
+
+__all__ = [
+    "ELEMENTS",
+    "Figure",
+    "NormalizedAxes",
+    "RunningStatistics",
+    "script",
+    "tokens",
+]

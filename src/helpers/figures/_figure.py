@@ -1,0 +1,159 @@
+"""What every interactive figure shares on Python's side: state, MIME bundle, script."""
+
+import base64
+import html
+import io
+import json
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+ELEMENTS = {
+    "normalized_axes": "nn-normalized-axes",
+    "running_statistics": "nn-running-statistics",
+}
+
+
+@cache
+def tokens() -> dict[str, dict[str, str]]:
+    """The colors by theme (``light``, ``dark``) and role, shared with the JS.
+
+    >>> tokens()["light"]["input"]
+    '#1c3f7c'
+    """
+    text = (files("helpers") / "figures" / "tokens.json").read_text("utf8")
+    colors: dict[str, dict[str, str]] = json.loads(text)
+    return colors
+
+
+@cache
+def script(name: str | None = None) -> str:
+    """The JavaScript of one figure with the shared core, or of all figures.
+
+    It is a classic script without dependencies; loading it twice does no harm.
+    Comment lines and indents are removed.
+
+    Args:
+        name: a key of ``ELEMENTS``, or None for every figure.
+
+    Raises:
+        ValueError: no figure has that name.
+
+    >>> len(script("normalized_axes")) < len(script())
+    True
+    """
+    if name is not None and name not in ELEMENTS:
+        raise ValueError(f"name is {name!r}: allowed are {', '.join(ELEMENTS)}, None")
+    folder = files("helpers") / "figures"
+    names = ["core", *([name] if name else ELEMENTS)]
+    text = "\n".join((folder / f"{n}.js").read_text("utf8") for n in names)
+    lines = (line.strip() for line in text.splitlines())
+    text = "\n".join(s for s in lines if s and not s.startswith("//"))
+    used = set(re.findall(r"var\(--([a-z-]+)\)", text))
+    colors = ",".join(
+        f'{theme}:"{"".join(f"--{k}:{v};" for k, v in roles.items() if k in used)}"'
+        for theme, roles in tokens().items()
+    )
+    return text.replace("/*TOKENS*/{}", f"{{{colors}}}") + "\n"
+
+
+class Figure:
+    """An interactive figure: shown when it is a cell's last expression.
+
+    ``state`` is what travels to the page, as JSON; what equals the figure's default
+    is left out.
+    """
+
+    name: ClassVar[str]
+    defaults: ClassVar[dict[str, Any]]
+    traits: ClassVar[tuple[str, ...]]
+    allowed: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._full = {**self.defaults, **state}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What differs from the figure's defaults."""
+        return {k: v for k, v in self._full.items() if v != self.defaults[k]}
+
+    @property
+    def layer(self) -> nn.Module:
+        """The ``torch.nn`` module the figure shows now."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Figure":
+        """The figure of a state as the page sends it."""
+        figure = cls.__new__(cls)
+        Figure.__init__(figure, state)
+        return figure
+
+    def rows(self) -> tuple[str, list[tuple[str, str]]]:
+        """Caption and rows of the table shown where scripts do not run."""
+        raise NotImplementedError
+
+    def draw(self, canvas: "Canvas") -> None:
+        """Draw this very state with matplotlib."""
+        raise NotImplementedError
+
+    def fallback(self) -> str:
+        """A readable HTML table: GitHub's preview, a blocked script, a printer."""
+        caption, rows = self.rows()
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(a)}</th><td>{html.escape(b)}</td></tr>'
+            for a, b in rows
+        )
+        return f"<table><caption>{html.escape(caption)}</caption>{body}</table>"
+
+    def png(self) -> bytes:
+        """This state as a small PNG, the same bytes on each call."""
+        import matplotlib as mpl
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as Canvas
+
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            canvas = Canvas(figsize=(6.4, 3.2), dpi=80, layout="constrained")
+            FigureCanvasAgg(canvas)
+            self.draw(canvas)
+            buffer = io.BytesIO()
+            canvas.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    def element(self) -> str:
+        """The custom element with its state and, inside, the fallback table."""
+        state = json.dumps(self.state, separators=(",", ":"), ensure_ascii=False)
+        for raw, safe in (("&", "&amp;"), ("'", "&#39;"), ("<", "&lt;")):
+            state = state.replace(raw, safe)
+        tag = ELEMENTS[self.name]
+        return f"<{tag} state='{state}'>{self.fallback()}</{tag}>"
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str]:
+        code = f"<script data-nn-figure>{script(self.name)}</script>"
+        return {
+            "text/plain": repr(self),
+            "text/html": f"{self.element()}\n{code}",
+            "image/png": base64.b64encode(self.png()).decode(),
+        }
+
+    def live(self) -> Any:
+        """The figure as an anywidget: its traits move the picture, and back.
+
+        Returns:
+            A widget with one trait for each of ``traits`` and with ``layer``.
+
+        Raises:
+            ImportError: anywidget is not installed.
+        """
+        from helpers.figures._live import live
+
+        return live(self)

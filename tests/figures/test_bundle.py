@@ -1,0 +1,73 @@
+"""What a notebook stores of a figure, and what importing it costs."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from html import unescape
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from helpers import figures
+
+IMPORT = """
+import sys, time, matplotlib, torch
+import matplotlib.pyplot
+from torch import nn
+start = time.process_time()
+import helpers.figures
+print(time.process_time() - start)
+print("anywidget" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        figures.NormalizedAxes(),
+        figures.NormalizedAxes("BatchNorm", "text", predict=True),
+        figures.NormalizedAxes("GroupNorm", num_groups=3),
+        figures.NormalizedAxes("InstanceNorm", "table"),
+        figures.RunningStatistics(),
+        figures.RunningStatistics(batch_size=1, steps=0),
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("error")
+def test_bundle(figure: figures.Figure) -> None:
+    bundle = figure._repr_mimebundle_()
+    assert bundle.keys() == {"text/plain", "text/html", "image/png"}
+    assert bundle == figure._repr_mimebundle_()
+    assert "\n" not in bundle["text/plain"] and " at 0x" not in bundle["text/plain"]
+    page = bundle["text/html"]
+    element, code = page.split("\n<script data-nn-figure>")
+    assert len(element) < 1500
+    assert code.endswith("</script>") and code.count("</script>") == 1
+    state = json.loads(unescape(re.findall(r"state='([^']*)'", element)[0]))
+    assert state == figure.state
+    assert type(figure).from_state(state).state == state
+    assert repr(type(figure).from_state(state)) == repr(figure)
+    picture = imread(io.BytesIO(figure.png()))
+    assert picture.shape[:2] == (256, 512)
+    assert len(figure.png()) < 40_000
+    assert np.ptp(picture[..., :3]) > 0.5
+
+
+def test_state_is_only_what_differs() -> None:
+    assert figures.NormalizedAxes().state == {}
+    assert figures.NormalizedAxes("LayerNorm", N=2).state == {
+        "norm": "LayerNorm",
+        "N": 2,
+    }
+
+
+def test_import_is_cheap() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
+    )
+    seconds, widget = done.stdout.split()
+    assert float(seconds) < 0.2, "the aim is 0.1 s of a desktop core"
+    assert widget == "False"
