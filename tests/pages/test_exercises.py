@@ -1,0 +1,63 @@
+"""Every exercise on a page has a starter, hints and a solution that passes."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import check
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import notebooks as tool  # noqa: E402
+
+FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def exercises(page):
+    """(name of the exercise, what check is given, solution) as the page has them."""
+    cells = tool.read(page).cells
+    for i, cell in enumerate(cells):
+        if cell.cell_type != "code":
+            continue
+        for call in ast.walk(ast.parse(cell.source)):
+            if not (
+                isinstance(call, ast.Call) and getattr(call.func, "id", "") == "check"
+            ):
+                continue
+            text = ""
+            for later in cells[i + 1 :]:
+                if later.cell_type == "code":
+                    break
+                text += later.source + "\n"
+            yield call.args[0].value, ast.unparse(call.args[1]), cell.source, text
+
+
+@pytest.mark.parametrize("page", tool.pages())
+def test_solutions_pass_and_starters_do_not(page, monkeypatch):
+    monkeypatch.setenv("LAYERS_BOOK_DEVICE", "cpu")
+    found = list(exercises(page))
+    assert len(found) >= 2, "at least two self-checking exercises a page"
+    imports = "\n".join(
+        ast.unparse(node)
+        for cell in tool.read(page).cells[1:]
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+    for name, answer, starter, text in found:
+        assert "<summary>Hint" in text, f"{name}: no hint"
+        assert "<summary>Solution" in text, f"{name}: no solution"
+        solutions = FENCE.findall(text.split("<summary>Solution", 1)[1])
+        space: dict = {}
+        exec(imports, space)
+        exec("\n".join(solutions), space)
+        verdict = check(name, eval(answer, space))
+        assert verdict.passed, f"{name}: {verdict.message}"
+        exec(starter.split("check(")[0], space)
+        unanswered = check(name, eval(answer, space))
+        assert not unanswered.passed
+        assert "Not answered yet" in unanswered.message, f"{name}: {unanswered.message}"

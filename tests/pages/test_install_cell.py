@@ -1,0 +1,144 @@
+"""A notebook alone in an empty folder, as in Colab: its first cell fetches helpers."""
+
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import notebooks as tool  # noqa: E402
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+PACKAGE = ("src", "pyproject.toml", "README.md", "LICENSE-CODE")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """The working tree as a repository that has the release's tag."""
+    copy = tmp_path_factory.mktemp("origin") / "repository"
+    files = subprocess.check_output(
+        [
+            "git",
+            "ls-files",
+            "-coz",
+            "--exclude-standard",
+            "src",
+            "pyproject.toml",
+            "*E*",
+        ],
+        cwd=ROOT,
+    )
+    for name in filter(None, files.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
+        ["tag", f"v{PROJECT['version']}"],
+    ):
+        subprocess.run(["git", *command], cwd=copy, check=True)
+    return copy
+
+
+@pytest.fixture
+def python(tmp_path):
+    """An environment with everything but helpers, which is installed by a .pth file."""
+    place = tmp_path / "environment"
+    venv.create(place, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    (site / "everything.pth").write_text(sysconfig.get_path("purelib"))
+    interpreter = place / "bin" / "python"
+    probe = "import torch, importlib.util as u; assert u.find_spec('helpers') is None"
+    subprocess.run([interpreter, "-c", probe], check=True, cwd=tmp_path)
+    return interpreter
+
+
+def run(page, python, folder, monkeypatch, repository=None):
+    """Execute the stored notebook alone in a folder and return it."""
+    notebook = nbformat.read(tool.halves(page)[1], 4)
+    spec = folder / "kernels" / "alone"
+    spec.mkdir(parents=True)
+    argv = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
+    (spec / "kernel.json").write_text(f'{{"argv": {argv}, "display_name": "alone"}}')
+    monkeypatch.setenv("JUPYTER_PATH", str(folder))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    if repository is not None:
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{repository}.insteadOf")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", PROJECT["urls"]["Repository"])
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="alone",
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(empty)}},
+    ).execute()
+    return notebook
+
+
+def texts(notebook):
+    """The printed text and plain results of each code cell after the first."""
+    return [
+        [
+            output.get("text") or output.get("data", {}).get("text/plain")
+            for output in cell.outputs
+        ]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ][1:]
+
+
+@pytest.mark.parametrize("page", tool.pages())
+def test_alone_in_an_empty_folder(page, python, repository, tmp_path, monkeypatch):
+    alone = run(page, python, tmp_path, monkeypatch, repository)
+    assert texts(alone) == texts(nbformat.read(tool.halves(page)[1], 4))
+    found = subprocess.check_output(
+        [
+            python,
+            "-c",
+            "import helpers, torch; print(helpers.__file__, torch.__file__)",
+        ],
+        cwd=tmp_path,
+        text=True,
+    )
+    ours, torch = found.split()
+    assert ours.startswith(str(tmp_path)), "helpers came from the repository"
+    assert not torch.startswith(str(tmp_path)), "the installed torch stays"
+
+
+@pytest.mark.parametrize("where", ["module", "package"])
+def test_another_helpers_is_reported_in_one_sentence(where, python, tmp_path):
+    if where == "module":
+        (tmp_path / "helpers.py").write_text("x = 1\n")
+    else:
+        (tmp_path / "helpers").mkdir()
+        (tmp_path / "helpers" / "__init__.py").write_text("")
+    cell = tmp_path / "cell.py"
+    cell.write_text(tool.install_cell())
+    result = subprocess.run(
+        [python, cell], cwd=tmp_path, capture_output=True, text=True
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: The `helpers` that Python finds, ")
+    assert str(tmp_path) in last
+    assert "not this book's: rename or uninstall it" in last
+
+
+def test_url_and_tag_come_from_the_configuration():
+    cell = tool.install_cell()
+    assert f"git+{PROJECT['urls']['Repository']}" in cell
+    assert f"@v{PROJECT['version']}" in cell
+    config = (ROOT / "_config.yml").read_text("utf8")
+    assert f"url: {PROJECT['urls']['Repository']}\n" in config

@@ -1,0 +1,167 @@
+"""What the book costs, printed and written to _build/bench.json: `make bench`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+
+import notebooks as tool
+from site_server import blocked_page, launch, serve
+
+ROOT = Path(__file__).parent.parent
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--no-header"]
+START = "import torch, matplotlib.pyplot"
+
+
+def measured(command: list[str], cwd: Path = ROOT) -> tuple[float, float]:
+    """Wall seconds, and the greatest memory of the whole process tree in MB."""
+    begun = time.perf_counter()
+    process = psutil.Popen(
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    peak = 0
+    while process.poll() is None:
+        total = 0
+        for member in [process, *process.children(recursive=True)]:
+            try:
+                total += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        peak = max(peak, total)
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed")
+    return time.perf_counter() - begun, peak / 1e6
+
+
+def plain(page: str) -> tuple[float, float]:
+    """Seconds under nbclient alone: in all, and in the page's cells alone."""
+    notebook = nbformat.read(tool.halves(page)[1], 4)
+    folder = str(tool.halves(page)[1].parent)
+    begun = time.perf_counter()
+    NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": folder}}
+    ).execute()
+    wall = time.perf_counter() - begun
+    stamps = [c.metadata.execution for c in notebook.cells if c.cell_type == "code"]
+    spans = [
+        _seconds(s["shell.execute_reply"]) - _seconds(s["iopub.status.busy"])
+        for s in stamps
+    ]
+    # the first two cells start torch and helpers: the floor counts that apart
+    return wall, sum(spans[2:])
+
+
+def _seconds(stamp: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def kernel_start() -> float:
+    """Seconds to start a kernel and import torch and pyplot in it."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(START)])
+    begun = time.perf_counter()
+    NotebookClient(notebook).execute()
+    return time.perf_counter() - begun
+
+
+def helpers_import() -> float:
+    """Milliseconds that helpers adds to torch and pyplot; the best of five."""
+    code = (
+        f"import time; {START}; t = time.perf_counter(); import helpers; "
+        "print(time.perf_counter() - t)"
+    )
+    command = [sys.executable, "-c", code]
+    return min(float(subprocess.check_output(command)) for _ in range(5)) * 1000
+
+
+def book() -> dict[str, float]:
+    """Seconds of a build from nothing, and of make with nothing changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            str(Path(sys.executable).parent / "jupyter-book"),
+            *("build", ".", "--path-output", folder, "-n", "-W", "--keep-going"),
+        ]
+        cold, _ = measured(command)
+        changed, _ = measured(command)
+    warm, _ = measured(["make", "book"])
+    return {"cold": cold, "nothing changed, without make": changed, "warm": warm}
+
+
+def site() -> dict[str, dict[str, float]]:
+    """Bytes and requests of each page's first load, ms to its first figure."""
+    found: dict[str, dict[str, float]] = {}
+    html = ROOT / "_build" / "html"
+    drawn = "e => e.shadowRoot && e.shadowRoot.childElementCount > 0"
+    with serve(html) as base, launch() as browser:
+        for page in [*(f"notebooks/{p}" for p in tool.pages()), "book/index"]:
+            with blocked_page(browser, base) as (tab, seen):
+                tab.goto(f"{base}{page}.html", wait_until="commit")
+                figure = tab.locator("nn-normalized-axes, nn-running-statistics").first
+                tab.wait_for_load_state("domcontentloaded")
+                first = None
+                if figure.count():
+                    while not figure.evaluate(drawn):
+                        tab.wait_for_timeout(5)
+                    first = tab.evaluate("performance.now()")
+                tab.wait_for_load_state("networkidle")
+                found[page] = {
+                    "bytes": sum(seen.sizes.values()),
+                    "requests": len(seen.sizes),
+                } | ({"first figure ms": first} if first else {})
+    return found
+
+
+def main() -> None:
+    result: dict[str, Any] = {"cores": os.cpu_count(), "notebooks": {}}
+    start = min(kernel_start() for _ in range(3))
+    print(f"kernel + torch + pyplot: {start:.2f} s")
+    floors = 0.0
+    for page in tool.pages():
+        path = str(tool.halves(page)[1].relative_to(ROOT))
+        nbval, memory = measured([*PYTEST, path, "-n", "0"])
+        wall, cells = plain(page)
+        floors += start + cells
+        result["notebooks"][page] = {
+            "nbval": nbval,
+            "nbclient": wall,
+            "floor": start + cells,
+            "peak MB": memory,
+        }
+        print(
+            f"{page}: nbval {nbval:.1f} s, nbclient {wall:.1f} s, "
+            f"floor {start + cells:.1f} s, peak {memory:.0f} MB",
+            flush=True,
+        )
+    for processes in (1, 2):
+        total, memory = measured([*PYTEST, "notebooks", "-n", str(processes)])
+        result[f"nbval on {processes}"] = {"seconds": total, "peak MB": memory}
+        bound = floors / processes
+        print(
+            f"nbval on {processes}: {total:.1f} s = {total / bound:.2f} x floors",
+            flush=True,
+        )
+    result["floors"] = floors
+    result["book"] = book()
+    result["helpers import ms"] = helpers_import()
+    result["site"] = site()
+    for name in ("book", "helpers import ms", "site"):
+        print(name, json.dumps(result[name], indent=1))
+    target = ROOT / "_build" / "bench.json"
+    target.write_text(json.dumps(result, indent=1), "utf8")
+    print(f"written to {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    assert shutil.which("make"), "make bench needs make"
+    main()
