@@ -1,0 +1,73 @@
+# Every task in one line; `make` alone lists them.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+BOOK := _build/.built
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+jobs ?= logical
+
+export LAYERS_BOOK_DEVICE := $(device)
+
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks serve lab new lock lint bench site-check offline chromium clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+book: $(BOOK) ## build the book into _build/html from the stored outputs
+	@echo "The book: _build/html/index.html"
+	@echo "To serve it: $(BIN)/python -m http.server -d _build/html 8000"
+
+test: $(BOOK) chromium lint ## everything: lint, types, units, notebooks (nbval), figures, site; device=cuda
+	$(BIN)/python -m pytest -q -n $(jobs) $(only)
+
+notebooks: $(READY) ## execute the pages whose text changed; all=1: all of them
+	$(BIN)/python tools/notebooks.py $(if $(all),--all)
+
+serve: $(READY) ## rebuild and reload in the browser while you write
+	$(BIN)/jupyter-book config sphinx . >/dev/null
+	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/notebooks.py" \
+	  --re-ignore '^(?!.*/(book|notebooks|src|_config|_toc))' --re-ignore '\.partial$$' --open-browser
+
+lab: $(READY) ## JupyterLab in the locked environment
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || $(PIP) jupyterlab -c requirements.lock
+	$(BIN)/python -m jupyterlab notebooks
+
+new: $(READY) ## start a page from the template: make new page=normalization/foo
+	$(BIN)/python tools/new_page.py $(page)
+
+lock: ## write requirements.lock anew: make lock torch=2.13.0
+	sh tools/lock.sh "$(PYTHON)" $(torch)
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools notebooks
+	$(BIN)/mypy
+
+bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
+	$(BIN)/python tools/bench.py
+
+site-check: $(BOOK) chromium ## Lighthouse and axe on the built book
+	$(BIN)/python tools/site_check.py
+
+offline: $(BOOK) ## one zip of the book that needs no network
+	$(BIN)/python tools/offline.py
+
+chromium: # a browser for the tests of site and figures
+	@sh tools/chromium.sh $(BIN)/python
+
+clean: ## remove what the commands above made, but the environment
+	rm -rf _build dist conf.py
+
+$(READY): requirements.txt requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) -r requirements.txt -c requirements.lock
+	@touch $@
+
+$(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src/helpers tools/site -type f -not -path '*/.*' -not -name '*.pyc')
+	@mkdir -p _build && echo "Building the book" && \
+	  { $(BIN)/jupyter-book build . --all -n -W --keep-going >_build/build.log 2>&1 || \
+	    { grep -E 'WARNING|ERROR|Error' _build/build.log || tail -30 _build/build.log; exit 1; }; }
+	@touch $@
