@@ -107,7 +107,7 @@ def site() -> dict[str, dict[str, float]]:
         for page in [*(f"notebooks/{p}" for p in tool.pages()), "book/index"]:
             with blocked_page(browser, base) as (tab, seen):
                 tab.goto(f"{base}{page}.html", wait_until="commit")
-                figure = tab.locator("nn-normalized-axes, nn-running-statistics").first
+                figure = tab.locator(".nn-figure").first
                 tab.wait_for_load_state("domcontentloaded")
                 first = None
                 if figure.count():

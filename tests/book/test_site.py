@@ -35,7 +35,7 @@ def test_page_stands_alone(page, base, browser):
         assert weight <= 250_000, f"{page} weighs {weight} bytes at first load"
         raw = tab.locator("article").inner_text()
         assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
-        figures = tab.locator("nn-normalized-axes, nn-running-statistics")
+        figures = tab.locator(".nn-figure")
         for i in range(figures.count()):
             grid = figures.nth(i).locator("[role=grid], svg, table").first
             grid.wait_for(state="attached", timeout=5000)
@@ -120,9 +120,7 @@ def test_without_scripts_the_figures_leave_a_table(base, browser):
     with blocked_page(browser, base, java_script_enabled=False) as (tab, seen):
         for page in [p for p in PAGES if "<nn-" in (HTML / p).read_text("utf8")]:
             tab.goto(base + page)
-            for figure in tab.locator(
-                "nn-normalized-axes, nn-running-statistics"
-            ).all():
+            for figure in tab.locator(".nn-figure").all():
                 assert len(figure.text_content()) > 40, f"{page}: nothing without scripts"
     assert figures.NormalizedAxes().fallback() in (ROOT / "book/index.md").read_text()
 

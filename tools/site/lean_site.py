@@ -26,6 +26,7 @@ UNUSED_SCRIPTS = (
     *("togglebutton", "toggleHint", "toggleOpen"),
 )
 UNUSED_STYLES = ("sphinx-thebe", "sphinx-design", "sphinx_design")
+FIGURE = re.compile(r"<(nn-[a-z-]+)(?=[ >])")
 FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
 SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
@@ -53,7 +54,7 @@ def lighten_page(
 ) -> None:
     """Drop scripts and styles no page uses; load the figures' code once."""
     body = context.get("body", "")
-    body = FIGURE_CODE.sub("", body)
+    body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
     context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', body)
     if "<nn-" in body:
         app.add_js_file("figures.js", defer="defer")
