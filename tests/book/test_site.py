@@ -65,6 +65,15 @@ def test_axe_finds_nothing(page, theme, base, browser):
         assert found == [], json.dumps(found, indent=1)[:3000]
 
 
+def test_a_figure_lies_on_the_dark_page(base, browser):
+    with blocked_page(browser, base, theme="dark") as (tab, seen):
+        tab.goto(base + "notebooks/normalization/batch_norm.html")
+        ground = tab.locator(".output.text_html").first.evaluate(
+            "(e) => getComputedStyle(e).backgroundColor"
+        )
+        assert ground == "rgba(0, 0, 0, 0)"
+
+
 def test_chapter_pages_have_their_buttons(base):
     for page in CHAPTER:
         html = (HTML / page).read_text("utf8")
