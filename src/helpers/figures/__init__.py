@@ -6,12 +6,14 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
 from helpers.figures._figure import ELEMENTS, Figure, script, tokens
+from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.running_statistics import RunningStatistics
 
 __all__ = [
     "ELEMENTS",
+    "DropoutMask",
     "Figure",
     "LookupTable",
     "NormalizedAxes",

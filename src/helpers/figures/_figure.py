@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 ELEMENTS = {
+    "dropout_mask": "nn-dropout-mask",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "running_statistics": "nn-running-statistics",
