@@ -217,7 +217,7 @@ def _tensor_words(x: Tensor) -> str:
         words.append("not contiguous")
     if x.is_floating_point() and x.dim() > 1:
         mean, spread = x.mean().abs().item(), x.std().item()
-        if x.transpose(0, 1).flatten(1).std(1, correction=0).min() == 0:
+        if x.transpose(0, 1).reshape(x.shape[1], -1).std(1, correction=0).min() == 0:
             words.append("with a constant channel")
         if mean > 100 * spread:
             words.append(f"with values around {mean:.0e}")
