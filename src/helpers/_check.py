@@ -35,6 +35,7 @@ from helpers._check_trace import (
     Unanswered,
     same,
     same_traces,
+    unwritten,
 )
 
 __all__ = [
@@ -172,7 +173,7 @@ def _unanswered(trace: Trace) -> str:
         if case.label.startswith("the output"):
             break
         error = case.value.error if isinstance(case.value, Raised) else None
-        if isinstance(error, NotImplementedError):
+        if unwritten(error):
             return str(error) or "your code raises NotImplementedError."
     return ""
 

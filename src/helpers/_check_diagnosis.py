@@ -1,6 +1,7 @@
 """What a self-check says about the first value that differs."""
 
 import math
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -12,7 +13,15 @@ import torch
 from torch import Tensor
 
 from helpers._check_runs import kind
-from helpers._check_trace import TOLERANCES, Raised, Refused, form, plain, same
+from helpers._check_trace import (
+    TOLERANCES,
+    Raised,
+    Refused,
+    form,
+    plain,
+    same,
+    unwritten,
+)
 
 FOREIGN = tuple(
     str(Path(path).resolve())
@@ -22,6 +31,82 @@ FOREIGN = tuple(
         sysconfig.get_path("stdlib"),
     )
 )
+# what helps where a name is missing
+REGISTERED = {
+    "the parameters": (
+        " torch finds what __init__ assigns to self under these names, as nn.Parameter "
+        "or as a layer, also in nn.ModuleList: no plain tensors, no Python lists, and "
+        "the same layer only once."
+    ),
+    "the buffers": (
+        " torch finds what __init__ registers: self.register_buffer(name, tensor), "
+        "without persistent=False."
+    ),
+}
+# what helps with an exception, by the first pattern that its text matches
+HELP = {
+    "size of tensor|broadcast": (
+        "Shapes line up from the right: a tensor of shape (C,) runs along axis 1 "
+        "of four as view(1, -1, 1, 1), along axis 0 as view(-1, 1, 1, 1)."
+    ),
+    "backward through the graph a second time": (
+        "A state that you keep holds the graph: update it in torch.no_grad()."
+    ),
+    "modified by an inplace operation": (
+        "An operation such as += or a method whose name ends in _ has overwritten "
+        "numbers that the gradient needs: write y = y + 1, not y += 1."
+    ),
+    "leaf Variable|view of a leaf": (
+        "You change a parameter in place in a computation that is recorded: compute a "
+        "new tensor from it, as in self.weight * 2."
+    ),
+    "before Module.__init__": (
+        "Call super().__init__() at the start of your __init__."
+    ),
+    "cannot assign .* as parameter": (
+        "This name holds a parameter: assign nn.Parameter(...) in __init__, and only "
+        "read it in forward."
+    ),
+    "cannot assign .* as buffer": (
+        "This name holds a buffer: assign a tensor, without .item() or float()."
+    ),
+    "cannot assign .* as child module": (
+        "This name holds a layer: give the tensor another name."
+    ),
+    "attribute .* already exists": (
+        "Do not assign the name before: register_buffer makes the attribute."
+    ),
+    "list is not a Module subclass": (
+        "nn.Sequential takes its modules one by one: nn.Sequential(*layers)."
+    ),
+    r'Module(List|Dict)\] is missing the required "forward"': (
+        "nn.ModuleList and nn.ModuleDict only hold modules: call each of them in "
+        "forward."
+    ),
+    r"must be Tensor, not [A-Z]": (
+        "A class such as nn.ReLU makes a layer, which you then call: nn.ReLU()(x), or "
+        "torch.relu(x)."
+    ),
+    "shapes cannot be multiplied": (
+        "The last axis of the left factor must be as long as the first axis of the "
+        "right one, for nn.Linear as long as in_features."
+    ),
+    "differentiated Tensors does not require grad": (
+        "A parameter of yours is frozen: leave out requires_grad=False."
+    ),
+    r"numpy\(\) on Tensor that requires grad": (
+        "Stay with torch's functions: on the way through NumPy the gradient is lost."
+    ),
+    "can require gradients": (
+        "Parameters hold floating numbers: torch.ones(n), not whole numbers."
+    ),
+    "device|CUDA|meta tensor": (
+        "The check gives CPU tensors: take the device from x.device."
+    ),
+    "dtype|same type|Float|not implemented for": (
+        "The check uses several dtypes: create tensors with dtype=x.dtype."
+    ),
+}
 
 
 def explain(label: str, expected: Any, got: Any, tolerance: float | None) -> str:
@@ -31,6 +116,12 @@ def explain(label: str, expected: Any, got: Any, tolerance: float | None) -> str
     if tolerance is not None:
         return f"{label.capitalize()} is not right{_value(plain(expected), plain(got))}"
     if isinstance(expected, bool):
+        if match := re.fullmatch("whether (.+) carries a graph(.*)", label):
+            return (
+                f"{match[1]} holds on to the computation that filled it{match[2]}: "
+                "memory grows and a second backward pass fails. Fill it from "
+                "x.detach(), or in torch.no_grad()."
+            )
         return f"{_start(label)} should be {expected}, and is {got}."
     if isinstance(expected, dict):
         return _entries(label, expected, got)
@@ -56,22 +147,15 @@ def _exception(label: str, raised: Raised) -> str:
     if isinstance(raised.error, Refused):
         return str(raised.error)
     text = raised.text
-    if isinstance(raised.error, NotImplementedError):
+    if unwritten(raised.error):
         return f"{_start(label)} is missing: {raised.error}"
     line = _line(raised.error)
+    help = next((words for part, words in HELP.items() if re.search(part, text)), "")
+    if not line and "argument" in text and isinstance(raised.error, TypeError):
+        help = "Give your code the arguments that the exercise names, in this order."
+    text = re.split(r" Hint: | Saved intermediate ", text)[0]
     text = f"{text.rstrip('.')}\nwhile computing {label}{line}."
-    if "size of tensor" in text or "broadcast" in text:
-        text += (
-            " Shapes line up from the right: a tensor of shape (C,) runs along axis 1 "
-            "of four as view(1, -1, 1, 1), along axis 0 as view(-1, 1, 1, 1)."
-        )
-    elif "backward through the graph a second time" in text:
-        text += " A state that you keep holds the graph: update it in torch.no_grad()."
-    elif "same device" in text:
-        text += " The check gives CPU tensors: take the device from x.device."
-    elif "dtype" in text or "same type" in text or "Float" in text:
-        text += " The check uses several dtypes: create tensors with dtype=x.dtype."
-    return text
+    return f"{text} {help}" if help else text
 
 
 def _line(error: BaseException) -> str:
@@ -95,7 +179,8 @@ def _entries(label: str, expected: dict[str, Any], got: Any) -> str:
     if missing or more:
         text = f"{_start(label)} should be {', '.join(expected) or 'none'}"
         text += f"; missing: {', '.join(missing)}" if missing else ""
-        return text + (f"; too many: {', '.join(more)}" if more else "") + "."
+        text += (f"; too many: {', '.join(more)}" if more else "") + "."
+        return text + (REGISTERED.get(label, "") if missing else "")
     name = next(n for n in expected if not same(expected[n], got[n]))
     if label.startswith("the inputs after the call"):
         return (

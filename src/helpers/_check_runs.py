@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from helpers._check_trace import CONFIGURATION, Case, Refused, Unanswered
+from helpers._check_trace import CONFIGURATION, Case, Refused, Unanswered, unwritten
 
 Run = Callable[[Any, torch.Generator], Iterable[tuple[Any, ...]]]
 Arguments = tuple[Sequence[Any], dict[str, Any]]
@@ -56,9 +56,10 @@ def module_run(
     """Trace a module class through training, evaluation and training again.
 
     Recorded are the names and shapes of parameters and buffers, their initial values,
-    and, a batch at a time, output, inputs after the call, gradients and buffers. In all
-    configurations but the first, parameters have random values that depend on their
-    name only. All runs in the dtype of the first batch, the end in float32.
+    and, a batch at a time, output, inputs after the call, gradients and buffers.
+    Parameters have random values that depend on their name only, except in the first
+    configuration if initial values are compared. All runs in the dtype of the first
+    batch, the end in float32.
 
     Args:
         make: draws ``(constructor kwargs, training batches, evaluation batch)`` from a
@@ -84,13 +85,14 @@ def module_run(
             _probe(module, _cast(batches[0]))
         if "_modules" not in vars(module):
             raise Refused("Call super().__init__() at the start of your __init__.")
+        _refuse_hidden(module)
         module = module.to(dtype)
         yield Case("the parameters", _shapes(module.named_parameters()))
         yield Case("the buffers", _shapes(_buffers(module, ignore)))
         if initial:
             yield from _values(module.named_parameters(), "{} at the start")
         yield from _values(_buffers(module, ignore), "{} at the start")
-        if generator.initial_seed():
+        if generator.initial_seed() or not initial:
             _randomize(module, generator.initial_seed())
         for i, batch in enumerate(batches[:-1], 1):
             mode = f"in training mode, batch {i}"
@@ -287,11 +289,47 @@ def _build(answer: Any, kwargs: dict[str, Any]) -> nn.Module:
 def _probe(module: nn.Module, batch: Sequence[Any]) -> None:
     """Let an unwritten forward show before missing parameters do."""
     try:
-        call(copy.deepcopy(module).forward, *batch)
-    except NotImplementedError:
-        raise
-    except Exception:  # it comes again, in its place in the trace
-        return
+        _keeping_parameters(copy.deepcopy(module))(*batch)
+    except Exception as error:  # others come again, in their place in the trace
+        if isinstance(error, Refused) or unwritten(error):
+            raise
+
+
+def _keeping_parameters(module: nn.Module) -> Callable[..., Any]:
+    """A call of the module that refuses a forward that makes parameters."""
+
+    def called(*args: Any) -> Any:
+        before = dict(module.named_parameters())
+        value = call(module, *args)
+        for name, parameter in module.named_parameters():
+            if parameter is not before.get(name):
+                raise Refused(
+                    f"Your forward sets {name} to another parameter, so nothing "
+                    "learned stays: create parameters and layers in __init__, and "
+                    "only use them in forward."
+                )
+        return value
+
+    return called
+
+
+def _refuse_hidden(module: nn.Module) -> None:
+    """Refuse parameters and layers in a list or dict, where torch does not look."""
+    known = {id(x) for x in (*module.modules(), *module.parameters())}
+    for part in module.modules():
+        for name, value in vars(part).items():
+            if name.startswith("_") or not isinstance(value, list | tuple | dict):
+                continue
+            items = value.values() if isinstance(value, dict) else value
+            for item in items:
+                if isinstance(item, nn.Module | nn.Parameter) and id(item) not in known:
+                    what = "Parameter" if isinstance(item, nn.Parameter) else "Module"
+                    use = "Dict" if isinstance(value, dict) else "List"
+                    raise Refused(
+                        f"self.{name} is a Python {type(value).__name__}, and torch "
+                        f"does not look inside: nothing in it is learned or saved. Use "
+                        f"nn.{what}{use}."
+                    )
 
 
 def _shapes(named: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
@@ -335,7 +373,8 @@ def _step(
     named = dict(zip(names, inputs, strict=False))
     parameters = list(module.named_parameters())
     label = f"the output {mode}"
-    yield from _differentiated(module, inputs, {}, named, label, parameters)
+    run = _keeping_parameters(module)
+    yield from _differentiated(run, inputs, {}, named, label, parameters)
     for name, value in sorted(_buffers(module, ignore), key=lambda pair: pair[0]):
         yield Case(f"{name} after the call {mode}", value)
         yield Case(f"whether {name} carries a graph {mode}", value.requires_grad)

@@ -2,8 +2,10 @@
 
 import math
 import re
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +33,20 @@ class Refused(Exception):
 
 class Unanswered(NotImplementedError):
     """An answer that returns nothing."""
+
+
+def unwritten(error: BaseException | None) -> bool:
+    """Whether an answer raises NotImplementedError itself, as a stub does.
+
+    torch raises it too, where an operation does not exist for a type or device.
+    """
+    if isinstance(error, Unanswered) or not isinstance(error, NotImplementedError):
+        return isinstance(error, Unanswered)
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return True
+    torchs = Path(frames[-1].filename).is_relative_to(Path(torch.__file__).parent)
+    return not torchs and "raise" in (frames[-1].line or "raise")
 
 
 @dataclass(frozen=True, eq=False)

@@ -439,6 +439,115 @@ class NoReturnInEval(Right):
             return super().forward(x)
 
 
+class MakesParameters(Right):
+    def forward(self, x):
+        self.weight = nn.Parameter(torch.ones(x.shape[1], dtype=x.dtype))
+        return super().forward(x)
+
+
+class OnlyInForward(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        del self.bias
+
+    def forward(self, x):
+        self.bias = nn.Parameter(torch.zeros(x.shape[1], dtype=x.dtype))
+        return super().forward(x)
+
+
+class OverwritesSaved(Right):
+    def forward(self, x):
+        y = super().forward(x)
+        half = torch.sigmoid(y * 0)
+        half *= 2
+        return y * half
+
+
+class OverwritesWeight(Right):
+    def forward(self, x):
+        self.weight *= 1
+        return super().forward(x)
+
+
+class KeepsGraph(Right):
+    def forward(self, x):
+        y = super().forward(x)
+        self.running_var = self.running_var + 0 * x.mean((0, 2, 3))
+        return y
+
+
+class CallsList(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.parts = nn.ModuleList([nn.ReLU()])
+
+    def forward(self, x):
+        return self.parts(x)
+
+
+class CopiesMeta(Right):
+    def forward(self, x):
+        return super().forward(x) + torch.zeros(1, device="meta").to(x)
+
+
+class OtherDevice(Right):
+    def forward(self, x):
+        return super().forward(x) + torch.zeros(x.shape[-1], device="meta")
+
+
+class OtherType(Right):
+    def forward(self, x):
+        return super().forward(x) @ torch.eye(x.shape[-1])
+
+
+class Frozen(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.bias.requires_grad_(False)
+
+
+class InList(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.both = [self.weight, self.bias]
+        del self.weight, self.bias
+
+    def forward(self, x):
+        return x * self.both[0][:, None, None] + self.both[1][:, None, None]
+
+
+class NoBias(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.shift = self.bias
+        del self.bias
+
+    def forward(self, x):
+        return x * self.weight[:, None, None] + self.shift[:, None, None]
+
+
+class PlainOverParameter(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.weight = torch.ones(num_features)
+
+
+class NumberAsBuffer(Right):
+    def forward(self, x):
+        self.running_mean = x.detach().mean().item()
+        return x
+
+
+class OtherArguments(Right):
+    def __init__(self, channels):
+        super().__init__(channels)
+
+
+class MakesLayerOfTensor(Right):
+    def forward(self, x):
+        return torch.relu(nn.ReLU(super().forward(x)))
+
+
 class TwoDimensional(Right):
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, eps, momentum)
@@ -461,6 +570,22 @@ WRONG_MODULES = [
     (SmallMomentum, "running_mean after the call"),
     (NoReturnInEval, "the output in eval mode"),
     (NoReturnInEval, "add a return"),
+    (MakesParameters, "Your forward sets weight"),
+    (OnlyInForward, "Your forward sets bias"),
+    (OverwritesSaved, "write y = y + 1"),
+    (OverwritesWeight, "You change a parameter in place"),
+    (KeepsGraph, "running_var holds on to the computation"),
+    (CallsList, "only hold modules"),
+    (CopiesMeta, "take the device from x.device"),
+    (OtherDevice, "take the device from x.device"),
+    (OtherType, "create tensors with dtype=x.dtype"),
+    (Frozen, "A parameter of yours is frozen"),
+    (InList, "self.both is a Python list"),
+    (NoBias, "no Python lists"),
+    (PlainOverParameter, "This name holds a parameter"),
+    (NumberAsBuffer, "This name holds a buffer"),
+    (OtherArguments, "the arguments that the exercise names"),
+    (MakesLayerOfTensor, "nn.ReLU()(x)"),
     (TwoDimensional, "weight is of shape (1, 2, 1, 1), expected of shape (2,)"),
 ]
 
@@ -469,6 +594,7 @@ WRONG_MODULES = [
 def test_wrong_modules_do_not_pass(answer, word):
     verdict = check(MODULE, answer)
     assert not verdict
+    assert verdict.answered
     assert word in verdict.message, verdict.message
 
 
