@@ -97,6 +97,9 @@ HELP = {
     r"numpy\(\) on Tensor that requires grad": (
         "Stay with torch's functions: on the way through NumPy the gradient is lost."
     ),
+    "uninitialized parameter": (
+        "A lazy layer has no numbers before its first batch: give it its input size."
+    ),
     "can require gradients": (
         "Parameters hold floating numbers: torch.ones(n), not whole numbers."
     ),

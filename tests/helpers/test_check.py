@@ -532,6 +532,12 @@ class PlainOverParameter(Right):
         self.weight = torch.ones(num_features)
 
 
+class Lazy(Right):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.extra = nn.LazyLinear(3)
+
+
 class NumberAsBuffer(Right):
     def forward(self, x):
         self.running_mean = x.detach().mean().item()
@@ -583,6 +589,7 @@ WRONG_MODULES = [
     (InList, "self.both is a Python list"),
     (NoBias, "no Python lists"),
     (PlainOverParameter, "This name holds a parameter"),
+    (Lazy, "A lazy layer has no numbers"),
     (NumberAsBuffer, "This name holds a buffer"),
     (OtherArguments, "the arguments that the exercise names"),
     (MakesLayerOfTensor, "nn.ReLU()(x)"),
