@@ -10,6 +10,7 @@ from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.running_statistics import RunningStatistics
+from helpers.figures.shape_pipe import ShapePipe
 
 __all__ = [
     "ELEMENTS",
@@ -18,6 +19,7 @@ __all__ = [
     "LookupTable",
     "NormalizedAxes",
     "RunningStatistics",
+    "ShapePipe",
     "script",
     "tokens",
 ]

@@ -19,6 +19,7 @@ ELEMENTS = {
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "running_statistics": "nn-running-statistics",
+    "shape_pipe": "nn-shape-pipe",
 }
 
 
