@@ -39,7 +39,7 @@ def test_all_javascript_is_light() -> None:
     assert "</script" not in code
     for name in figures.ELEMENTS:
         assert len(figures.script(name)) < len(code)
-    with pytest.raises(ValueError, match="name is 'axes': allowed are normalized_axes"):
+    with pytest.raises(ValueError, match="name is 'axes': allowed are .*normalized_axes"):
         figures.script("axes")
 
 
@@ -299,7 +299,8 @@ def test_without_javascript_the_table_is_there(show: Show) -> None:
 
 
 def test_a_failing_figure_leaves_the_table(show: Show) -> None:
-    code = figures.script().replace("const bad = error(S)", "nowhere()", 1)
+    own = "const bad = error(S), [N, C, L] = sizes(S)"
+    code = figures.script().replace(own, "nowhere()", 1)
     assert code != figures.script()
     page = show(figures.NormalizedAxes(), script=code)
     assert page.locator(AXES).evaluate("(e) => e.shadowRoot === null")
