@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,8 +26,8 @@ KINDS = ["Conv2d", "MaxPool2d", "ReLU", "Dropout", "AdaptiveAvgPool2d"]
 
 def stack(draw: random.Random) -> dict[str, Any]:
     """A stack most of whose layers fit what arrives, so that it gets far."""
-    sizes = {key: draw.randint(1, 5) for key in "NC"}
-    sizes |= {key: draw.randint(1, 20) for key in "HW"}
+    sizes = {key: draw.randint(1, 4) for key in "NC"}
+    sizes |= {key: draw.randint(1, 16) for key in "HW"}
     layers: list[list[Any]] = []
     shape: tuple[int, ...] = tuple(sizes.values())
     for _ in range(draw.randint(1, 7)):
@@ -51,6 +51,8 @@ def stack(draw: random.Random) -> dict[str, Any]:
             }.get(kind, [])
         )
         layers[-1].insert(0, kind)
+        if kind in ("ReLU", "Dropout"):
+            continue
         made = figures.ShapePipe([layers[-1]]).layer.to_empty(device="meta")
         try:
             shape = tuple(made(torch.empty(shape, device="meta")).shape)
@@ -78,6 +80,16 @@ def golden(s: dict[str, Any]) -> dict[str, Any]:
     return {"shapes": shapes, "params": params, "error": error, "bad": bad}
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small calls cost less on one thread than the meeting of two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_engine_is_torchs(evaluate: Callable[..., Any], same_words: bool) -> None:
     draw = random.Random(0)
     stacks = [stack(draw) for _ in range(1000)]
@@ -168,9 +180,7 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     page.get_by_role("radio", name="Linear(320, 120)").focus()
     page.keyboard.press("ArrowUp")
     page.get_by_role("slider", name="start_dim").press("ArrowLeft")
-    expect(claim).to_have_text(
-        "Layer 7, Linear, refuses (5120,)".replace("5120", "1280")
-    )
+    expect(claim).to_have_text("Layer 7, Linear, refuses (1280,)")
     page.get_by_role("slider", name="start_dim").press("ArrowRight")
     # move, remove, add
     page.get_by_role("button", name="Move down").click()
@@ -237,6 +247,18 @@ def test_live_traits_are_the_layer() -> None:
     assert repr(live).endswith("(4, 1, 8, 4) becomes (4, 3), 99 parameters")
 
 
+def test_state_from_python_moves_the_page(show: Show) -> None:
+    page = show(figures.ShapePipe())
+    page.locator(TAG).evaluate(
+        "(e) => e.figure.set({ layers: [['MaxPool2d', 2], ['Flatten', 2]], at: 5 })"
+    )
+    claim = page.locator(f"{TAG} .claim")
+    expect(claim).to_have_text("Flatten makes 16 · 16 = 256 features")
+    state = page.locator(TAG).evaluate("(e) => e.figure.get()")
+    assert state["layers"] == [["MaxPool2d", 2, 2, 0], ["Flatten", 2]]
+    assert state["at"] == 1
+
+
 def test_your_own_model_and_what_is_refused() -> None:
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
@@ -252,7 +274,7 @@ def test_your_own_model_and_what_is_refused() -> None:
     assert [tuple(p.shape) for p in figure.layer.parameters()] == sizes
     assert str(figure.layer[:3]) == str(model[:3])
     assert figure.shapes()[0][-1] == (4, 5)
-    assert "_repr_mimebundle_" in dir(figure) and figure.png() == figure.png()
+    assert figure.png() == figure.png() and len(figure.png()) < 40_000
     for layers, words in (
         ([nn.Tanh()], "layer is 'Tanh': allowed are Conv2d, ReLU"),
         ([nn.Conv2d(1, 1, 3, groups=1, dilation=2)], "dilation of Conv2d is (2, 2)"),

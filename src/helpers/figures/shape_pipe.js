@@ -87,7 +87,7 @@ const defaults = { layers: [["Conv2d", 1, 6, 5, 1, 0, true], ["ReLU"], ["MaxPool
 const MOST = 16;
 
 const css = `
-.pipe{width:100%}
+.pipe{width:100%;max-width:32rem}
 .pipe tr{position:relative}
 .pipe th:first-child{padding-left:.5rem}
 .pipe .wide{text-align:left;width:99%}
@@ -101,11 +101,11 @@ const css = `
 .pipe tr:has(:focus-visible){outline:3px solid var(--input);outline-offset:-1px}
 .pipe .bad td:nth-child(2){color:var(--error);font-weight:650;white-space:normal}
 .pipe .off{color:var(--muted)}
-@container(max-width:420px){.pipe label{font-size:12px}.pipe i{margin-right:.2em}.pipe .wide{width:auto}}
+@container(max-width:420px){.pipe label{font-size:12px}.pipe i{margin-right:.2em}.pipe .wide{width:auto}.field{width:8.4rem}}
 .part{margin:.9rem 0 .3rem;font-size:.87rem;font-weight:650}
 .r-b{font-weight:700;color:var(--input);text-decoration:underline}
 .r-kernel{color:var(--kernel)}
-@media(forced-colors:active){.pipe .on{outline:2px solid Highlight}}
+@media(forced-colors:active){.pipe .on{outline:2px solid}}
 `;
 
 function view(ui) {
@@ -148,7 +148,7 @@ function view(ui) {
     if (kind === "Flatten") return [`Flatten(start_dim=${a.start_dim}) joins `, ["kernel", x.slice(a.start_dim).join(" \u00b7 ")], " = ", ["output", String(y.at(-1))],
       !a.start_dim ? ": no axis is left for the batch" : a.start_dim === 1 && batch ? `; axis 0, the batch of ${x[0]}, stays` : `; ${tuple(x.slice(0, a.start_dim))} before them stays`];
     if (kind === "Linear") return ["Linear replaces the last axis only, ", ["input", String(x.at(-1))], " by ", ["output", String(y.at(-1))],
-      rank === 2 ? "" : `; the other ${rank - 1} axes stay, 2-D or not`, `. Parameters: ${a.out_features} \u00b7 ${a.in_features}${a.bias ? ` + ${a.out_features}` : ""} = ${count(layer)}`];
+      rank === 2 ? "" : `; the other axes stay, ${rank - 1} here`, `. Parameters: ${a.out_features} \u00b7 ${a.in_features}${a.bias ? ` + ${a.out_features}` : ""} = ${count(layer)}`];
     if (kind === "Conv2d" || kind === "MaxPool2d") return ["H: ", `\u230a(${x.at(-2)} + 2 \u00b7 ${a.padding} \u2212 ${a.kernel_size}) / ${a.stride}\u230b + 1 = `, ["output", String(y.at(-2))],
       kind === "Conv2d" ? `. Parameters: ${a.out_channels} \u00b7 ${a.in_channels} \u00b7 ${a.kernel_size} \u00b7 ${a.kernel_size}${a.bias ? ` + ${a.out_channels}` : ""} = ${count(layer)}` : "; the channels stay",
       rank === 3 ? ". Three axes: axis 0 is taken for the channels, there is no batch" : ""];
@@ -182,17 +182,17 @@ function view(ui) {
       : flat >= 0 && !S.layers[flat][1] ? "Flatten from axis 0 eats the batch"
       : flat >= 0 && S.layers[flat][1] < into.length - 1 ? `Flatten makes ${into.slice(S.layers[flat][1]).join(" \u00b7 ")} = ${shapes[flat + 1].at(-1)} features${S.layers[flat][1] === 1 ? " a sample" : ""}`
       : `${tuple(shapes[0])} becomes ${tuple(shapes[end])}`);
-    text(sub, `${plural(S.layers.length, "layer")}, ${total} parameters. ` + (S.predict ? "Say the shape, then choose the row. " : "") + "The batch is underlined.");
+    text(sub, `${plural(S.layers.length, "layer")}, ${total} parameters. The batch is underlined.`);
     problem.set(met ? r.error : null);
     const chosen = S.layers[S.at], failed = met && S.layers[bad];
     text(head, chosen ? `Layer ${S.at}: ${layerCode(chosen)}` : "Input (N, C, H, W)");
-    rich(line, failed && r.fit !== null ? [failed[0] === "Linear" ? "Linear compares the last axis only: it gets " : "Conv2d compares the channels, the third axis from the end: it gets ", ["input", String(r.fit)], ", the layer was made for ", ["kernel", String(failed[1])]]
-      : S.at >= end ? [] : !chosen ? ["N samples, C channels, H rows, W columns"] : why(chosen, shapes[S.at], shapes[S.at + 1], r.batch[S.at]));
+    rich(line, failed && r.fit !== null ? [`${failed[0]} compares ${failed[0] === "Linear" ? "the last axis only" : "axis \u22123, the channels"}: it gets `, ["input", String(r.fit)], ", the layer was made for ", ["kernel", String(failed[1])]]
+      : S.at >= end || !chosen ? [] : why(chosen, shapes[S.at], shapes[S.at + 1], r.batch[S.at]));
     code.set(codeShort(S), codeFull(S));
     return met ? `torch raises ${r.error.type} at layer ${bad}: ${r.error.text}` : `${title.textContent}. ${head.textContent}${S.at < end ? ` gives ${tuple(shapes[S.at + 1])}` : ""}. ${line.textContent}`;
   }
   return { nodes: [title, sub, h("div", { class: "controls" }, table), problem.node, line, head, sizes, buttons,
-    h("p", { class: "part" }, "Add after the chosen row"), chips, h("div", {}, ui.check("predict", "Guess first: hide the shapes below the chosen row")), code.node], draw };
+    h("p", { class: "part" }, "Add after the chosen row"), chips, h("div", {}, ui.check("predict", "Guess first: hide later shapes")), code.node], draw };
 }
 
 const BLANK = Object.fromEntries(Object.values(KINDS).flatMap(Object.keys).map((k) => [k, 1]));

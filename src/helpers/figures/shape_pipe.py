@@ -201,14 +201,23 @@ class ShapePipe(Figure):
         s = self._full
         with torch.device("meta"):
             layers = self.layer
-            x: Tensor = torch.empty(s["N"], s["C"], s["H"], s["W"])
-        found: list[tuple[int, ...]] = [tuple(x.shape)]
+        found: list[tuple[int, ...]] = [(s["N"], s["C"], s["H"], s["W"])]
         for layer in layers:
+            shape = found[-1]
+            # by rule: the first such call on the meta device imports for seconds
+            if isinstance(layer, nn.ReLU | nn.Dropout):
+                found.append(shape)
+                continue
+            if isinstance(layer, nn.Linear):
+                if shape[-1] != layer.in_features:
+                    return found, self._words(layer, shape)
+                found.append((*shape[:-1], layer.out_features))
+                continue
             try:
-                x = layer(x)
+                y: Tensor = layer(torch.empty(shape, device="meta"))
             except (RuntimeError, IndexError):
-                return found, self._words(layer, found[-1])
-            found.append(tuple(x.shape))
+                return found, self._words(layer, shape)
+            found.append(tuple(y.shape))
         return found, None
 
     @staticmethod
