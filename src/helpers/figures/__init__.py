@@ -11,6 +11,7 @@ from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
+from helpers.figures.signal_depth import SignalDepth
 
 __all__ = [
     "ELEMENTS",
@@ -20,6 +21,7 @@ __all__ = [
     "NormalizedAxes",
     "RunningStatistics",
     "ShapePipe",
+    "SignalDepth",
     "script",
     "tokens",
 ]

@@ -20,6 +20,7 @@ ELEMENTS = {
     "normalized_axes": "nn-normalized-axes",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
+    "signal_depth": "nn-signal-depth",
 }
 
 
