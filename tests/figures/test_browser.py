@@ -39,7 +39,7 @@ def test_all_javascript_is_light() -> None:
     assert "</script" not in code
     for name in figures.ELEMENTS:
         assert len(figures.script(name)) < len(code)
-    with pytest.raises(ValueError, match="name is 'axes': allowed are .*normalized_axes"):
+    with pytest.raises(ValueError, match=r"name is 'axes': allowed are .*_axes"):
         figures.script("axes")
 
 
