@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from helpers import figures
@@ -59,3 +60,27 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not faults
+
+
+@pytest.fixture(params=["light", "dark"])
+def phone(
+    show: Callable[..., Page], request: pytest.FixtureRequest
+) -> Callable[..., Page]:
+    """Show figures at 360 px in each theme; axe, sideways scroll, cells of 24 px."""
+
+    def shown(*items: figures.Figure) -> Page:
+        page = show(*items, viewport={"width": 360, "height": 740})
+        page.evaluate(
+            "(t) => (document.documentElement.dataset.theme = t)", request.param
+        )
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+        small = page.locator(".cell").evaluate_all(
+            "(all) => all.filter((e) => e.offsetWidth && e.offsetWidth < 24).length"
+        )
+        assert small == 0
+        return page
+
+    return shown
