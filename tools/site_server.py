@@ -71,6 +71,7 @@ def violations(tab: Page) -> list[dict[str, Any]]:
     # axe reads colors from what overlaps; an unlaid section lies where it will not be
     tab.add_style_tag(content="* { content-visibility: visible !important }")
     tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    tab.evaluate("globalThis.nnFigures?.wake()")
     tab.wait_for_timeout(2000)  # what scrolls gets its tab stop when the page is idle
     tab.evaluate(AXE.read_text("utf8"))
     run = "axe.run(document, {resultTypes: ['violations']})"

@@ -8,8 +8,9 @@ from helpers._check import Verdict, check
 from helpers._compare import assert_same, assert_shape
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
-from helpers._inspect import ParameterCount, output_shape, parameter_count
+from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
 from helpers._session import begin
+from helpers._windows import transposed_count, window_count
 
 __all__ = [
     "ParameterCount",
@@ -23,6 +24,9 @@ __all__ = [
     "draw_normalized_axes",
     "draw_runs",
     "figures",
+    "flops",
     "output_shape",
     "parameter_count",
+    "transposed_count",
+    "window_count",
 ]

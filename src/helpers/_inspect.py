@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def output_shape(
@@ -38,6 +39,44 @@ def output_shape(
     >>> output_shape(nn.LSTM(4, 5), (7, 2, 4))
     ((7, 2, 5), ((1, 2, 5), (1, 2, 5)))
     """
+    return _shapes(_on_meta(layer, input_shapes, dtype))
+
+
+def flops(
+    layer: nn.Module,
+    *input_shapes: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+) -> int:
+    """Floating-point operations of one forward pass, by torch's own counter.
+
+    Products and sums of convolutions, matrix products, attention and recurrent layers;
+    a multiplication with its addition is two. Biases, normalization, pooling and
+    activations count 0. Computed on the meta device, so any size is quick.
+
+    Args:
+        layer: any module; it is left as it is.
+        input_shapes: one tuple of sizes for each positional input.
+        dtype: of all inputs.
+
+    Raises:
+        TypeError: ``layer`` is no module, or an input shape is no tuple of sizes.
+        Exception: whatever ``layer`` itself raises for such an input.
+
+    Source: https://github.com/pytorch/pytorch/blob/main/torch/utils/flop_counter.py
+
+    >>> flops(nn.Linear(3, 2), (10, 3))
+    120
+    """
+    if not isinstance(layer, nn.Module):
+        raise TypeError(f"layer is {layer!r}: it must be an nn.Module")
+    with FlopCounterMode(display=False) as counter:
+        _on_meta(layer, input_shapes, dtype)
+    return int(counter.get_total_flops())
+
+
+def _on_meta(
+    layer: nn.Module, input_shapes: tuple[tuple[int, ...], ...], dtype: torch.dtype
+) -> Any:
     if not input_shapes:
         raise TypeError("input_shapes is empty: give one tuple of sizes an input")
     for shape in input_shapes:
@@ -51,7 +90,7 @@ def output_shape(
     meta = copy.deepcopy(layer).to("meta")
     inputs = [torch.empty(shape, dtype=dtype, device="meta") for shape in input_shapes]
     with torch.no_grad():
-        return _shapes(meta(*inputs))
+        return meta(*inputs)
 
 
 def _shapes(value: Any) -> Any:

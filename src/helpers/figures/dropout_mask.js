@@ -12,13 +12,8 @@ const ALPHA = 1.7580993408473766;
 const alpha = (S) => S.kind.includes("Alpha");
 const channels = (S) => /\dd|Feature/.test(S.kind);
 const value = (S, n, c, l) => (3 * n + 5 * c + 2 * l + c * l) % 5 + 1;
-// A number in [0, 1): murmur3's finalizer over draw and place, as in Python.
-function uniform(draw, i) {
-  let s = (Math.imul(draw + 1, 0x9E3779B9) + Math.imul(i + 1, 0x85EBCA6B)) | 0;
-  s = Math.imul(s ^ (s >>> 16), 0x85EBCA6B);
-  s = Math.imul(s ^ (s >>> 13), 0xC2B2AE35);
-  return ((s ^ (s >>> 16)) >>> 0) / 2 ** 32;
-}
+// A number in [0, 1) from draw and place, as in Python.
+const uniform = (draw, i) => F.mix(Math.imul(draw + 1, 0x9e3779b9) + Math.imul(i + 1, 0x85ebca6b) | 0) / 2 ** 32;
 // The number of the coin that decides on a cell: one a cell, or one a channel of a sample.
 const coin = (S, n, c, l) => channels(S) ? n * S.C + c : (n * S.C + c) * S.L + l;
 const coins = (S) => S.N * S.C * (channels(S) ? 1 : S.L);

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from helpers.figures._figure import Figure, tokens
+from helpers.figures._figure import Figure, mix, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -21,15 +21,10 @@ WORD = 0xFFFFFFFF
 def uniform(draw: int, place: int) -> float:
     """A number in [0, 1) that the figure's JavaScript repeats exactly.
 
-    Source: Appleby, MurmurHash3, https://github.com/aappleby/smhasher (its finalizer).
-
     >>> uniform(0, 0) == uniform(0, 0) != uniform(1, 0)
     True
     """
-    s = ((draw + 1) * 0x9E3779B9 + (place + 1) * 0x85EBCA6B) & WORD
-    s = ((s ^ (s >> 16)) * 0x85EBCA6B) & WORD
-    s = ((s ^ (s >> 13)) * 0xC2B2AE35) & WORD
-    return (s ^ (s >> 16)) / 2**32
+    return mix((draw + 1) * 0x9E3779B9 + (place + 1) * 0x85EBCA6B) / 2**32
 
 
 class DropoutMask(Figure):

@@ -3,10 +3,9 @@
 "use strict";
 const F = root.nnFigures, NAME = "nn-lookup-table";
 if (F.specs[NAME]) return;
-const { h, rich, text, fmt, short, plural } = F;
+const { h, rich, text, fmt, short, plural, range } = F;
 
 // ------------------------------------------- engine: no DOM, checked against torch
-const range = (n) => Array.from({ length: n }, (_, i) => i);
 // The table as it was made: the reader's, or small numbers; a fresh padding row is 0.
 function table(S) {
   return range(S.num_embeddings).map((i) => range(S.embedding_dim).map((j) =>
@@ -48,10 +47,6 @@ const defaults = { num_embeddings: 6, embedding_dim: 3, indices: [3, 1, 3, 0], p
   view: "lookup", at: 0, index: 3, weight: null };
 
 const css = `
-.side{display:flex;flex-wrap:wrap;gap:.4rem 2rem}
-.side>div{min-width:0}
-.part{margin-top:.6rem;font-size:.87rem;font-weight:650}
-.r-kernel{color:var(--kernel)}.r-gradient{color:var(--gradient)}
 .cell.on{background:var(--kernel-fill);border:2px solid var(--kernel)}
 .cell.y{background:var(--output-fill);border-color:var(--output);border-radius:calc(var(--nn)*.28)}
 .cell.i{background:var(--input-fill);border-color:var(--input)}
@@ -62,14 +57,10 @@ const css = `
 function view(ui) {
   const title = h("p", { class: "claim" }), sub = h("p", { class: "sub" }), line = h("p", { class: "line" });
   const problem = ui.errorLine(), code = ui.code();
-  const pick = (_, r) => ui.update({ at: r }, true);
-  const part = (words, onSelect) => {
-    const grid = ui.grid(words, onSelect), head = h("p", { class: "part" }, words);
-    return { ...grid, head, node: h("div", {}, head, grid.node) };
-  };
-  const hot = part("Indices", ([, r]) => pick(0, r)), out = part("Output: one row an index", ([, r]) => pick(0, r));
-  const rows = part("Weight: one row an entry", ([, r]) => ui.update({ index: r }));
-  const grads = part("Gradient of the weight", ([, r]) => ui.update({ index: r }));
+  const pick = (at) => ui.update({ at }, true);
+  const hot = ui.matrix("Indices", pick), out = ui.matrix("Output: one row an index", pick);
+  const rows = ui.matrix("Weight: one row an entry", (index) => ui.update({ index }));
+  const grads = ui.matrix("Gradient of the weight", (index) => ui.update({ index }));
   const controls = h("div", { class: "controls" },
     ui.choice("view", "Show", [["lookup", "lookup"], ["one-hot", "one-hot times weight"], ["gradient", "gradient"]]),
     ui.range("at", "Position", { min: 0, max: (S) => S.indices.length - 1 }),
@@ -77,10 +68,9 @@ function view(ui) {
     ui.select("padding_idx", "padding_idx", (S) => [[null, "None"], ...range(S.num_embeddings).map((i) => [i, String(i)])]),
     ui.select("max_norm", "max_norm", (S) => [...new Set([null, 1, 2, 3, S.max_norm])].map((v) => [v, v === null ? "None" : String(v)])));
 
-  function fill(grid, list, cls, row, say, chosen) {
-    grid.size(1, list.length, list[0].length);
-    grid.patch({ slice: () => "", row, column: (_, c) => String(c) }, (_, r, c) =>
-      ({ text: short(list[r][c]), cls: cls(r, c), label: `${say(r)}, column ${c}: ${fmt(list[r][c])}` }), [0, chosen, 0]);
+  function fill(matrix, list, cls, say, chosen) {
+    matrix.fill(list.length, list[0].length, (r, c) =>
+      ({ text: short(list[r][c]), cls: cls(r, c), label: `${say(r)}, column ${c}: ${fmt(list[r][c])}` }), [chosen, 0]);
   }
 
   function draw(S) {
@@ -95,16 +85,16 @@ function view(ui) {
     const many = S.view === "one-hot" && !bad;
     text(hot.head, many ? "One-hot: one row an index" : "Indices");
     fill(hot, many ? oneHot(S) : S.indices.map((i) => [i]), (p, c) => !many || S.indices[p] === c ? "i" : "",
-      (p) => String(p), (p) => `position ${p}, index ${S.indices[p]}`, S.at);
-    fill(rows, r.weight, (i) => (i === index && !bad ? "on " : "") + (i === S.padding_idx ? "pad" : ""), (i) => String(i),
+      (p) => `position ${p}, index ${S.indices[p]}`, S.at);
+    fill(rows, r.weight, (i) => (i === index && !bad ? "on " : "") + (i === S.padding_idx ? "pad" : ""),
       (i) => `row ${i}${i === S.padding_idx ? ", padding_idx" : ""}${i === index ? ", picked" : ""}`, chosen);
     const back = S.view === "gradient";
     out.node.hidden = hidden || back;
     grads.node.hidden = hidden || !back;
     if (!bad) {
-      fill(out, r.output, (p) => p === S.at ? "y" : "", (p) => String(p), (p) => `position ${p}`, S.at);
+      fill(out, r.output, (p) => p === S.at ? "y" : "", (p) => `position ${p}`, S.at);
       fill(grads, r.gradient.map((n) => range(S.embedding_dim).map(() => n)), (i) => r.gradient[i] ? "g" : i === S.padding_idx ? "pad" : "",
-        (i) => String(i), (i) => `row ${i}`, chosen);
+        (i) => `row ${i}`, chosen);
     }
     line.hidden = hidden;
     const times = plural(r.counts[index], "time");

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from helpers.figures._figure import Figure, tokens
+from helpers.figures._figure import Figure, draw_cells, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -76,12 +76,8 @@ class LookupTable(Figure):
             own = {"padding_idx": layer.padding_idx, "max_norm": layer.max_norm}
             weight = layer.weight.detach().double()
             own["weight"] = [[round(v, 6) for v in row] for row in weight.tolist()]
-        for key, value, most in (
-            ("num_embeddings", num_embeddings, 12),
-            ("embedding_dim", embedding_dim, 6),
-        ):
-            if not 1 <= value <= most:
-                raise ValueError(f"{key} is {value}: allowed are 1 to {most}")
+        within(1, 12, num_embeddings=num_embeddings)
+        within(1, 6, embedding_dim=embedding_dim)
         chosen = [int(i) for i in indices]
         if not 1 <= len(chosen) <= 8 or not all(0 <= i <= 99 for i in chosen):
             raise ValueError(
@@ -174,9 +170,7 @@ class LookupTable(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw indices, weight and output side by side; picked rows are filled."""
-        from matplotlib.patches import Rectangle
-
-        s, color = self._full, tokens()["light"]
+        s = self._full
         ax = canvas.subplots()
         try:
             output = self.looked_up()[0]
@@ -184,14 +178,8 @@ class LookupTable(Figure):
             output = torch.zeros(0, s["embedding_dim"])
 
         def block(values: Tensor, left: float, role: str, filled: set[int]) -> None:
-            for r, row in enumerate(values.tolist()):
-                fill = color[f"{role}-fill"] if r in filled else color["bg"]
-                for c, value in enumerate(row):
-                    place = (left + c, r)
-                    ax.add_patch(Rectangle(place, 0.9, 0.9, fc=fill, ec=color[role]))
-                    number = f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
-                    at = (left + c + 0.45, r + 0.45)
-                    ax.text(*at, number, ha="center", va="center", fontsize=9)
+            cells = {(r, c) for r in filled for c in range(values.shape[1])}
+            draw_cells(ax, values.tolist(), left, 0, role, cells)
 
         indices = torch.tensor(s["indices"])[:, None]
         block(indices, 0, "input", set(range(len(indices))))
@@ -199,7 +187,7 @@ class LookupTable(Figure):
         right = 3 + s["embedding_dim"]
         block(output, right, "output", set(range(len(output))))
         for left, name in ((0, "indices"), (2, "weight"), (right, "output")):
-            ax.text(left, -0.25, name, color=color["muted"])
+            ax.text(left, -0.25, name, color=tokens()["light"]["muted"])
         ax.set_xlim(-0.2, right + s["embedding_dim"] + 0.2)
         ax.set_ylim(max(s["num_embeddings"], len(indices)) + 0.1, -0.9)
         ax.set_aspect("equal")

@@ -3,12 +3,11 @@
 "use strict";
 const F = root.nnFigures, NAME = "nn-normalized-axes";
 if (F.specs[NAME]) return;
-const { h, rich, text, attr, fmt, short, plural } = F;
+const { h, rich, text, attr, fmt, short, plural, range } = F;
 
 // ------------------------------------------- engine: no DOM, checked against torch
 const NORMS = ["BatchNorm", "LayerNorm", "InstanceNorm", "GroupNorm", "RMSNorm"];
 const LAYERWISE = ["LayerNorm", "RMSNorm"];
-const range = (n) => Array.from({ length: n }, (_, i) => i);
 const product = (list) => list.reduce((a, b) => a * b, 1);
 const height = (S) => {
   if (S.H && S.L % S.H === 0) return S.H;

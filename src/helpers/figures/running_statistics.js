@@ -11,10 +11,7 @@ const LIMIT = 200;
 // mix, then a linear congruence), four draws a value, so nearly normal with
 // deviation 1. Integers until the one division: Python computes the same doubles.
 function standard(seed, step, count) {
-  let s = (seed + Math.imul(step + 1, 0x9e3779b9)) >>> 0;
-  s = Math.imul(s ^ (s >>> 16), 0x85ebca6b);
-  s = Math.imul(s ^ (s >>> 13), 0xc2b2ae35);
-  s = (s ^ (s >>> 16)) >>> 0;
+  let s = F.mix(seed + Math.imul(step + 1, 0x9e3779b9) | 0);
   return Array.from({ length: count }, () => {
     let sum = 0;
     for (let i = 0; i < 4; i++) {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from helpers.figures._figure import Figure, tokens
+from helpers.figures._figure import Figure, mix, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -32,10 +32,7 @@ def standard(seed: int, step: int, count: int) -> list[float]:
     >>> standard(0, 0, 2) == standard(0, 0, 3)[:2]
     True
     """
-    s = (seed + (step + 1) * 0x9E3779B9) & WORD
-    s = ((s ^ (s >> 16)) * 0x85EBCA6B) & WORD
-    s = ((s ^ (s >> 13)) * 0xC2B2AE35) & WORD
-    s ^= s >> 16
+    s = mix(seed + (step + 1) * 0x9E3779B9)
     values = []
     for _ in range(count):
         total = 0

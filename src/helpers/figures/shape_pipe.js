@@ -104,7 +104,6 @@ const css = `
 @container(max-width:420px){.pipe label{font-size:12px}.pipe i{margin-right:.2em}.pipe .wide{width:auto}.field{width:8.4rem}}
 .part{margin:.9rem 0 .3rem;font-size:.87rem;font-weight:650}
 .r-b{font-weight:700;color:var(--input);text-decoration:underline}
-.r-kernel{color:var(--kernel)}
 @media(forced-colors:active){.pipe .on{outline:2px solid}}
 `;
 

@@ -47,10 +47,7 @@ const error = (S) => S.init === "gain" && !GAIN[S.activation]
 // N * N numbers of mean 0 and deviation 1: murmur3's mix of seed and step, then a linear
 // congruence; four draws a number are nearly normal, one is uniform. As in Python.
 function numbers(seed, step, terms) {
-  let s = (seed + Math.imul(step + 1, 0x9e3779b9)) >>> 0;
-  s = Math.imul(s ^ (s >>> 16), 0x85ebca6b);
-  s = Math.imul(s ^ (s >>> 13), 0xc2b2ae35);
-  s = (s ^ (s >>> 16)) >>> 0;
+  let s = F.mix(seed + Math.imul(step + 1, 0x9e3779b9) | 0);
   return Float64Array.from({ length: N * N }, () => {
     let sum = -32767.5 * terms;
     for (let i = 0; i < terms; i++) {
@@ -156,7 +153,6 @@ const css = `
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,16.5rem),1fr));gap:.6rem 1rem;margin:.6rem 0}
 .chart{margin:0;min-width:0}
 figcaption{font-size:.87rem;font-weight:600;color:var(--muted)}
-.r-gradient{color:var(--gradient)}
 svg{display:block;width:100%;height:auto;overflow:visible}
 path{fill:none;stroke-linejoin:round}
 .axis{stroke:var(--line)}

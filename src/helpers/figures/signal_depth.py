@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from helpers.figures._figure import Figure, tokens
+from helpers.figures._figure import Figure, mix, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -36,11 +36,9 @@ def numbers(seed: int, step: int, terms: int) -> tuple[float, ...]:
     >>> len(numbers(0, 0, 4)), max(numbers(0, 0, 1)) < 3**0.5 + 1e-4
     (1024, True)
     """
-    s = (seed + (step + 1) * 0x9E3779B9) & WORD
-    s = ((s ^ (s >> 16)) * 0x85EBCA6B) & WORD
-    s = ((s ^ (s >> 13)) * 0xC2B2AE35) & WORD
+    s = mix(seed + (step + 1) * 0x9E3779B9)
     factor, summand = _jumps()[:, : WIDTH * WIDTH * terms]
-    draws = ((factor * (s ^ (s >> 16)) + summand) & WORD) >> 16
+    draws = ((factor * s + summand) & WORD) >> 16
     total = draws.reshape(-1, terms).sum(1).double() - 32767.5 * terms
     values: list[float] = (total / 18918.5 / terms**0.5).tolist()
     return tuple(values)
