@@ -35,6 +35,7 @@ def test_page_stands_alone(page, base, browser):
         assert weight <= 250_000, f"{page} weighs {weight} bytes at first load"
         raw = tab.locator("article").inner_text()
         assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
+        assert tab.locator("article img:not([width][height])").count() == 0
         shown = tab.locator(".nn-figure")
         for i in range(shown.count()):
             shown.nth(i).evaluate("(e) => e.start()")

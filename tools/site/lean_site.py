@@ -8,6 +8,7 @@ the theme's templates. `book/` and `notebooks/` need to know nothing of it.
 import html
 import os
 import re
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
 SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
 )
-IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/)')
+IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
 
 
 def prepare(app: Sphinx) -> None:
@@ -56,7 +57,11 @@ def lighten_page(
     """Drop scripts and styles no page uses; load its figures' code once."""
     body = context.get("body", "")
     body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
-    context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', body)
+    paths = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
+    context["body"] = IMAGE.sub(
+        lambda found: f'<img loading="lazy" decoding="async" {size(paths[found[1]])}',
+        body,
+    )
     shown = {tag for tag in FIGURE.findall(body)}
     for name in ["core", *(n for n, tag in figures.ELEMENTS.items() if tag in shown)]:
         if shown:
@@ -86,6 +91,15 @@ def lighten_page(
         if not any(word in str(style.filename) for word in UNUSED_STYLES)
         and not ("katex" in str(style.filename) and 'class="katex"' not in body)
     ]
+
+
+def size(path: Path) -> str:
+    """Width and height of a PNG as attributes, so that nothing jumps when it comes."""
+    head = path.read_bytes()[:24]
+    if not head.startswith(b"\x89PNG"):
+        return ""
+    width, height = struct.unpack(">II", head[16:])
+    return f'width="{width}" height="{height}" '
 
 
 def description(doctree: nodes.document) -> str:
