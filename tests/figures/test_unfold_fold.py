@@ -354,3 +354,12 @@ def test_texts_and_stills_follow_the_view() -> None:
     bad = figures.UnfoldFold(view="fold back", output_size=7)
     assert bad.rows()[1][0][1].startswith("RuntimeError: Given output_size=(7, 7)")
     assert bad.png()
+
+
+def test_the_default_cell_is_the_middle_of_its_column() -> None:
+    for k, stride, padding, dilation in ((3, 1, 1, 1), (2, 2, 2, 1), (3, 2, 2, 3)):
+        figure = figures.UnfoldFold(None, k, stride, padding, dilation, input_size=6)
+        row, col = (at + padding for at in figure._full["cell"])
+        framed = F.pad(figure.x, (padding,) * 4)
+        wanted = figure.columns()[0, k * k // 2, figure._full["column"]]
+        assert framed[0, 0, row, col] == wanted != 0

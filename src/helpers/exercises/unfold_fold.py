@@ -48,6 +48,8 @@ def _unfold1d(wrong: str = "") -> Any:
             dilation = 1
         elif wrong == "no padding":
             left = right = 0
+        elif wrong == "in total":
+            left, right = padding // 2, padding - padding // 2
         elif wrong == "left only":
             left, right = 2 * padding, 0
         if wrong == "detached":
@@ -127,6 +129,10 @@ UNFOLD1D = Exercise(
             "You pad the left side only: padding is the number of zeros on each side.",
         ),
         Mistake(
+            _unfold1d("in total"),
+            "You split padding between the sides: it is the number of zeros on each.",
+        ),
+        Mistake(
             _unfold1d("replicate"),
             "You repeat the border samples: the padding is zeros.",
         ),
@@ -173,6 +179,8 @@ def _patches(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     n, channels = distinct(generator, 2)
     down, across = ((m + 2 * padding - k) // stride + 1 for m in size)
     columns = signed(generator, n, channels * k * k, down * across) + 0.25
+    # zeros among the values: who counts nonzero values is seen
+    columns[torch.rand(columns.shape, generator=generator) < 0.2] = 0
     given = {"stride": stride, "padding": padding}
     if stride == 1 and not padding:
         given = {}
@@ -214,6 +222,8 @@ def _merge(wrong: str = "") -> Any:
             dense = F.unfold(torch.ones_like(sums), k, padding=padding)
             counts = F.fold(dense, output_size, k, padding=padding)
             return sums / counts
+        if wrong == "nonzero":
+            return sums / fold((columns != 0).to(columns.dtype)).clamp(min=1)
         if wrong == "root":
             return sums / counts.clamp(min=1).sqrt()
         if wrong == "one for unread":
@@ -292,6 +302,11 @@ MERGE = Exercise(
         Mistake(
             _merge("no stride"),
             "You count for stride 1: fold ones with the same stride as the columns.",
+        ),
+        Mistake(
+            _merge("nonzero"),
+            "You count the values that are not 0: a 0 in a patch counts for the mean "
+            "as well. Fold ones.",
         ),
         Mistake(
             _merge("root"),

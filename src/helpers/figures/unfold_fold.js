@@ -22,7 +22,7 @@ const blocks = (S, size) => size.map((n) => F.windows(n, S.kernel_size, S.stride
 const same = (a, b) => a[0] === b[0] && a[1] === b[1];
 // The cell that row t of column l holds; padding lies outside of the plane.
 function place(S, t, l, size = shape(S)) {
-  const across = blocks(S, size)[1], { kernel_size: k, stride: s, padding: p, dilation: d } = S;
+  const { kernel_size: k, stride: s, padding: p, dilation: d } = S, across = F.windows(size[1], k, s, p, d);
   return [Math.floor(l / across) * s - p + Math.floor(t / k) * d, l % across * s - p + t % k * d];
 }
 // [t, l] of every entry of the column matrix that is this cell.
@@ -93,6 +93,7 @@ const css = `
 .cell.y.on{background:var(--output-fill)}
 .cell.n{border:3px double var(--statistic);line-height:calc(var(--nn) - 6px)}
 .cell.n.on{background-color:var(--statistic-fill)}
+.fine .many{--nn:clamp(24px,calc((100cqi - 1.2rem)/var(--cols,1) - 1px),34px)}
 .ask{display:flex;flex-wrap:wrap;gap:.5rem .8rem;align-items:center;margin:.8rem 0 0}
 `;
 
@@ -229,7 +230,7 @@ function view(ui) {
     }
     return `${title.textContent}. ${line.textContent}.`;
   }
-  const middle = h("div", {}, row.node, matrix.node, flat.node);
+  const middle = h("div", { class: "fine" }, row.node, matrix.node, flat.node);
   return { nodes: [title, sub, controls, problem.node, ask, verdict,
     h("div", { class: "side" }, h("div", {}, h("p", { class: "part" }, "Input x"), source.node), middle, out.node, sums.node, counts.node), line, code.node], draw };
 }
