@@ -79,10 +79,10 @@ def _convolutions(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]
     """Gradients at the output of a convolution; the rest differs along the axes."""
     index = generator.initial_seed()
     n, c_out, c_in = distinct(generator, 3)
-    stride, padding = (2, 3, 1, 4)[index % 4], (1, 0, 2)[index % 3]
+    stride, padding = (3, 2, 1, 4)[index % 4], (1, 0, 2)[index % 3]
     dilation = 2 if index % 4 == 1 or index % 5 == 4 else 1
     kernel = ((3, 2), (2, 3), (4, 3))[(index + 1) % 3]
-    shape = (8 + index % 5, 9 + (index // 2) % 4)
+    shape = (7 + index % 5, 9 + (index // 2) % 4)
     out = [
         (size + 2 * padding - dilation * (k - 1) - 1) // stride + 1
         for size, k in zip(shape, kernel, strict=True)
@@ -126,7 +126,7 @@ def _wrong_gradient(wrong: str) -> Any:
         spread = 1 if wrong == "rest without dilation" else dilation
         sizes = shape[:1] * 2 if wrong == "square" else shape
         rest = [
-            (size + 2 * used - spread * (k - 1) - 1) % stride
+            (size + 2 * used - spread * (k - 1) - (wrong != "no 1")) % stride
             for size, k in zip(sizes, weight.shape[2:], strict=True)
         ]
         short = rest
@@ -201,6 +201,11 @@ INPUT_GRADIENT = Exercise(
             _wrong_gradient("rest without dilation"),
             "Your remainder forgets the dilation: a kernel of k entries spans "
             "dilation*(k - 1) + 1 cells.",
+        ),
+        Mistake(
+            _wrong_gradient("no 1"),
+            "Your remainder is off by one: a kernel spans dilation*(k - 1) + 1 cells, "
+            "and that is what the size is compared with.",
         ),
         Mistake(
             _wrong_gradient("axes"),
