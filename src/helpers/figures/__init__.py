@@ -13,6 +13,7 @@ from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
 from helpers.figures.unfold_fold import UnfoldFold
+from helpers.figures.transposed_convolution import TransposedConvolution
 
 __all__ = [
     "ELEMENTS",
@@ -24,6 +25,7 @@ __all__ = [
     "ShapePipe",
     "SignalDepth",
     "UnfoldFold",
+    "TransposedConvolution",
     "script",
     "script_part",
     "tokens",

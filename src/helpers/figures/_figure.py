@@ -23,6 +23,7 @@ ELEMENTS = {
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
     "unfold_fold": "nn-unfold-fold",
+    "transposed_convolution": "nn-transposed-convolution",
 }
 
 
