@@ -12,6 +12,7 @@ from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
+from helpers.figures.sliding_window import SlidingWindow
 
 __all__ = [
     "ELEMENTS",
@@ -22,6 +23,7 @@ __all__ = [
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",
+    "SlidingWindow",
     "script",
     "script_part",
     "tokens",

@@ -22,6 +22,7 @@ ELEMENTS = {
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
+    "sliding_window": "nn-sliding-window",
 }
 
 
