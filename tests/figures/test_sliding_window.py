@@ -270,15 +270,15 @@ def test_what_lies_under_more(show: Show) -> None:
     expect(page.locator(f"{TAG} .line").nth(2)).to_contain_text("Columns: ⌊(6")
     page.get_by_text("Guess first: hide the output").click()
     expect(page.get_by_role("grid", name="Output")).to_be_hidden()
-    expect(claim).to_have_text(re.compile("^How many rows"))
+    expect(claim).to_have_text(re.compile("^How many output rows"))
     guess = page.get_by_label("Output rows (0: refused)")
     for _ in range(3):
         guess.press("ArrowRight")
     page.get_by_role("button", name="Show").click()
     expect(claim).to_have_text(re.compile("^Right"))
-    page.get_by_role("radio", name="both axes").click()
+    page.get_by_role("radio", name="both").click()
     page.get_by_label("Kernel size").press("End")
-    expect(claim).to_have_text(re.compile("^How many rows"))
+    expect(claim).to_have_text(re.compile("^How many output rows"))
     page.get_by_role("button", name="Show").click()
     expect(claim).to_have_text(re.compile("^Not 3"))
 

@@ -12,7 +12,7 @@ KERNELS = ((3, 2), (2, 3), (1, 4), (3, 3), (4, 1), (2, 2))
 
 
 def _pictures(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Kernels that are not square, pictures that are not, strides that do not divide."""
+    """Neither kernels nor pictures are square, and strides do not always divide."""
     index = generator.initial_seed()
     n, channels, outputs = distinct(generator, 3)
     x = varied(generator, n, channels, 7 + index % 2, 9 + index % 3)
@@ -60,8 +60,9 @@ def _conv(wrong: str = "") -> Any:
         if wrong == "late start":
             x = x[:, :, stride - 1 :, stride - 1 :]
         if wrong == "one too few":
-            cut = [max(n - stride, k) for n, k in zip(x.shape[2:], weight.shape[2:])]
-            x = x[:, :, : cut[0], : cut[1]]
+            k_h, k_w = weight.shape[2:]
+            h, w = (n - stride for n in x.shape[2:])
+            x = x[:, :, : max(h, k_h), : max(w, k_w)]
         return F.conv2d(x, weight, bias, steps)
 
     return answer
@@ -189,6 +190,8 @@ def _paddings(wrong: str = "") -> Any:
             low = 1
         elif wrong == "half":
             high = kernel // 2 + 1
+        elif wrong == "full":
+            high = dilation * (kernel - 1) + 1
         found = [
             p for p in range(low, high) if fits(n, p, out, kernel, stride, dilation)
         ]
@@ -268,6 +271,11 @@ PADDINGS = Exercise(
             _paddings("half"),
             "You stop at half the kernel: that is pooling's limit, a convolution has "
             "none.",
+        ),
+        Mistake(
+            _paddings("full"),
+            "You stop where the first window would lie on padding only; torch takes "
+            "wider paddings too.",
         ),
         Mistake(
             _paddings("descending"), "Your list is in descending order; turn it around."

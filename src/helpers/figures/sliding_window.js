@@ -105,7 +105,8 @@ const css = `
 .w.on{background:var(--kernel);color:var(--bg)}
 .y.on{background:var(--output);color:var(--bg)}
 .quiet .cell[aria-selected=true]{box-shadow:none}
-.field{width:7.6rem}
+.field{width:6.8rem}
+.controls{gap:.7rem .9rem}
 @media(forced-colors:active){.tap,.on{outline:3px solid Highlight}}
 `;
 const KINDS = ["Conv2d", "MaxPool2d", "AvgPool2d"], MODES = ["zeros", "reflect", "replicate", "circular"];
@@ -132,7 +133,7 @@ function view(ui) {
     ui.more(ui.select("kind", "Layer", () => KINDS.map((k) => [k, k])),
       ui.select("padding_mode", "padding_mode", () => MODES.map((m) => [m, m]), conv),
       ui.choice("same", "How much padding", [[false, "the slider"], [true, "\"same\""]], conv),
-      ui.choice("axis", "Sliders move", [["both", "both axes"], ["rows", "rows"], ["columns", "columns"]]),
+      ui.choice("axis", "Sliders move", ["both", "rows", "columns"].map((m) => [m, m])),
       ui.check("predict", "Guess first: hide the output")));
   const ask = block(
     ui.range("guess", "Output rows (0: refused)", { min: 0, max: () => 11, visible: (S) => S.predict }),
@@ -154,7 +155,7 @@ function view(ui) {
   function rule(e, a, word, hide) {
     const p = a.before === a.after ? `2\u00b7${a.before}` : `${a.before} + ${a.after}`;
     rich(e, [`${word}: \u230a(`, ["input", String(a.n)], ` + ${p} \u2212 ${a.d}\u00b7(`, ["kernel", String(a.k)], ` \u2212 1) \u2212 1) / ${a.s}\u230b + 1 = `, ["output", hide ? "?" : fmt(a.out)],
-      ["muted", !hide && a.out > 0 && a.left ? `remainder ${a.left}, dropped by the floor: no window covers the last ${a.left > 1 ? a.left + " cells" : "cell"}` : ""]]);
+      ["muted", !hide && a.out > 0 && a.left ? `the floor drops ${a.left} / ${a.s}: no window reaches the last ${a.left > 1 ? a.left + " cells" : "cell"}` : ""]]);
   }
   const value = (v, form = fmt) => v === -Infinity ? "\u2212\u221e" : form(v), times = (v) => v < 0 ? `(${fmt(v)})` : fmt(v);
   // What the chosen cell is made of, or who reads it.
@@ -188,7 +189,7 @@ function view(ui) {
     const list = blank ? [] : S.view === "output" ? taps(A, i, j) : S.view === "kernel" ? table(R.out, C.out, (a, b) => ({ r: a * R.s + u * R.d, c: b * C.s + v * C.d })).flat() : [];
     const met = blank || S.view !== "input" ? [] : readers(A, ...S.cell), lit = new Set(list.map((t) => t.r * C.padded + t.c));
     const right = S.guess === (bad ? 0 : R.out);
-    text(title, hide ? "How many rows does the output have, or does torch refuse?"
+    text(title, hide ? "How many output rows, or does torch refuse?"
       : (S.predict ? right ? "Right. " : `Not ${S.guess || "refused"}. ` : "") + (bad ? bad.claim : claim(S, r, never)));
     text(sub, `${S.kind}: ` + (conv(S) ? plural(R.k * C.k, "weight") : "no weights")
       + (blank ? "" : `, ${plural(R.out * C.out, "window")}; ${all - never} of ${plural(all, "input cell")} read`) + ".");
