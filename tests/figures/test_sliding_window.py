@@ -268,7 +268,7 @@ def test_what_lies_under_more(show: Show) -> None:
     page.get_by_label("Stride", exact=True).press("ArrowRight")
     assert state(page)["stride"] == [1, 2]
     expect(page.locator(f"{TAG} .line").nth(2)).to_contain_text("Columns: ⌊(6")
-    page.get_by_text("Guess first: hide the output").click()
+    page.get_by_text("Guess first: hide output").click()
     expect(page.get_by_role("grid", name="Output")).to_be_hidden()
     expect(claim).to_have_text(re.compile("^How many output rows"))
     guess = page.get_by_label("Output rows (0: refused)")
@@ -370,6 +370,8 @@ def test_your_own_layer_and_what_is_refused() -> None:
     assert (
         figures.SlidingWindow(layer=nn.Conv2d(1, 1, 3, bias=False))._full["bias"] == 0
     )
+    pool = figures.SlidingWindow(kind="AvgPool2d", kernel_size=(2, 3)).layer
+    assert pool.stride == nn.AvgPool2d((2, 3)).stride == (2, 3)
     for given, words in (
         ({"layer": nn.Conv2d(3, 1, 3)}, "in_channels of layer is 3: allowed is 1"),
         ({"layer": nn.MaxPool2d(2, ceil_mode=True)}, "ceil_mode of layer is True"),

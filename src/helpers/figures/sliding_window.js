@@ -97,7 +97,7 @@ const defaults = { kind: "Conv2d", size: [6, 6], kernel_size: [3, 3], stride: [1
 const css = `
 @container(min-width:421px){.side .block{--nn:34px}}
 .x{background:var(--input-fill);border-color:var(--input);border-radius:1px}
-.pad{background:none;border:1px dashed var(--padding);color:var(--muted);border-radius:1px}
+.pad{border:1px dashed var(--padding);color:var(--muted);border-radius:1px}
 .never{background:repeating-linear-gradient(45deg,transparent 0 5px,var(--padding) 5px 6px);color:var(--muted);border-color:var(--line)}
 .w{background:var(--kernel-fill);border:2px solid var(--kernel)}
 .y{background:var(--output-fill);border-color:var(--output);border-radius:calc(var(--nn)*.28)}
@@ -132,9 +132,9 @@ function view(ui) {
     ui.range("d", "Dilation", { min: 1, max: () => 3, visible: (S) => S.kind !== "AvgPool2d" }),
     ui.more(ui.select("kind", "Layer", () => KINDS.map((k) => [k, k])),
       ui.select("padding_mode", "padding_mode", () => MODES.map((m) => [m, m]), conv),
-      ui.choice("same", "How much padding", [[false, "the slider"], [true, "\"same\""]], conv),
+      ui.choice("same", "Pad by", [[false, "slider"], [true, "\"same\""]], conv),
       ui.choice("axis", "Sliders move", ["both", "rows", "columns"].map((m) => [m, m])),
-      ui.check("predict", "Guess first: hide the output")));
+      ui.check("predict", "Guess first: hide output")));
   const ask = block(
     ui.range("guess", "Output rows (0: refused)", { min: 0, max: () => 11, visible: (S) => S.predict }),
     ui.button("Show", () => ui.update({ shown: true }), hidden));
@@ -155,7 +155,7 @@ function view(ui) {
   function rule(e, a, word, hide) {
     const p = a.before === a.after ? `2\u00b7${a.before}` : `${a.before} + ${a.after}`;
     rich(e, [`${word}: \u230a(`, ["input", String(a.n)], ` + ${p} \u2212 ${a.d}\u00b7(`, ["kernel", String(a.k)], ` \u2212 1) \u2212 1) / ${a.s}\u230b + 1 = `, ["output", hide ? "?" : fmt(a.out)],
-      ["muted", !hide && a.out > 0 && a.left ? `the floor drops ${a.left} / ${a.s}: no window reaches the last ${a.left > 1 ? a.left + " cells" : "cell"}` : ""]]);
+      ["muted", !hide && a.out > 0 && a.left ? `floor drops ${a.left} / ${a.s}: no window reaches the last ${plural(a.left, a.after ? "padded cell" : "cell").replace(/^1 /, "")}` : ""]]);
   }
   const value = (v, form = fmt) => v === -Infinity ? "\u2212\u221e" : form(v), times = (v) => v < 0 ? `(${fmt(v)})` : fmt(v);
   // What the chosen cell is made of, or who reads it.
@@ -191,7 +191,7 @@ function view(ui) {
     const right = S.guess === (bad ? 0 : R.out);
     text(title, hide ? "How many output rows, or does torch refuse?"
       : (S.predict ? right ? "Right. " : `Not ${S.guess || "refused"}. ` : "") + (bad ? bad.claim : claim(S, r, never)));
-    text(sub, `${S.kind}: ` + (conv(S) ? plural(R.k * C.k, "weight") : "no weights")
+    text(sub, S.kind + ": " + (conv(S) ? plural(R.k * C.k, "weight") : "no weights")
       + (blank ? "" : `, ${plural(R.out * C.out, "window")}; ${all - never} of ${plural(all, "input cell")} read`) + ".");
     problem.set(hide ? null : bad);
 
