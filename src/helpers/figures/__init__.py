@@ -14,6 +14,7 @@ from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
 from helpers.figures.unfold_fold import UnfoldFold
 from helpers.figures.transposed_convolution import TransposedConvolution
+from helpers.figures.sliding_window import SlidingWindow
 
 __all__ = [
     "ELEMENTS",
@@ -26,6 +27,7 @@ __all__ = [
     "SignalDepth",
     "UnfoldFold",
     "TransposedConvolution",
+    "SlidingWindow",
     "script",
     "script_part",
     "tokens",

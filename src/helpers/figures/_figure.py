@@ -24,6 +24,7 @@ ELEMENTS = {
     "signal_depth": "nn-signal-depth",
     "unfold_fold": "nn-unfold-fold",
     "transposed_convolution": "nn-transposed-convolution",
+    "sliding_window": "nn-sliding-window",
 }
 
 
