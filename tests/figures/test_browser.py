@@ -312,7 +312,7 @@ def test_a_figure_far_below_is_drawn_when_needed(show: Show, event: str) -> None
     page = show()
     figure = figures.RunningStatistics().element()
     page.evaluate(
-        "(html) => document.querySelector('main').insertAdjacentHTML('beforeend', html)",
+        "(html) => document.body.insertAdjacentHTML('beforeend', html)",
         f'<p style="height: 5000px">far above</p>{figure}',
     )
     page.wait_for_timeout(300)
