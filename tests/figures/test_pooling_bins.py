@@ -216,6 +216,7 @@ def test_controls(show: Show) -> None:
     expect(page.locator(f"{TAG} .sub").first).to_have_text(
         "ceil((10 + 2·1 − 3) / 2) + 1 = 6 outputs."
     )
+    expect(claim).to_have_text("6 windows of 3 cells: the last runs over the end")
     page.get_by_label("Layer").select_option(label="FractionalMaxPool2d")
     expect(claim).to_contain_text("Windows start at 0, 2, 4, 6 and 7; ")
     page.get_by_label("Random number u").focus()

@@ -23,7 +23,9 @@ def _slid(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """One to three axes, each window in turn, padding counted and not."""
     index = generator.initial_seed()
     sizes = [*distinct(generator, index % 3), 9 + index % 4]
-    x = varied(generator, *sizes, axis=0).requires_grad_()
+    x = varied(generator, *sizes, axis=0)
+    x[..., 1::4] = 0  # a zero of the input is no padding
+    x.requires_grad_()
     return (x, *WINDOWS[index % 7], index % 2 == 0), {}
 
 
@@ -52,8 +54,6 @@ def _wrong_average(wrong: str) -> Any:
             return _average(x, k, stride, padding, wrong == "always")
         if wrong == "stride is kernel":
             return _average(x, k, k, padding, counted)
-        if wrong == "stride 1":
-            return _average(x, k, 1, padding, counted)
         if wrong == "swapped":
             return _average(x, stride, k, min(padding, stride // 2), counted)
         if wrong == "no padding":
@@ -74,6 +74,8 @@ def _wrong_average(wrong: str) -> Any:
         sums = filled.unfold(-1, k, stride).sum(-1)
         if wrong == "sum":
             return sums
+        if wrong == "zeros":
+            inside = (filled != 0).unfold(-1, k, stride)
         return sums / k if counted else sums / inside.sum(-1)
 
     return answer
@@ -115,10 +117,6 @@ AVERAGE = Exercise(
             "You step by kernel_size, which is only the default: step by stride.",
         ),
         Mistake(
-            _wrong_average("stride 1"),
-            "You step by 1: the windows start stride cells apart.",
-        ),
-        Mistake(
             _wrong_average("swapped"),
             "You have swapped kernel_size and stride: unfold takes the axis, then the "
             "size, then the step.",
@@ -138,6 +136,11 @@ AVERAGE = Exercise(
         Mistake(
             _wrong_average("infinite"),
             "You pad with minus infinity, which is for maxima: an average pads with 0.",
+        ),
+        Mistake(
+            _wrong_average("zeros"),
+            "You take every 0 for padding, but the input may hold zeros of its own: "
+            "count places, not values.",
         ),
         Mistake(
             _wrong_average("ceil"),
@@ -192,8 +195,6 @@ def _edges(wrong: str, n: int, size: int) -> list[tuple[int, int]]:
             end = min(start - (-n // size), n)
         elif wrong == "one too far":
             end = min(end + 1, n)
-        elif wrong == "last left out":
-            end = max(end - 1, start + 1)
         elif wrong == "nearest":
             end = start + 1
         elif wrong == "split":
@@ -268,11 +269,6 @@ ADAPTIVE = Exercise(
             "first cell that is left out.",
         ),
         Mistake(
-            _wrong_adaptive("last left out"),
-            "Your bins are one cell too short: a Python slice leaves its end out "
-            "already.",
-        ),
-        Mistake(
             _wrong_adaptive("nearest"),
             "You pick the first cell of each bin: average the whole bin.",
         ),
@@ -332,10 +328,6 @@ PLAIN = Exercise(
         Mistake(
             [2, 1, 0],
             "That gives four outputs, 5 - 2 + 1.",
-        ),
-        Mistake(
-            [3, 1, 1],
-            "That gives five outputs: the stride is larger.",
         ),
         Mistake(
             [5, 2, 2],

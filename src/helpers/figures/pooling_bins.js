@@ -113,6 +113,7 @@ function claim(S, r) {
       : "no kernel, stride and padding gives these bins");
   }
   const how = missed.length ? `${where(missed)} ${missed.length === 1 ? "is" : "are"} never read`
+    : r.outputs.at(-1).taps.at(-1) >= S.n + S.padding && !fractional(S) ? "the last runs over the end"
     : Math.max(...times) > 1 ? "windows share cells" : "each cell is read once";
   if (fractional(S)) return `Windows start at ${list(r.outputs.map((o) => o.taps[0]))}; ${how}`;
   return `${plural(O, "window")} of ${plural(S.kernel_size, "cell")}: ${how}`;
