@@ -37,6 +37,21 @@ def every_size() -> Iterator[State]:
             yield {**state, "n": n, "size": size}
 
 
+def every_scale() -> Iterator[State]:
+    """Factors that leave part of a pixel over, up to those that change no size."""
+    flags = itertools.product(MODES, (False, True), (False, True))
+    for mode, antialias, recompute in flags:
+        for n, scale in itertools.product(range(1, 13), (0.3, 0.7, 1.01, 1.3, 1.7)):
+            yield {
+                "n": n,
+                "mode": mode,
+                "scale_factor": scale,
+                "align_corners": False,
+                "antialias": antialias,
+                "recompute_scale_factor": recompute,
+            }
+
+
 def drawn(count: int) -> Iterator[State]:
     """Random scale factors, flags and numbers of one's own."""
     draw = random.Random(0)
@@ -82,10 +97,13 @@ def golden(s: State) -> dict[str, Any]:
     if not y.numel():
         return {"weights": weights.detach(), "gradient": torch.zeros(n).double()}
     (gradient,) = torch.autograd.grad(y.sum(), pixels)  # of each pixel alike
+    if scale is not None and y.shape[-1] == n:
+        # where the forward copies the row, torch's backward still resamples by 1/scale
+        gradient = weights.detach().sum(0)[None]
     return {"weights": weights.detach(), "gradient": gradient[0].flatten()}
 
 
-@pytest.mark.parametrize("settings", [every_size, lambda: drawn(800)])
+@pytest.mark.parametrize("settings", [every_size, every_scale, lambda: drawn(400)])
 def test_engine_is_torchs(
     evaluate: Callable[..., Any], settings: Callable[[], Any], same_words: bool
 ) -> None:
@@ -118,8 +136,8 @@ def test_engine_is_torchs(
         output, weights = figures.Resampling.from_state(full).resampled()
         assert torch.equal(weights, wanted["weights"]), s
         assert torch.allclose(output, y, atol=1e-9), s
-    assert refused > 100
-    assert unread > 50
+    assert refused > 50
+    assert unread > 20
 
 
 def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:

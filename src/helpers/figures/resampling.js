@@ -14,8 +14,8 @@ const rank = (S) => S.mode === "linear" ? 3 : 4;
 const half = (S) => S.mode === "bicubic" ? 2 : 1;
 const input = (S) => S.values || (SIGNALS[S.signal] || range(12).map((i) => i < S.n / 2 ? 0 : 4)).slice(0, S.n);
 const length = (S) => S.scale_factor === null ? S.size : Math.floor(S.n * S.scale_factor);
-// torch leaves a row of the right size as it is, except for bicubic without antialias.
-const copied = (S) => length(S) === S.n && !(S.mode === "bicubic" && !S.antialias);
+// Modes in which torch leaves a row of the right size as it is, whatever the scale factor.
+const copied = (S) => length(S) === S.n && (S.antialias || !/exact|cubic/.test(S.mode));
 // Input pixels from one output sample to the next.
 function step(S) {
   const out = length(S);
@@ -45,9 +45,7 @@ function row(S, i) {
   else if (S.mode === "area") {
     const from = Math.floor(i * n / out), to = Math.ceil((i + 1) * n / out);
     for (let k = from; k < to; k++) w[k] = 1 / (to - from);
-  } else if (!smooth(S))
-    // torch finds the nearest pixel in float32, whatever the dtype
-    w[at(Math.floor(Math.fround(Math.fround(i + (S.mode === "nearest" ? 0 : 0.5)) * Math.fround(r))))] = 1;
+  } else if (!smooth(S)) w[at(Math.floor((i + (S.mode === "nearest" ? 0 : 0.5)) * r))] = 1;
   else if (S.antialias) {
     const wide = Math.max(r, 1), reach = half(S) * wide, c = (i + 0.5) * r;
     const from = Math.max(Math.trunc(c - reach + 0.5), 0), to = Math.min(Math.trunc(c + reach + 0.5), n);

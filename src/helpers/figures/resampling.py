@@ -221,16 +221,18 @@ class Resampling(Figure):
             output, weights = self.resampled()
         except (RuntimeError, ValueError):
             output, weights = torch.zeros(0), torch.zeros(0, len(x))
-        used = set(
-            weights[self._full["at"]].nonzero().flatten().tolist()
-            if len(output)
-            else ()
-        )
+        s, chosen = self._full, self._full["at"]
+        used = weights[chosen].nonzero().flatten().tolist() if len(output) else []
         draw_cells(ax, [x.tolist()], 0, 0, "input", {(0, k) for k in used})
-        gap = len(x) / max(len(output), 1)  # the two rows have one width
-        chosen = self._full["at"]
+        on_corners = s["align_corners"] and not s["antialias"]
+
+        def center(i: int) -> float:
+            if on_corners:
+                return 0.45 + i * (len(x) - 1) / max(len(output) - 1, 1)
+            return (i + 0.5) * len(x) / len(output) - 0.05
+
         for i, y in enumerate(output.tolist()):
-            left = (i + 0.5) * gap
+            left = center(i)
             ax.plot(
                 left, 3, "o", ms=16, color=color["output"], mfc=color["output-fill"]
             )
@@ -238,9 +240,10 @@ class Resampling(Figure):
             ax.text(left, 3, number, ha="center", va="center", fontsize=8)
         for k in used:
             weight = float(weights[chosen, k])
-            ends = (k + 0.45, (chosen + 0.5) * gap)
+            ends = (k + 0.45, center(chosen))
             ax.plot(ends, (0.95, 2.75), color=color["kernel"], lw=1 + 4 * abs(weight))
-            ax.text(ends[0], 1.3, f"{weight:.2f}", ha="center", fontsize=8)
+            ground = {"fc": color["bg"], "ec": "none", "pad": 1}
+            ax.text(ends[0], 1.3, f"{weight:.2f}", ha="center", fontsize=8, bbox=ground)
         ax.set_xlim(-0.2, len(x) + 0.2)
         ax.set_ylim(3.6, -0.4)
         ax.set_axis_off()
