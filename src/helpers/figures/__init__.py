@@ -10,6 +10,7 @@ from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
+from helpers.figures.resampling import Resampling
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
@@ -24,6 +25,7 @@ __all__ = [
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",
+    "Resampling",
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",

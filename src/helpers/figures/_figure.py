@@ -20,6 +20,7 @@ ELEMENTS = {
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
+    "resampling": "nn-resampling",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
