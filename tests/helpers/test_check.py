@@ -894,7 +894,6 @@ def test_another_number_for_zero_is_no_multiple():
     assert "wrong values. At" in said
 
 
-
 def test_custom_run_may_yield_plain_pairs():
     def run(answer, generator):
         yield "the output", answer(2)
