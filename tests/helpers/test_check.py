@@ -883,6 +883,17 @@ def test_facts(answer, word):
     assert word in verdict.message, verdict.message
 
 
+def test_another_number_for_zero_is_no_multiple():
+    zeros = Exercise(
+        "page/zeros",
+        lambda x: torch.where(x > 0.5, x, 0.0),
+        function_run(lambda g: ((torch.rand(3, 4, generator=g),), {}), float32=False),
+        (),
+    )
+    said = check_exercise(zeros, lambda x: torch.where(x > 0.5, x, 1.0)).message
+    assert "wrong values. At" in said
+
+
 def test_custom_run_may_yield_plain_pairs():
     def run(answer, generator):
         yield "the output", answer(2)
