@@ -9,6 +9,7 @@ from helpers.figures._figure import ELEMENTS, Figure, script, script_part, token
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
+from helpers.figures.receptive_field import ReceptiveField
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
@@ -19,6 +20,7 @@ __all__ = [
     "Figure",
     "LookupTable",
     "NormalizedAxes",
+    "ReceptiveField",
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",

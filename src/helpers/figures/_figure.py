@@ -19,6 +19,7 @@ ELEMENTS = {
     "dropout_mask": "nn-dropout-mask",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
+    "receptive_field": "nn-receptive-field",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
