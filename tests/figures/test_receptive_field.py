@@ -229,7 +229,7 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     expect(claim).to_contain_text("touches the 1 cell of its field inside")
     page.get_by_label("Kind of layer").select_option("MaxPool")
     page.get_by_label("Input size").press("End")
-    expect(page.locator(TAG)).to_contain_text("A maximum passes one of its cells on")
+    expect(page.locator(TAG)).to_contain_text("A maximum passes on one of its cells")
     page.get_by_label("Kind of layer").select_option("AvgPool")
     expect(page.get_by_role("slider", name="dilation")).to_be_hidden()
     page.get_by_role("button", name="Remove it").click()

@@ -1,6 +1,7 @@
 """Exercises of the page convolution/dilation."""
 
 from collections.abc import Iterator
+from math import gcd
 from typing import Any
 
 import torch
@@ -320,6 +321,7 @@ def _three(answer: Any, generator: Generator) -> Iterator[Case]:
         )
     if sum(answer) > 1000:
         raise Refused("Rates that large leave holes: the field has at most 27 cells.")
+    yield Case("the largest number that divides all three rates", gcd(*answer))
     touched, field = _touched(tuple(answer), 3)
     yield Case("the number of holes", field - touched)
     yield Case("the field", field)
@@ -348,26 +350,25 @@ THREE = Exercise(
         Mistake([1, 1, 1], "No holes, and the smallest field there is: 7."),
         Mistake(
             [1, 2, 9],
-            "Four holes: the first two layers touch 7 cells in a row, so the third may "
-            "shift them by 7 at most.",
+            "Four holes: two layers touch a row of cells, and the third puts copies of "
+            "it further apart than the row is long.",
         ),
         Mistake(
             [1, 3, 10],
-            "Two holes: the first two layers touch 9 cells in a row; 10 is one step "
-            "too many.",
+            "Two holes: one of the rates is too large for what the others fill.",
         ),
         Mistake(
             [3, 9, 27],
             "All rates share the factor 3, so only every third cell is touched.",
         ),
         Mistake(
-            [2, 4, 8],
-            "All rates share the factor 2, so only every second cell is touched.",
+            [2, 2, 2],
+            "All rates are even, so an output never reads a cell at an odd distance.",
         ),
         Mistake(
             [1, 3, 7],
-            "No holes, and a field of 23. There is still some overlap: can the third "
-            "rate be larger?",
+            "No holes, and a field of 23. There is still some overlap: can one of the "
+            "rates be larger?",
         ),
         Mistake(
             [1, 3, 8],
@@ -375,7 +376,8 @@ THREE = Exercise(
         ),
         Mistake(
             [1, 4, 16],
-            "The first layer touches 3 cells in a row; shifted by 4 they leave a hole.",
+            "No two paths meet, but the cells they reach lie too far apart: 16 of the "
+            "43 are holes.",
         ),
     ),
 )

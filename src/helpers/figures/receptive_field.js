@@ -85,7 +85,6 @@ figcaption{font-size:.87rem;font-weight:600;color:var(--muted)}
 svg{display:block;width:100%;height:auto}
 path{fill:none;stroke:none}
 text{font-size:17px;fill:var(--muted);dominant-baseline:central}
-@container(max-width:420px){text{font-size:25px}}
 .all{stroke:var(--padding)}
 .act{fill:var(--output-fill);stroke:var(--output);stroke-width:2}
 .src{fill:var(--input-fill);stroke:var(--input);stroke-width:2.5}
@@ -93,8 +92,7 @@ text{font-size:17px;fill:var(--muted);dominant-baseline:central}
 .tap{stroke:var(--kernel);stroke-width:1.6}
 .lost{stroke:var(--padding);stroke-width:1.6;stroke-dasharray:4 4}
 .bar{fill:var(--gradient-fill);stroke:var(--gradient);stroke-width:1.5;stroke-dasharray:5 3}
-.map path{stroke-width:.07}
-.map .all{stroke:var(--line)}
+.map .all{stroke:var(--line);stroke-width:.07}
 .map .hole{stroke-width:.12}
 .g{fill:var(--gradient)}
 .g0{fill-opacity:.25}.g1{fill-opacity:.45}.g2{fill-opacity:.7}
@@ -105,7 +103,7 @@ th input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cur
 .on{background:var(--kernel-fill);box-shadow:inset 4px 0 var(--kernel)}
 tr:has(:focus-visible){outline:3px solid var(--input);outline-offset:-1px}
 .bad td:last-child{color:var(--error);font-weight:650}
-@container(max-width:420px){table{font-size:11.5px}td,th{padding:.22rem .15rem}.field{width:8.4rem}}
+@container(max-width:420px){text{font-size:27px}table{font-size:11.5px}td,th{padding:.22rem .15rem}.field{width:8.4rem}}
 `;
 
 // A path whose numbers are rounded.
@@ -243,7 +241,7 @@ function view(ui) {
     text(note, (S.predict ? `You guessed ${S.guess}; it is ${c.touched}. ` : "") + (!touched ? "" :
       (few === many ? `Each touched cell is reached by ${plural(few, "path")}.` : `The touched cells are reached by ${few} to ${many} paths each.`) +
       (c.next < 0 ? "" : ` Output ${two ? `(${S.at}, ${c.next})` : c.next}, next to it, shares ${common || "none"} of them.`)) +
-      (S.layers.some((l) => l[0] === "MaxPool") ? " A maximum passes one of its cells on: these are the cells it may be." : ""));
+      (S.layers.some((l) => l[0] === "MaxPool") ? " A maximum passes on one of its cells at a time." : ""));
     return `${title.textContent}. ${sub.textContent} ${note.textContent}`;
   }
   return { nodes: [title, sub, controls, guess, problem.node, h("div", { class: "side" }, fan.fig, map.fig), line, note,
