@@ -199,7 +199,7 @@ function view(ui) {
     }
     ds[6] = `M${a} ${a}H${b}V${b}H${a}z`;
     map.set(ds);
-    map.frame(`-.6 -.6 ${n + 1.2} ${n + 1.2}`, "Both axes: the darker, the more paths; struck: a hole",
+    map.frame(`-.6 -.6 ${n + 1.2} ${n + 1.2}`, "Both axes: more color, more paths; struck: a hole",
       `${touched} by ${touched} of ${n} by ${n} input cells touched`);
   }
 
