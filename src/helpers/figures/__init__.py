@@ -11,6 +11,7 @@ from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
 from helpers.figures.resampling import Resampling
+from helpers.figures.receptive_field import ReceptiveField
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
@@ -26,6 +27,7 @@ __all__ = [
     "NormalizedAxes",
     "PoolingBins",
     "Resampling",
+    "ReceptiveField",
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",

@@ -21,6 +21,7 @@ ELEMENTS = {
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
     "resampling": "nn-resampling",
+    "receptive_field": "nn-receptive-field",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
