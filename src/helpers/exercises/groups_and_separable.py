@@ -186,6 +186,10 @@ def _wrong_merged(wrong: str) -> Any:
         if wrong == "order":
             patterns = depthwise.reshape(K, -1, *depthwise.shape[2:]).transpose(0, 1)
             amounts = pointwise.reshape(len(pointwise), K, -1).transpose(1, 2)
+        elif wrong == "patterns":
+            patterns = depthwise.reshape(K, -1, *depthwise.shape[2:]).transpose(0, 1)
+        elif wrong == "amounts":
+            amounts = pointwise.reshape(len(pointwise), K, -1).transpose(1, 2)
         elif wrong == "first path":
             patterns, amounts = patterns[:, :1], amounts[..., :1]
         elif wrong == "apart":
@@ -232,6 +236,16 @@ MERGE = Exercise(
             _wrong_merged("order"),
             "You take the middle channels in another order: the K outputs of an input "
             "are neighbors, channel c * K + q belongs to input c.",
+        ),
+        Mistake(
+            _wrong_merged("patterns"),
+            "You split the axis of depthwise into (K, C): it is (C, K), the K kernels "
+            "of an input side by side.",
+        ),
+        Mistake(
+            _wrong_merged("amounts"),
+            "You split the axis of pointwise into (K, C): it is (C, K), as that of "
+            "depthwise.",
         ),
         Mistake(
             _wrong_merged("middle"),
