@@ -6,6 +6,7 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
 from helpers.figures._figure import ELEMENTS, Figure, script, script_part, tokens
+from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
@@ -21,6 +22,7 @@ from helpers.figures.sliding_window import SlidingWindow
 
 __all__ = [
     "ELEMENTS",
+    "ChannelMixing",
     "DropoutMask",
     "Figure",
     "LookupTable",
