@@ -67,6 +67,8 @@ def _wrong_iou(wrong: str) -> Any:
                 score = both / p.numel()
             elif wrong == "absent target":
                 score = torch.where(t.any(), score, torch.nan)
+            elif wrong == "absent prediction":
+                score = torch.where(p.any(), score, torch.nan)
             elif wrong == "by image":
                 axes = tuple(range(1, p.ndim))
                 score = ((p & t).sum(axes) / (p | t).sum(axes)).nanmean()
@@ -103,6 +105,11 @@ IOU = Exercise(
             _wrong_iou("absent target"),
             "A class that the prediction has and the target lacks scores 0, not nan: "
             "all its pixels are wrong.",
+        ),
+        Mistake(
+            _wrong_iou("absent prediction"),
+            "A class that the target has and the prediction lacks scores 0, not nan: "
+            "all its pixels are missed.",
         ),
         Mistake(
             _wrong_iou("dice"),

@@ -156,7 +156,7 @@ MATRIX = Exercise(
 )
 
 SETTINGS = (  # i, n, kernel, stride, padding
-    (3, 9, 3, 1, 0),
+    (5, 6, 4, 1, 3),
     (0, 7, 3, 1, 1),
     (7, 8, 4, 1, 0),
     (4, 10, 3, 2, 1),
@@ -165,7 +165,7 @@ SETTINGS = (  # i, n, kernel, stride, padding
     (2, 8, 2, 3, 0),
     (5, 11, 5, 3, 1),
     (0, 6, 4, 2, 3),
-    (5, 6, 4, 1, 3),
+    (3, 9, 3, 1, 0),
     (1, 5, 1, 2, 0),
     (6, 12, 7, 2, 3),
 )
@@ -214,6 +214,8 @@ def _wrong_touched(wrong: str) -> Any:
             return [j for j in range(count) if 0 <= j * stride - i - padding < kernel]
         elif wrong == "starts":
             return [j * stride for j in right]
+        elif wrong == "from one":
+            return [j + 1 for j in right]
         elif wrong == "all":
             return list(range(count))
         elif wrong == "backwards":
@@ -290,6 +292,10 @@ TOUCHED = Exercise(
             _wrong_touched("starts"),
             "You give the places where the windows start; give the outputs' own "
             "numbers, j and not j * stride.",
+        ),
+        Mistake(
+            _wrong_touched("from one"),
+            "You count the outputs from 1: the first one is output 0.",
         ),
         Mistake(
             _wrong_touched("all"),
