@@ -233,6 +233,12 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
             page.keyboard.press(key)
     expect(claim).to_have_text("The size stays 6 × 6")
     expect(page.locator(f"{TAG} [aria-live]")).to_contain_text("Output 6 by 6")
+    # with stride 2 the last place of the padded input is left over
+    page.get_by_label("Stride", exact=True).press("ArrowRight")
+    expect(page.locator(f"{TAG} .line").nth(1)).to_contain_text(
+        "floor drops 1 / 2: no window reaches the last cell of the padded input"
+    )
+    page.get_by_label("Stride", exact=True).press("Home")
     page.get_by_label("Padding", exact=True).press("Home")
     page.get_by_label("Dilation", exact=True).press("End")
     expect(page.locator(f"{TAG} .error")).to_have_text(
@@ -254,7 +260,7 @@ def test_what_lies_under_more(show: Show) -> None:
     page.get_by_label("padding_mode").select_option(label="circular")
     page.get_by_role("gridcell", name=re.compile("^padding row -1, column -1")).click()
     expect(line).to_contain_text(
-        "padding [−1, −1] = 0, a copy of x[5, 5], is read by 1"
+        "padding [−1, −1] = 0, a copy of x[5, 5], is read here by 1 output cell"
     )
     page.get_by_label("Layer").select_option(label="MaxPool2d")
     assert state(page)["padding"] == [0, 0]
@@ -264,6 +270,8 @@ def test_what_lies_under_more(show: Show) -> None:
     page.get_by_label("Layer").select_option(label="AvgPool2d")
     expect(page.get_by_label("Dilation", exact=True)).to_be_hidden()
     expect(line).to_contain_text("output[0, 0] = (0 + 3 + 1 + 4")
+    kernel = page.get_by_role("grid", name="Kernel").locator(".cell")
+    assert kernel.all_text_contents() == ["1/16"] * 16
     page.get_by_role("radio", name="columns").click()
     page.get_by_label("Stride", exact=True).press("ArrowRight")
     assert state(page)["stride"] == [1, 2]
@@ -274,8 +282,10 @@ def test_what_lies_under_more(show: Show) -> None:
     guess = page.get_by_label("Output rows (0: refused)")
     for _ in range(3):
         guess.press("ArrowRight")
-    page.get_by_role("button", name="Show").click()
+    show_it = page.get_by_role("button", name="Show")
+    show_it.press("Enter")
     expect(claim).to_have_text(re.compile("^Right"))
+    expect(show_it).to_be_focused()
     page.get_by_role("radio", name="both").click()
     page.get_by_label("Kernel size").press("End")
     expect(claim).to_have_text(re.compile("^How many output rows"))
@@ -396,4 +406,7 @@ def test_the_still_picture_fills_what_is_read() -> None:
     figure = figures.SlidingWindow(stride=2, padding=1, at=(1, 2))
     read = figure._windowed(figure.output()[0, 0])
     assert read == {(r, c) for r in (1, 2, 3) for c in (3, 4, 5)}
+    assert figure._chosen(figure.output()[0, 0]) == (1, 2)
+    beyond = figures.SlidingWindow(stride=2, at=(9, 9))
+    assert beyond._chosen(beyond.output()[0, 0]) == (1, 1)
     assert len(figures.SlidingWindow(kernel_size=7).png()) > 1000

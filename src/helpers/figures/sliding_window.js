@@ -3,7 +3,7 @@
 "use strict";
 const F = root.nnFigures, NAME = "nn-sliding-window";
 if (F.specs[NAME]) return;
-const { h, rich, text, attr, fmt, short, plural, range } = F;
+const { h, rich, text, fmt, short, plural, range } = F;
 
 // ------------------------------------------- engine: no DOM, checked against torch
 const pair = (v) => Array.isArray(v) ? v : [v, v];
@@ -123,7 +123,6 @@ function view(ui) {
   weights.head.classList.add("r-kernel");
   outputs.head.classList.add("r-output");
   outputs.node.onpointerover = (e) => { if (e.pointerType === "mouse" && e.target.at) hover(...e.target.at); };
-  const hidden = (S) => S.predict && !S.shown;
   const block = (...kids) => h("div", { class: "controls" }, ...kids), controls = block(
     ui.range("n", "Input size", { min: 1, max: (S) => S.same ? 7 : Math.min(9, 11 - 2 * S.p), visible: (S) => !S.x }),
     ui.range("k", "Kernel size", { min: 1, max: () => 5, visible: (S) => !S.weight }),
@@ -136,8 +135,8 @@ function view(ui) {
       ui.choice("axis", "Sliders move", ["both", "rows", "columns"].map((m) => [m, m])),
       ui.check("predict", "Guess first: hide output")));
   const ask = block(
-    ui.range("guess", "Output rows (0: refused)", { min: 0, max: () => 11, visible: (S) => S.predict }),
-    ui.button("Show", () => ui.update({ shown: true }), hidden));
+    ui.range("guess", "Output rows (0: refused)", { min: 0, max: (S) => axes(S)[0].padded }),
+    ui.button("Show", () => ui.update({ shown: true })));
 
   const x2 = (a, b) => a + " \u00d7 " + b;
   const unread = (list, word) => {
@@ -155,7 +154,7 @@ function view(ui) {
   function rule(e, a, word, hide) {
     const p = a.before === a.after ? `2\u00b7${a.before}` : `${a.before} + ${a.after}`;
     rich(e, [`${word}: \u230a(`, ["input", String(a.n)], ` + ${p} \u2212 ${a.d}\u00b7(`, ["kernel", String(a.k)], ` \u2212 1) \u2212 1) / ${a.s}\u230b + 1 = `, ["output", hide ? "?" : fmt(a.out)],
-      ["muted", !hide && a.out > 0 && a.left ? `floor drops ${a.left} / ${a.s}: no window reaches the last ${plural(a.left, a.after ? "padded cell" : "cell").replace(/^1 /, "")}` : ""]]);
+      ["muted", !hide && a.out > 0 && a.left ? ` floor drops ${a.left} / ${a.s}: no window reaches the last ${a.left > 1 ? a.left + " cells" : "cell"}${a.after ? " of the padded input" : ""}` : ""]]);
   }
   const value = (v, form = fmt) => v === -Infinity ? "\u2212\u221e" : form(v), times = (v) => v < 0 ? `(${fmt(v)})` : fmt(v);
   // What the chosen cell is made of, or who reads it.
@@ -163,7 +162,7 @@ function view(ui) {
     const { A, x, w } = r, [R, C] = A;
     if (S.view === "input") {
       const q = look(S, A, x, ...S.cell), at = `[${fmt(S.cell[0] - R.before)}, ${fmt(S.cell[1] - C.before)}]`, n = readers(A, ...S.cell).length;
-      return [["input", q.pad ? `padding ${at}` : `x${at}`], ` = ${value(q.v)}${q.pad && q.a >= 0 && q.b >= 0 ? `, a copy of x[${q.a}, ${q.b}],` : ""} is read by `, ["output", plural(n, "output cell")]];
+      return [["input", q.pad ? `padding ${at}` : `x${at}`], ` = ${value(q.v)}${q.pad && q.a >= 0 && q.b >= 0 ? `, a copy of x[${q.a}, ${q.b}],` : ""} is read ${mode(S) === "zeros" ? "" : "here "}by `, ["output", plural(n, "output cell")]];
     }
     if (S.view === "kernel") {
       const met = list.filter((t) => look(S, A, x, t.r, t.c).pad).length;
@@ -181,7 +180,7 @@ function view(ui) {
   }
 
   function draw(S) {
-    const bad = error(S), hide = hidden(S), blank = bad || hide, A = framed(S, blank), [R, C] = A;
+    const bad = error(S), hide = S.predict && !S.shown, blank = bad || hide, A = framed(S, blank), [R, C] = A;
     const r = blank ? { A, x: input(S, A), w: kernel(S, A) } : run(S), all = R.n * C.n;
     const never = blank ? 0 : all - r.reads.flat().filter(Boolean).length;
     const [i, j] = S.at, [u, v] = S.entry, max = S.kind === "MaxPool2d";
@@ -204,7 +203,7 @@ function view(ui) {
     }, [0, ...S.cell]);
     weights.node.hidden = max;
     text(weights.head, conv(S) ? `Kernel ${x2(R.k, C.k)}` : `Each cell counts 1/${R.k * C.k}`);
-    weights.fill(R.k, C.k, (a, b) => ({ text: short(r.w[a][b]), cls: "w" + (met.some((t) => t.u === a && t.v === b) || S.view === "kernel" && a === u && b === v ? " on" : ""),
+    weights.fill(R.k, C.k, (a, b) => ({ text: conv(S) ? short(r.w[a][b]) : `1/${R.k * C.k}`, cls: "w" + (met.some((t) => t.u === a && t.v === b) || S.view === "kernel" && a === u && b === v ? " on" : ""),
       label: `kernel row ${a}, column ${b}: ${fmt(r.w[a][b], 3)}` }), S.entry);
     outputs.node.hidden = line.hidden = !!blank;
     if (!blank) {

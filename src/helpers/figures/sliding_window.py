@@ -315,6 +315,11 @@ ceil_mode=False)
             words = f"{type(error).__name__}: {error}".splitlines()[0]
             return caption, [*rows, ("torch raises", words)]
 
+    def _chosen(self, y: Tensor) -> tuple[int, int]:
+        """The chosen output cell, kept inside, as the script keeps it."""
+        i, j = (min(a, n - 1) for a, n in zip(self._full["at"], y.shape, strict=True))
+        return i, j
+
     def _windowed(self, y: Tensor) -> set[tuple[int, int]]:
         """Cells of the input that the chosen output cell reads, by torch's gradient."""
         ones = torch.ones_like(self.weight).tolist()
@@ -322,7 +327,7 @@ ceil_mode=False)
         window = self.from_state(state)
         assert isinstance(window, SlidingWindow)
         x = self.x.requires_grad_()
-        i, j = (min(a, n - 1) for a, n in zip(self._full["at"], y.shape, strict=True))
+        i, j = self._chosen(y)
         (gradient,) = torch.autograd.grad(window.layer(x)[0, 0, i, j], x)
         return {(r, c) for r, c in gradient[0, 0].nonzero().tolist()}
 
@@ -331,16 +336,17 @@ ceil_mode=False)
         s = self._full
         ax = canvas.subplots()
         read: set[tuple[int, int]] = set()
+        chosen: set[tuple[int, int]] = set()
         try:
             output = self.output()[0, 0]
-            read = self._windowed(output)
+            read, chosen = self._windowed(output), {self._chosen(output)}
         except (RuntimeError, ValueError):
             output = torch.zeros(0, 0)
         blocks = [("input", self.x[0, 0], read)]
         if s["kind"] == "Conv2d":
             every = {(u, v) for u in range(MOST) for v in range(MOST)}
             blocks.append(("kernel", self.weight, every))
-        blocks.append(("output", output, {(s["at"][0], s["at"][1])}))
+        blocks.append(("output", output, chosen))
         left, height = 0, 1
         for role, values, filled in blocks:
             draw_cells(ax, values.tolist(), left, 0, role, filled)
