@@ -225,6 +225,27 @@ def test_mouse_keyboard_and_the_views(show: Show) -> None:
     expect(page.locator(f"{TAG} [aria-live]")).to_contain_text("Output 7 × 7")
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"n": 3, "kernel_size": 3, "dilation": 3}, "stamps leave gaps"),
+        ({"n": 4, "kernel_size": 3, "dilation": 3}, "stamps overlap and add up"),
+        ({"n": 3, "kernel_size": 2}, "stamps meet without overlap"),
+        ({"n": 1}, "The only input cell stamps the 3 × 3 kernel once"),
+        (
+            {"view": "gather", "kernel_size": 1, "to": (1, 0)},
+            "with a stuffed or padded",
+        ),
+        ({"view": "gather", "stride": 1}, "9 products, none of them with a stuffed"),
+    ],
+)
+def test_the_claim_is_about_this_state(
+    show: Show, state: dict[str, Any], words: str
+) -> None:
+    page = show(figures.TransposedConvolution(**state))
+    expect(page.locator(f"{TAG} .claim")).to_contain_text(words)
+
+
 def test_padding_crops_and_output_padding_adds_rows(show: Show) -> None:
     page = show(figures.TransposedConvolution(padding=1))
     out = page.get_by_role("grid", name="Output")
@@ -259,6 +280,8 @@ def test_predict_then_reveal(show: Show) -> None:
     assert "->" not in text
     page.locator(f"{TAG} .ask").get_by_role("button", name="7", exact=True).click()
     expect(page.get_by_text("you said 7, it is 5.")).to_be_visible()
+    focused = "(e) => e.shadowRoot.activeElement.textContent"
+    assert "you said 7" in page.locator(TAG).evaluate(focused)
     expect(out).to_be_visible()
     slide(page, "stride", 1)
     expect(out).to_be_hidden()
