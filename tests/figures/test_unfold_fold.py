@@ -188,6 +188,8 @@ def test_cell_and_column_agree(evaluate: Callable[..., Any]) -> None:
         ({"stride": 4, "column": 0, "cell": [4, 4]}, {}, {"cell": [4, 4]}),
         # sizes that shrink keep both inside
         ({"input_size": 3}, {"input_size": 3}, {"column": 0, "cell": [2, 2]}),
+        # Fold to the size of x itself is the default
+        ({"output_size": [5, 5]}, {}, {"output_size": None}),
         # another kernel_size than the reader's weight drops the weight
         ({"weight": [[1, 2], [3, 4]]}, {"kernel_size": 3}, {"weight": None}),
     ]
@@ -260,8 +262,27 @@ def test_never_read_and_exact_cases(show: Show) -> None:
     assert page.locator(f"{TAG} .cell.un:visible").count() == 3 * 11
     slide(page, "kernel_size", 2)
     expect(claim).to_have_text("Every cell comes back once: here Fold undoes Unfold")
+    expect(sub).to_have_text(
+        "36 numbers become 9 columns of 4: 36 numbers, as many as before."
+    )
+    page.locator(f"{TAG} summary").click()
+    page.get_by_label("output_size").select_option(label="7 \N{MULTIPLICATION SIGN} 7")
+    expect(claim).to_have_text(
+        "The columns fit 7 \N{MULTIPLICATION SIGN} 7 as well as "
+        "6 \N{MULTIPLICATION SIGN} 6: Fold cannot tell"
+    )
+    slide(page, "Input size", 2)
+    page.get_by_label("output_size").select_option(index=0)
     slide(page, "stride", 3)
+    slide(page, "kernel_size", 1)
+    expect(sub).to_contain_text("4 numbers become 1 column of 1: 1 number, 0.25 times")
+    slide(page, "Input size", 6)
+    slide(page, "kernel_size", 2)
     expect(claim).to_have_text("No cell comes back twice, and 20 never: those are lost")
+    slide(page, "kernel_size", 4)
+    slide(page, "stride", 1)
+    slide(page, "dilation", 3)
+    expect(claim).to_have_text("No window fits")
 
 
 def test_predict_hides_the_counts_until_answered(show: Show) -> None:
@@ -275,7 +296,16 @@ def test_predict_hides_the_counts_until_answered(show: Show) -> None:
         "Not quite: you said 3; cell (2, 2) stands in 9 columns."
     )
     expect(claim).to_have_text("Fold adds up: cell (2, 2) comes back 9 times")
+    expect(page.locator(f"{TAG} [aria-live]")).to_contain_text("Not quite")
+    focused = f"document.querySelector('{TAG}').shadowRoot.activeElement.ariaLabel"
+    assert page.evaluate(focused).startswith("cell (2, 2): 13")
     slide(page, "stride", 2)
+    # a refusal must not show what is asked
+    page.locator(f"{TAG} summary").click()
+    page.get_by_label("output_size").select_option(label="3 \N{MULTIPLICATION SIGN} 3")
+    expect(page.locator(f"{TAG} .error")).to_be_visible()
+    assert page.locator(f"{TAG} .cell.hit").count() == 0
+    page.get_by_label("output_size").select_option(index=0)
     expect(claim).to_have_text("How often does the outlined cell come back?")
     page.get_by_role("button", name="4", exact=True).click()
     expect(page.locator(f"{TAG} .line").first).to_contain_text("Right:")

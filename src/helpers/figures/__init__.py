@@ -6,9 +6,13 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
 from helpers.figures._figure import ELEMENTS, Figure, script, script_part, tokens
+from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
+from helpers.figures.pooling_bins import PoolingBins
+from helpers.figures.resampling import Resampling
+from helpers.figures.receptive_field import ReceptiveField
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
@@ -18,10 +22,14 @@ from helpers.figures.sliding_window import SlidingWindow
 
 __all__ = [
     "ELEMENTS",
+    "ChannelMixing",
     "DropoutMask",
     "Figure",
     "LookupTable",
     "NormalizedAxes",
+    "PoolingBins",
+    "Resampling",
+    "ReceptiveField",
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",

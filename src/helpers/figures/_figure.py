@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 ELEMENTS = {
+    "channel_mixing": "nn-channel-mixing",
     "dropout_mask": "nn-dropout-mask",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
+    "pooling_bins": "nn-pooling-bins",
+    "resampling": "nn-resampling",
+    "receptive_field": "nn-receptive-field",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",

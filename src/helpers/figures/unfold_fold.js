@@ -132,7 +132,10 @@ function view(ui) {
     open = key(state);
     rich(verdict, guess === right ? [["output", "Right: "], `cell ${pair(state.cell)} stands in ${plural(right, "column")}.`]
       : [["statistic", "Not quite: "], `you said ${guess}; cell ${pair(state.cell)} stands in ${plural(right, "column")}.`]);
-    ui.update({});
+    ui.update({}, true);
+    ui.say(`${verdict.textContent} ${title.textContent}.`);
+    // the button is gone: the outlined cell takes the focus
+    source.node.querySelector("[aria-selected]").focus({ preventScroll: true });
   }
   // The chosen column stays in sight where the matrix is wider than the figure.
   function reveal(parts) {
@@ -146,8 +149,9 @@ function view(ui) {
   const times = (n) => n === 0 ? "never" : n === 1 ? "once" : `${n} times`;
   // What the counts of Fold say about getting x back.
   function undone(S, all, lost) {
-    const top = Math.max(...all);
-    return top > 1 ? `Fold adds up: cell ${pair(S.cell)} comes back ${times(entries(S, S.cell, target(S)).length)}`
+    const top = Math.max(...all), n = entries(S, S.cell, target(S)).length, [H, W] = shape(S);
+    if (!same(target(S), [H, W])) return `The columns fit ${target(S).join(" \u00D7 ")} as well as ${H} \u00D7 ${W}: Fold cannot tell`;
+    return top > 1 ? `Fold adds up: cell ${pair(S.cell)} ${n ? `comes back ${times(n)}` : "never comes back"}`
       : lost ? `No cell comes back twice, and ${lost} never: those are lost` : "Every cell comes back once: here Fold undoes Unfold";
   }
 
@@ -155,15 +159,15 @@ function view(ui) {
     state = S;
     const bad = error(S), size = shape(S), [H, W] = size, k = S.kernel_size, { cell, column, padding: p, view: show } = S;
     const [down, across] = blocks(S, size), none = down < 1 || across < 1, L = none ? 0 : down * across;
-    const hidden = S.predict && !bad && open !== key(S), back = show === "fold back", multiply = show === "times kernel";
+    const secret = S.predict && open !== key(S), hidden = secret && !bad, back = show === "fold back", multiply = show === "times kernel";
     const list = none ? [] : columns(S), read = none ? null : fold(S, list, size).count;
     const window = none ? [] : range(k * k).map((t) => place(S, t, column)), tap = window.findIndex((at) => same(at, cell));
-    const found = none ? [] : entries(S, cell), hits = new Set(hidden ? [] : found.map(String));
+    const found = none ? [] : entries(S, cell), hits = new Set(secret ? [] : found.map(String));
     const lost = none ? 0 : read.flat().filter((n) => !n).length;
     source.size(1, H + 2 * p, W + 2 * p);
     source.patch({ slice: () => "", row: (r) => fmt(r - p), column: (_, c) => fmt(c - p) }, (_, r, c) => {
       const at = [r - p, c - p], plane = inside(at, size), lit = window.some((one) => same(one, at));
-      const never = plane && !none && !hidden && !read[at[0]][at[1]];
+      const never = plane && !none && !secret && !read[at[0]][at[1]];
       return { text: short(value(S, at)), cls: (plane ? "" : "pad ") + (lit ? "on " : "") + (never ? "un" : ""),
         label: `${plane ? "cell" : "padding"} ${pair(at)}: ${fmt(value(S, at))}${lit ? ", in the chosen column" : ""}${never ? ", in no column" : ""}` };
     }, [0, cell[0] + p, cell[1] + p]);
@@ -189,8 +193,8 @@ function view(ui) {
       text(sub, `The window spans ${S.dilation * (k - 1) + 1}; the input with its padding has ${H + 2 * p} \u00D7 ${W + 2 * p} cells.`);
       return `torch raises ${bad.type}: ${bad.text}`;
     }
-    const unread = lost && !hidden ? ` ${plural(lost, "cell")} of x ${lost === 1 ? "is" : "are"} in no column.` : "";
-    text(sub, `${H * W} numbers become ${plural(L, "column")} of ${k * k}: ${L * k * k} numbers, ${fmt(L * k * k / H / W)} times as many.${unread}`);
+    const unread = lost && !secret ? ` ${plural(lost, "cell")} of x ${lost === 1 ? "is" : "are"} in no column.` : "";
+    text(sub, `${plural(H * W, "number")} become${H * W === 1 ? "s" : ""} ${plural(L, "column")} of ${k * k}: ${plural(L * k * k, "number")}, ${L * k * k === H * W ? "as many as before" : fmt(L * k * k / H / W) + " times as many"}.${unread}`);
     if (bad) {
       text(title, `${plural(L, "column")}: no Fold to ${target(S).join(" \u00D7 ")}`);
       return `${title.textContent}. torch raises ${bad.type}: ${bad.text}`;
@@ -212,15 +216,15 @@ function view(ui) {
         label: `sum at row ${i}, column ${j}: ${fmt(r.sum[i][j])}` }), kept);
       counts.fill(...goal, (i, j) => ({ text: String(r.count[i][j]), cls: "n" + (same([i, j], cell) ? " on" : "") + (r.count[i][j] ? "" : " un"),
         label: `row ${i}, column ${j} came back ${times(r.count[i][j])}` }), kept);
-      text(title, hidden ? "How often does the outlined cell come back?" : here ? undone(S, all, gone) : `Cell ${pair(cell)} lies outside of Fold\u2019s output`);
+      text(title, hidden ? here && same(goal, size) ? "How often does the outlined cell come back?" : "In how many columns does the outlined cell stand?" : here ? undone(S, all, gone) : `Cell ${pair(cell)} lies outside of Fold\u2019s output`);
       const total = mine.reduce((a, b) => a + b, 0), equal = mine.length > 1 && mine.every((v) => v === mine[0]);
       rich(line, hidden ? [""] : !here ? ["Fold cuts it off."] : [["output", `back[${cell.join(", ")}]`], " = ", ["input", mine.map((v) => v < 0 ? `(${fmt(v)})` : fmt(v)).join(" + ") || "0"],
         ...(equal ? [" = ", ["statistic", String(mine.length)], "\u00B7", ["input", fmt(mine[0])]] : []), mine.length > 1 ? " = " : "", ["output", mine.length > 1 ? fmt(total) : ""],
-        ["muted", mine.length ? "" : "in no column: nothing comes back"]]);
+        " ", ["muted", mine.length ? "" : "in no column: nothing comes back"]]);
     } else {
-      text(title, `Column ${column} holds ${where(0)} and ${where(1)} of x`);
+      text(title, `Column ${column} holds ${where(0)} and ${where(1)} of x${window.every((one) => inside(one, size)) ? "" : " and its padding"}`);
       const names = [...new Set(found.map(([, l]) => l))];
-      rich(line, [["input", `columns[:, ${column}]`], ` = [${list.map((one) => fmt(one[column])).join(", ")}]`,
+      rich(line, [["input", `columns[:, ${column}]`], ` = [${list.map((one) => fmt(one[column])).join(", ")}]${hidden ? "" : " "}`,
         ["muted", hidden ? "" : `cell ${pair(cell)} stands in ${names.length ? `${plural(names.length, "column")}: ${names.join(", ")}` : "no column"}`]]);
     }
     requestAnimationFrame(() => reveal(multiply ? [flat] : []));
@@ -239,7 +243,7 @@ function view(ui) {
 function mend(S, patch) {
   const size = shape(S), { padding: p, kernel_size: k } = S, [down, across] = blocks(S, size);
   const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
-  let cell = S.cell.map((v, i) => clamp(v, -p, size[i] + p - 1)), column = clamp(S.column, 0, Math.max(0, down * across - 1));
+  let cell = S.cell.map((v, i) => clamp(v, 0 - p, size[i] + p - 1)), column = clamp(S.column, 0, Math.max(0, down * across - 1));
   const weight = S.weight && S.weight.length === k ? S.weight : null;
   if (down > 0 && across > 0) {
     const found = entries(S, cell);
@@ -248,7 +252,8 @@ function mend(S, patch) {
       else if (found.length) column = found[0][1];
     }
   }
-  return { cell, column, weight };
+  const output_size = S.output_size && same(S.output_size, size) ? null : S.output_size;
+  return { cell, column, weight, output_size };
 }
 
 F.define(NAME, { label: "unfold and fold", defaults, css, mend, build: view,
