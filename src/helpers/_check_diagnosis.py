@@ -215,6 +215,13 @@ def _form(label: str, expected: Tensor, got: Tensor) -> str:
         return text + "."
     if got.dtype != expected.dtype:
         names = [str(x.dtype).removeprefix("torch.") for x in (got, expected)]
+        if expected.is_floating_point() and not (
+            got.is_floating_point() or got.is_complex()
+        ):
+            return (
+                f"{text} is {names[0]}, expected {names[1]}: fractions are lost with "
+                "//, .int(), .long() and in tensors of whole numbers."
+            )
         return (
             f"{text} is {names[0]}, expected {names[1]} like the input: do not "
             "convert, and create tensors with dtype=x.dtype."
@@ -269,14 +276,18 @@ def _facts(expected: Tensor, got: Tensor) -> Iterator[str]:
     if (got - expected).abs().max() < 1e-6 * expected.abs().max():
         yield "only seven digits are right, as if a part were computed in float32"
         return
+    zero = ~(expected.abs() > 1e-9)
+    if expected.isfinite().all() and same(expected[~zero], got[~zero]):
+        yield "only where 0 is expected"
+        return
     if same(-expected, got):
         yield "the sign is the opposite one"
     for axis in (None, *range(expected.dim())):
         where = "everywhere" if axis is None else f"for each index of axis {axis}"
         if axis is not None and expected.numel() <= 2 * expected.shape[axis]:
             continue
-        ratio = _constant(got / expected, axis, expected.abs() > 1e-9)
-        if got[expected.abs() <= 1e-9].abs().gt(1e-9).any():
+        ratio = _constant(got / expected, axis, ~zero)
+        if ratio is not None and (got[zero].abs() > 1e-9).any():
             ratio = None  # no multiple of zero
         if ratio is not None and axis is None:
             times = f"yours is {ratio:.7g} times the expected one everywhere"

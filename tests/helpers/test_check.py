@@ -21,6 +21,7 @@ from helpers._check import (
     value_run,
     varied,
 )
+from helpers._check_diagnosis import explain
 from helpers._check_trace import same
 
 BY_HAND, MODULE, FOLD = "batch_norm/by_hand", "batch_norm/module", "batch_norm/fold"
@@ -891,7 +892,7 @@ def test_another_number_for_zero_is_no_multiple():
         (),
     )
     said = check_exercise(zeros, lambda x: torch.where(x > 0.5, x, 1.0)).message
-    assert "wrong values. At" in said
+    assert "wrong values: only where 0 is expected. At" in said
 
 
 def test_custom_run_may_yield_plain_pairs():
@@ -923,3 +924,16 @@ def test_verdict_as_text_and_html():
     assert repr(check(BY_HAND, ...)).startswith(
         "○ batch_norm/by_hand: Not answered yet: "
     )
+
+
+def test_a_value_where_zero_is_expected_is_no_scale():
+    expected = torch.tensor([0.0, 1, 2, 0], dtype=torch.float64)
+    start = "The output has the right shape, but wrong values"
+    scaled = torch.tensor([1.0, 2, 4, 0], dtype=torch.float64)
+    assert explain("the output", expected, scaled, None).startswith(f"{start}. At")
+    assert "2 times" in explain("the output", expected, 2 * expected, None)
+
+
+def test_whole_numbers_where_fractions_are_expected():
+    said = explain("the output", torch.tensor([0.5]), torch.tensor([1]), None)
+    assert said.startswith("The output is int64, expected float32: fractions are lost")

@@ -83,6 +83,9 @@ def _convolutions(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]
     dilation = 2 if index % 4 == 1 or index % 5 == 4 else 1
     kernel = ((3, 2), (2, 3), (4, 3))[(index + 1) % 3]
     shape = (7 + index % 5, 9 + (index // 2) % 4)
+    if index == 0:  # each wrong remainder gives another size here
+        stride, dilation, shape = 5, 2, (12, 11)
+    n, c_in = 1 if index == 7 else n, 1 if index == 9 else c_in
     out = [
         (size + 2 * padding - dilation * (k - 1) - 1) // stride + 1
         for size, k in zip(shape, kernel, strict=True)
@@ -124,10 +127,18 @@ def _wrong_gradient(wrong: str) -> Any:
     ) -> Tensor:
         used = 0 if wrong == "rest without padding" else padding
         spread = 1 if wrong == "rest without dilation" else dilation
-        sizes = shape[:1] * 2 if wrong == "square" else shape
+        sizes = {"square": shape[:1] * 2, "shape swapped": shape[::-1]}.get(
+            wrong, shape
+        )
         rest = [
-            (size + 2 * used - spread * (k - 1) - (wrong != "no 1")) % stride
-            for size, k in zip(sizes, weight.shape[2:], strict=True)
+            size % stride
+            if wrong == "size"
+            else (size + 2 * used - spread * (k - 1) - (wrong != "no 1")) % stride
+            for size, k in zip(
+                sizes,
+                weight.shape[2:3] * 2 if wrong == "square kernel" else weight.shape[2:],
+                strict=True,
+            )
         ]
         short = rest
         if wrong in ("none", "zeros"):
@@ -140,11 +151,11 @@ def _wrong_gradient(wrong: str) -> Any:
             weight = weight.transpose(0, 1)
         elif wrong == "flipped":
             weight = weight.flip(2, 3)
-        elif wrong == "detached grad":
+        if wrong in ("detached", "detached grad"):
             grad = grad.detach()
-        elif wrong == "detached weight":
+        if wrong in ("detached", "detached weight"):
             weight = weight.detach()
-        elif wrong == "mean":
+        if wrong == "mean":
             grad = grad / len(grad)
         y = F.conv_transpose2d(
             grad,
@@ -157,97 +168,99 @@ def _wrong_gradient(wrong: str) -> Any:
         )
         if wrong == "zeros":
             y = F.pad(y, (0, short[1], 0, short[0]))
-        return y
+        return y.squeeze() if wrong == "squeezed" else y
 
     return answer
 
+
+GRADIENT_HINTS = {
+    "none": (
+        "Your gradient is smaller than shape wherever the convolution rounded down: "
+        "output_padding is the remainder of that division, for each axis."
+    ),
+    "zeros": (
+        "You fill the missing rows instead of computing them, and the kernel has "
+        "reached some of them: let output_padding keep them."
+    ),
+    "largest": (
+        "You always take the largest output_padding: it is the remainder of (size + "
+        "2*padding - dilation*(k - 1) - 1) / stride."
+    ),
+    "swapped": "You have swapped the two axes of output_padding: rows come first.",
+    "square": (
+        "You use the number of rows for both axes: shape and kernel need not be "
+        "square, so compute output_padding for each axis."
+    ),
+    "square kernel": (
+        "You use weight.shape[2] for both axes: the kernel need not be square, so "
+        "compute output_padding for each axis with its own k."
+    ),
+    "shape swapped": (
+        "You have swapped the two sizes of shape: rows come first, then columns."
+    ),
+    "size": (
+        "Your remainder is that of the size alone: the first window already spans "
+        "dilation*(k - 1) + 1 cells, and padding adds cells on both sides."
+    ),
+    "rest without padding": (
+        "Your remainder forgets the padding: the convolution slides over size + "
+        "2*padding cells."
+    ),
+    "rest without dilation": (
+        "Your remainder forgets the dilation: a kernel of k entries spans dilation*(k "
+        "- 1) + 1 cells."
+    ),
+    "no 1": (
+        "Your remainder is off by one: a kernel spans dilation*(k - 1) + 1 cells, and "
+        "that is what the size is compared with."
+    ),
+    "axes": (
+        "Swapped channel axes: the convolution's (C_out, C_in, k, k) is the "
+        "transposed one's (C_in, C_out, k, k) as it is."
+    ),
+    "flipped": (
+        "You flip the kernel: the stamps are the kernel as it is; the flip belongs to "
+        "the convolution over the stuffed input."
+    ),
+    "no stride": "You do not pass the stride: stamps lie stride cells apart.",
+    "no padding": (
+        "You do not pass the padding: what lies in the frame belongs to no input."
+    ),
+    "no dilation": "You do not pass the dilation: it spreads each stamp.",
+    "mean": (
+        "You divide by the batch size: grad is the gradient already, and each sample "
+        "has its own."
+    ),
+    "detached grad": (
+        "The values are right, but no gradient reaches grad: do not detach it."
+    ),
+    "detached weight": (
+        "The values are right, but no gradient reaches weight: do not detach it, and "
+        "do not wrap it in a new nn.Parameter."
+    ),
+    "detached": (
+        "The values are right, but no gradient reaches grad and weight: stay with "
+        "torch's functions, without detach, .data, numpy or torch.no_grad()."
+    ),
+    "squeezed": (
+        "Your squeeze also removes a batch or channel axis of size 1: leave it out."
+    ),
+}
 
 INPUT_GRADIENT = Exercise(
     name="conv_transpose/input_gradient",
     reference=_input_gradient,
     run=function_run(_convolutions, names=("grad", "weight", "shape")),
-    forbid=("conv2d", "convolution"),
-    mistakes=(
-        Mistake(
-            _wrong_gradient("none"),
-            "Your gradient is smaller than shape wherever the convolution rounded "
-            "down: output_padding is the remainder of that division, for each axis.",
-        ),
-        Mistake(
-            _wrong_gradient("zeros"),
-            "You fill the missing rows with zeros, and the kernel has reached some of "
-            "them: let output_padding keep them.",
-        ),
-        Mistake(
-            _wrong_gradient("largest"),
-            "You always take the largest output_padding: it is the remainder of "
-            "(size + 2*padding - dilation*(k - 1) - 1) / stride.",
-        ),
-        Mistake(
-            _wrong_gradient("swapped"),
-            "You have swapped the two axes of output_padding: rows come first.",
-        ),
-        Mistake(
-            _wrong_gradient("square"),
-            "You use the number of rows for both axes: shape and kernel need not be "
-            "square, so compute output_padding for each axis.",
-        ),
-        Mistake(
-            _wrong_gradient("rest without padding"),
-            "Your remainder forgets the padding: the convolution slides over "
-            "size + 2*padding cells.",
-        ),
-        Mistake(
-            _wrong_gradient("rest without dilation"),
-            "Your remainder forgets the dilation: a kernel of k entries spans "
-            "dilation*(k - 1) + 1 cells.",
-        ),
-        Mistake(
-            _wrong_gradient("no 1"),
-            "Your remainder is off by one: a kernel spans dilation*(k - 1) + 1 cells, "
-            "and that is what the size is compared with.",
-        ),
-        Mistake(
-            _wrong_gradient("axes"),
-            "Swapped channel axes: the convolution's (C_out, C_in, k, k) "
-            "is the transposed one's (C_in, C_out, k, k) as it is.",
-        ),
-        Mistake(
-            _wrong_gradient("flipped"),
-            "You flip the kernel: the stamps are the kernel as it is; the flip belongs "
-            "to the convolution over the stuffed input.",
-        ),
-        Mistake(
-            _wrong_gradient("no stride"),
-            "You do not pass the stride: stamps lie stride cells apart.",
-        ),
-        Mistake(
-            _wrong_gradient("no padding"),
-            "You do not pass the padding: what lies in the frame belongs to no input.",
-        ),
-        Mistake(
-            _wrong_gradient("no dilation"),
-            "You do not pass the dilation: it spreads each stamp.",
-        ),
-        Mistake(
-            _wrong_gradient("mean"),
-            "You divide by the batch size: grad is the gradient already, and each "
-            "sample has its own.",
-        ),
-        Mistake(
-            _wrong_gradient("detached grad"),
-            "The values are right, but no gradient reaches grad: do not detach it.",
-        ),
-        Mistake(
-            _wrong_gradient("detached weight"),
-            "The values are right, but no gradient reaches weight: do not detach it.",
-        ),
+    forbid=("conv1d", "conv2d", "conv3d", "convolution"),
+    mistakes=tuple(
+        Mistake(_wrong_gradient(k), hint) for k, hint in GRADIENT_HINTS.items()
     ),
 )
 
 
 def _scales(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (generator.initial_seed() + 2,), {}
+    scales = 4, 3, 2, 5, 6, 7, 8, 1  # 4 and 3 first: at 2 many tents look alike
+    return (scales[generator.initial_seed()],), {}
 
 
 def _bilinear_kernel(scale: int) -> Tensor:
@@ -277,6 +290,11 @@ def _tent(wrong: str = "") -> Any:
         side = 1 - distance / slope
         if wrong == "nearest":
             side = (distance < scale / 2).float()
+        if wrong == "whole":
+            side = 1 - distance // slope
+        if wrong == "ramp":
+            ramp = torch.linspace(0, 1, (k + 1) // 2)
+            side = torch.cat([ramp, ramp.flip(0)[k % 2 :]])
         if wrong == "cubic":
             side = side * side * (3 - 2 * side)
         if wrong == "one axis":
@@ -294,94 +312,81 @@ def _tent(wrong: str = "") -> Any:
             return kernel[None, None]
         if wrong == "double":
             return kernel.double()
+        if wrong == "whole":
+            return kernel.long()
         return kernel
 
     return answer
 
+
+TENT_HINTS = {
+    "always 2 * scale": (
+        "For an odd scale the kernel has 2 * scale - 1 entries: the one in the middle "
+        "lies on an output pixel."
+    ),
+    "always odd": (
+        "For an even scale the kernel has 2 * scale entries: its middle lies between "
+        "two output pixels."
+    ),
+    "center k / 2": (
+        "Your middle is half a cell too far right: entries 0 to k - 1 have their "
+        "middle at (k - 1) / 2."
+    ),
+    "center k // 2": (
+        "Your middle is a whole number: for an even kernel it lies between two "
+        "entries, at (k - 1) / 2."
+    ),
+    "by k": (
+        "Your tent is too flat: one input pixel further on, scale output pixels away, "
+        "the weight must have reached 0."
+    ),
+    "by half": (
+        "For an odd scale your tent is too steep: divide the distance by scale, not "
+        "by k / 2."
+    ),
+    "by k - 1": (
+        "Your tent reaches 0 at its outermost entries: divide the distance by scale; "
+        "the 0 lies outside of the kernel or half a cell further out."
+    ),
+    "nearest": (
+        "That is nearest-neighbor resizing: the weight falls linearly with the "
+        "distance."
+    ),
+    "whole": (
+        "You divide with //, which leaves whole numbers: the weights are fractions."
+    ),
+    "ramp": (
+        "Your tent starts at 0: its outermost entries lie inside, and the weight is 1 "
+        "- distance / scale."
+    ),
+    "cubic": "Your weight falls along a curve: bilinear means linear along each axis.",
+    "one axis": "That is the kernel of one axis: multiply it with itself, torch.outer.",
+    "minimum": (
+        "You take the smaller of the two axes' weights: bilinear is their product."
+    ),
+    "mean": "You average the two axes' weights: bilinear is their product.",
+    "sum 1": (
+        "Your kernel sums to 1. Each output pixel sees only one entry in scale along "
+        "each axis, and those must sum to 1: do not normalize."
+    ),
+    "peak 1": (
+        "You set the largest entry to 1. For an even scale no output pixel lies on an "
+        "input pixel, so no weight is 1: do not normalize."
+    ),
+    "four axes": (
+        "The kernel is right, its shape is not: return (k, k); the channel axes are "
+        "added by the caller."
+    ),
+    "double": "The numbers are right, but in float64: return float32.",
+}
 
 BILINEAR_KERNEL = Exercise(
     name="conv_transpose/bilinear_kernel",
     reference=_bilinear_kernel,
     run=function_run(_scales, names=("scale",), float32=False),
     forbid=("interpolate", "upsample"),
-    configurations=7,
-    mistakes=(
-        Mistake(
-            _tent("always 2 * scale"),
-            "For an odd scale the kernel has 2 * scale - 1 entries: the one in the "
-            "middle lies on an output pixel.",
-        ),
-        Mistake(
-            _tent("always odd"),
-            "For an even scale the kernel has 2 * scale entries: its middle lies "
-            "between two output pixels.",
-        ),
-        Mistake(
-            _tent("center k / 2"),
-            "Your middle is half a cell too far right: entries 0 to k - 1 have their "
-            "middle at (k - 1) / 2.",
-        ),
-        Mistake(
-            _tent("center k // 2"),
-            "Your middle is a whole number: for an even kernel it lies between two "
-            "entries, at (k - 1) / 2.",
-        ),
-        Mistake(
-            _tent("by k"),
-            "Your tent is too flat: one input pixel further on, scale output pixels "
-            "away, the weight must have reached 0.",
-        ),
-        Mistake(
-            _tent("by half"),
-            "For an odd scale your tent is too steep: divide the distance by scale, "
-            "not by k / 2.",
-        ),
-        Mistake(
-            _tent("by k - 1"),
-            "Your tent reaches 0 at its outermost entries: divide the distance by "
-            "scale; the 0 lies outside of the kernel or half a cell further out.",
-        ),
-        Mistake(
-            _tent("nearest"),
-            "That is nearest-neighbor resizing: the weight falls linearly with the "
-            "distance.",
-        ),
-        Mistake(
-            _tent("cubic"),
-            "Your weight falls along a curve: bilinear means linear along each axis.",
-        ),
-        Mistake(
-            _tent("one axis"),
-            "That is the kernel of one axis: multiply it with itself, torch.outer.",
-        ),
-        Mistake(
-            _tent("minimum"),
-            "You take the smaller of the two axes' weights: bilinear is their product.",
-        ),
-        Mistake(
-            _tent("mean"),
-            "You average the two axes' weights: bilinear is their product.",
-        ),
-        Mistake(
-            _tent("sum 1"),
-            "Your kernel sums to 1. Each output pixel sees only one entry in scale "
-            "along each axis, and those must sum to 1: do not normalize.",
-        ),
-        Mistake(
-            _tent("peak 1"),
-            "You set the largest entry to 1. For an even scale no output pixel lies on "
-            "an input pixel, so no weight is 1: do not normalize.",
-        ),
-        Mistake(
-            _tent("four axes"),
-            "The kernel is right, its shape is not: return (k, k); the channel axes "
-            "are added by the caller.",
-        ),
-        Mistake(
-            _tent("double"),
-            "The numbers are right, but in float64: return float32.",
-        ),
-    ),
+    configurations=8,
+    mistakes=tuple(Mistake(_tent(k), hint) for k, hint in TENT_HINTS.items()),
 )
 
 EXERCISES = (STAMPS, INPUT_GRADIENT, BILINEAR_KERNEL)

@@ -92,15 +92,21 @@ const codeFull = (S) => [`layer = ${layerCode(S)}`, `layer.weight.data = ${tenso
 const list = (values) => values.length < 2 ? String(values[0]) : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
 const spot = (at) => `(${at.join(", ")})`;
 function claim(S) {
-  const k = `${S.kernel_size} \u00d7 ${S.kernel_size}`, many = pattern(S), most = many.at(-1), products = terms(S, S.to).length;
-  if (S.view === "gather") return `Output ${spot(S.to)}: ${plural(S.kernel_size ** 2, "product")}, ${S.kernel_size ** 2 - products} of them with a stuffed or padded zero`;
+  const k = `${S.kernel_size} \u00d7 ${S.kernel_size}`, many = pattern(S), products = terms(S, S.to).length;
+  if (S.view === "gather") {
+    const all = S.kernel_size ** 2, zero = "a stuffed or padded zero";
+    return `Output ${spot(S.to)}: ` + (all === 1 ? `one product, with ${products ? "an input cell" : zero}`
+      : `${plural(all, "product")}, ${all - products || "none"} of them with ${zero}`);
+  }
   if (S.view === "matrix") {
     const u = tap(S, S.at[0], S.to[0]), rows = `Input row ${S.at[0]} ${u < 0 ? "does not reach" : "reaches"} output row ${S.to[0]}`;
     return rows + (u < 0 ? ": this block of the matrix is zero" : ` through kernel row ${u}`);
   }
-  if (S.view === "overlap") return many.length > 1 ? `Uneven: inside a large output, cells get ${list(many)} stamps` : `Even: inside a large output, every cell gets ${plural(most, "stamp")}`;
+  if (S.view === "overlap") return many.length > 1 ? `Uneven: inside a large output, cells get ${list(many)} stamps` : `Even: inside a large output, every cell gets ${plural(many[0], "stamp")}`;
+  const whole = counts({ ...S, padding: 0, output_padding: 0 }).flat();
+  if (cells(S).every((n) => n === 1)) return `The only input cell stamps the ${k} kernel once` + (whole.includes(0) ? ", with gaps" : "");
   return `Each input cell stamps the ${k} kernel, ${plural(S.stride, "cell")} from the next: ` +
-    (most > 1 ? "stamps overlap and add up" : many[0] ? "stamps meet without overlap" : "stamps leave gaps");
+    (Math.max(...whole) > 1 ? "stamps overlap and add up" : whole.includes(0) ? "stamps leave gaps" : "stamps meet without overlap");
 }
 function remarks(S) {
   const { padding: p, output_padding: op } = S, from = cells(S).map((n) => origins(S, n)), ends = [from.map((m) => m[0])];
@@ -108,7 +114,7 @@ function remarks(S) {
   return (ends[0].every(Boolean) ? `A convolution with these settings makes ${by(cells(S))} of ${ends.map(by).join(S.stride === 2 ? " and of " : " up to ")}. ` : "") +
     (p ? `padding cuts ${plural(p, "cell")} off each side. ` : "") +
     (op ? `output_padding keeps ${plural(op, "more row")} and ${plural(op, "column")} at the end` +
-      (op > p ? `; the last ${op - p} beyond every stamp, with nothing but the bias.` : ", which padding had cut.") : "");
+      (op > p ? `; the last ${op - p === 1 ? "of each lies" : `${op - p} of each lie`} beyond every stamp, with nothing but the bias.` : ", which padding had cut.") : "");
 }
 // Answers to "how many rows?": the rule, and what one gets by forgetting a part of it.
 const guesses = (S) => {
@@ -137,7 +143,7 @@ const css = `
 
 function view(ui) {
   const title = h("p", { class: "claim" }), sub = h("p", { class: "sub" }), sum = h("p", { class: "line" }), rule = h("p", { class: "line" });
-  const problem = ui.errorLine(), code = ui.code(), verdict = h("p", { class: "line" });
+  const problem = ui.errorLine(), code = ui.code(), verdict = h("p", { class: "line", tabindex: -1 });
   const options = h("div", { class: "buttons" }), ask = h("div", { class: "ask" }, h("span", {}, "Predict: how many rows has the output?"), options);
   let S = null, open = "";
   // A titled grid whose rows and columns are numbered from `first`.
@@ -173,6 +179,8 @@ function view(ui) {
     open = key(S);
     rich(verdict, guess === right ? [["output", "Right: "], plural(right, "row") + "."] : [["statistic", "Not quite: "], `you said ${guess}, it is ${right}.`]);
     ui.update({});
+    // the button that had the focus is gone
+    verdict.focus({ preventScroll: true });
   }
 
   // Input, kernel and output in the views' own ways; r, c are rows and columns.
@@ -226,7 +234,7 @@ function view(ui) {
     const [n] = cells(S), { stride: s, padding: p, output_padding: op, dilation: d, kernel_size: k } = S;
     text(title, bad ? op >= Math.max(s, d) ? `output_padding ${op} reaches stride ${s}${d > 1 ? ` and dilation ${d}` : ""}: torch refuses it` : `padding ${p} on each side cuts the whole output away`
       : hidden ? `What does ${layerCode(S).slice(3)} make of ${by(cells(S))}?` : claim(S));
-    text(sub, plain ? `Input ${by(cells(S))}, kernel ${by([k, k])}, stride ${s}.` : remarks(S));
+    text(sub, plain ? `Input ${by(cells(S))}, kernel ${by([k, k])}, stride ${s}.` + (bad && op < Math.max(s, d) ? " These are its words in float64; in float32 on a CPU the fast path may return an empty output or fail in other words." : "") : remarks(S));
     problem.set(bad);
     drawInput(v, plain);
     drawMiddle(v);
