@@ -219,9 +219,13 @@ def test_controls(show: Show) -> None:
     expect(claim).to_have_text("6 windows of 3 cells: the last runs over the end")
     page.get_by_label("Layer").select_option(label="FractionalMaxPool2d")
     expect(claim).to_contain_text("Windows start at 0, 2, 4, 6 and 7; ")
+    expect(line).to_contain_text("starts at floor((0 + 0.5)·7/4) − floor(0.5·7/4) = 0")
     page.get_by_label("Random number u").focus()
     page.keyboard.press("Home")
     expect(claim).to_contain_text("Windows start at 0, 1, 3, 5 and 7; ")
+    page.get_by_label("output_size").focus()
+    page.keyboard.press("Home")
+    expect(claim).to_have_text("The window starts at 7; cells 0 to 6 are never read")
 
 
 def test_predict_then_reveal(show: Show) -> None:
@@ -240,6 +244,16 @@ def test_predict_then_reveal(show: Show) -> None:
     expect(claim).to_contain_text("which cells does output 1 read?")
     page.get_by_role("button", name="cells 2 to 4", exact=True).click()
     expect(page.locator(f"{TAG} .line").first).to_have_text("Right: cells 2 to 4.")
+    # the reveal is of all outputs: the arrows go on from the one that was asked
+    expect(page.locator(f"{TAG} .cell:focus")).to_have_attribute(
+        "aria-label", "output 1: 0.67"
+    )
+    page.keyboard.press("ArrowDown")
+    line = page.locator(f"{TAG} .line:visible")
+    expect(line).to_have_count(1)
+    expect(line).to_contain_text("bin 2 = [floor(2·9/4), ceil(3·9/4)) = cells 4 to 6")
+    page.keyboard.press("Home")
+    expect(page.locator(f"{TAG} .cell:focus")).to_have_attribute("tabindex", "0")
 
 
 def test_the_right_cells_are_among_the_guesses(evaluate: Callable[..., Any]) -> None:

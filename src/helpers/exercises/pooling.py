@@ -58,11 +58,18 @@ def _wrong_average(wrong: str) -> Any:
             return _average(x, stride, k, min(padding, stride // 2), counted)
         if wrong == "no padding":
             return _average(x, k, stride, 0, counted)
+        if wrong == "one too few":
+            return _average(x, k, stride, padding, counted)[..., :-1]
+        if wrong == "stride starts":
+            size = max(1, x.shape[-1] // stride)
+            return _average(x, k, stride, padding, counted)[..., :size]
         if wrong == "max":
             return _rows(x, lambda y: F.max_pool1d(y, k, stride, padding))
         left, right = (padding, padding)
         if wrong == "left only":
             right = 0
+        elif wrong == "right only":
+            left = 0
         elif wrong == "ceil":
             right += stride - 1
         inside = F.pad(torch.ones_like(x), (left, right)).unfold(-1, k, stride)
@@ -81,6 +88,60 @@ def _wrong_average(wrong: str) -> Any:
     return answer
 
 
+AVERAGE_HINTS = {
+    "always": (
+        "You always divide by kernel_size: with count_include_pad=False only the "
+        "cells that lie in the input count."
+    ),
+    "never": (
+        "You never count the padding: with count_include_pad=True, torch's "
+        "default, each window is divided by kernel_size."
+    ),
+    "flag inverted": (
+        "Your count_include_pad works the wrong way round: True means that the "
+        "zeros of the padding count."
+    ),
+    "sum": "You return the sums: divide each by what its window counts.",
+    "max": "That is max pooling: an average sums its window and divides.",
+    "stride is kernel": (
+        "You step by kernel_size, which is only the default: step by stride."
+    ),
+    "swapped": (
+        "You have swapped kernel_size and stride: unfold takes the axis, then the "
+        "size, then the step."
+    ),
+    "no padding": (
+        "You pad too little, or not at all: put padding zeros on each side of x first."
+    ),
+    "one too few": (
+        "Your last window is missing: with n + 2 * padding cells there are "
+        "(n + 2 * padding - kernel_size) // stride + 1 windows."
+    ),
+    "stride starts": (
+        "You return n // stride outputs: there are "
+        "(n + 2 * padding - kernel_size) // stride + 1."
+    ),
+    "left only": "You pad on the left only: F.pad takes (left, right).",
+    "right only": "You pad on the right only: F.pad takes (left, right).",
+    "replicate": "You repeat the border cells: the padding of an average is zero.",
+    "infinite": (
+        "You pad with minus infinity, which is for maxima: an average pads with 0."
+    ),
+    "zeros": (
+        "You take every 0 for padding, but the input may hold zeros of its own: "
+        "count places, not values."
+    ),
+    "ceil": (
+        "You keep a last window that runs over the end: that is ceil_mode=True, "
+        "which this exercise leaves out."
+    ),
+    "first axis": "You pool the first axis; pool the last one.",
+    "detached": (
+        "The output is right, the gradient is not: compute with x itself, not with "
+        "a detached copy."
+    ),
+}
+
 AVERAGE = Exercise(
     name="pooling/average",
     reference=_average,
@@ -88,74 +149,8 @@ AVERAGE = Exercise(
         _slid, names=("x", "kernel_size", "stride", "padding", "count_include_pad")
     ),
     forbid=("pool",),
-    mistakes=(
-        Mistake(
-            _wrong_average("always"),
-            "You always divide by kernel_size: with count_include_pad=False only the "
-            "cells that lie in the input count.",
-        ),
-        Mistake(
-            _wrong_average("never"),
-            "You never count the padding: with count_include_pad=True, torch's "
-            "default, each window is divided by kernel_size.",
-        ),
-        Mistake(
-            _wrong_average("flag inverted"),
-            "Your count_include_pad works the wrong way round: True means that the "
-            "zeros of the padding count.",
-        ),
-        Mistake(
-            _wrong_average("sum"),
-            "You return the sums: divide each by what its window counts.",
-        ),
-        Mistake(
-            _wrong_average("max"),
-            "That is max pooling: an average sums its window and divides.",
-        ),
-        Mistake(
-            _wrong_average("stride is kernel"),
-            "You step by kernel_size, which is only the default: step by stride.",
-        ),
-        Mistake(
-            _wrong_average("swapped"),
-            "You have swapped kernel_size and stride: unfold takes the axis, then the "
-            "size, then the step.",
-        ),
-        Mistake(
-            _wrong_average("no padding"),
-            "You do not pad: put padding zeros on each side of x first.",
-        ),
-        Mistake(
-            _wrong_average("left only"),
-            "You pad on the left only: F.pad takes (left, right).",
-        ),
-        Mistake(
-            _wrong_average("replicate"),
-            "You repeat the border cells: the padding of an average is zero.",
-        ),
-        Mistake(
-            _wrong_average("infinite"),
-            "You pad with minus infinity, which is for maxima: an average pads with 0.",
-        ),
-        Mistake(
-            _wrong_average("zeros"),
-            "You take every 0 for padding, but the input may hold zeros of its own: "
-            "count places, not values.",
-        ),
-        Mistake(
-            _wrong_average("ceil"),
-            "You keep a last window that runs over the end: that is ceil_mode=True, "
-            "which this exercise leaves out.",
-        ),
-        Mistake(
-            _wrong_average("first axis"),
-            "You pool the first axis; pool the last one.",
-        ),
-        Mistake(
-            _wrong_average("detached"),
-            "The output is right, the gradient is not: compute with x itself, not with "
-            "a detached copy.",
-        ),
+    mistakes=tuple(
+        Mistake(_wrong_average(wrong), hint) for wrong, hint in AVERAGE_HINTS.items()
     ),
 )
 
@@ -182,6 +177,11 @@ def _edges(wrong: str, n: int, size: int) -> list[tuple[int, int]]:
         start, end = i * n // size, -(-(i + 1) * n // size)
         if wrong == "floor end":
             end = max(start + 1, (i + 1) * n // size)
+        elif wrong == "floor plus one":
+            end = min((i + 1) * n // size + 1, n)
+        elif wrong == "rounded":
+            start = min(round(i * n / size), n - 1)
+            end = max(round((i + 1) * n / size), start + 1)
         elif wrong == "ceil start":
             start = min(-(-i * n // size), n - 1)
             end = max(end, start + 1)
@@ -220,6 +220,8 @@ def _wrong_adaptive(wrong: str) -> Any:
             bins = [x[..., a:b].mean(-1) for a, b in _edges("", n, size)]
             return torch.stack(bins)
         bins = [x[..., a:b] for a, b in _edges(wrong, n, size)]
+        if wrong == "mean length":
+            return torch.stack([part.sum(-1) * size / n for part in bins], -1)
         if wrong == "sum":
             return torch.stack([part.sum(-1) for part in bins], -1)
         return torch.stack([part.mean(-1) for part in bins], -1)
@@ -227,76 +229,63 @@ def _wrong_adaptive(wrong: str) -> Any:
     return answer
 
 
+ADAPTIVE_HINTS = {
+    "floor end": (
+        "You round the end of a bin down: it is rounded up, so that neighbors may "
+        "share a cell."
+    ),
+    "floor plus one": (
+        "You add 1 to the floor in order to round up: where (i + 1) * n / "
+        "output_size is a whole number, that is a cell too many."
+    ),
+    "rounded": (
+        "You round the edges of a bin to the nearest cell: the start is rounded "
+        "down and the end up."
+    ),
+    "mean length": (
+        "You divide every sum by n / output_size: divide each by the number of "
+        "cells in its own bin."
+    ),
+    "ceil start": "You round the start of a bin up: it is rounded down.",
+    "fixed": (
+        "You use one kernel and one stride for all bins, as a formula that goes "
+        "around has it: each bin has its own start and end."
+    ),
+    "equal": (
+        "You cut bins of n // output_size cells, so the rest of the axis is never read."
+    ),
+    "ceil kernel": (
+        "Your bins all have ceil(n / output_size) cells; some have one more or "
+        "fewer: compute the end from i + 1."
+    ),
+    "split": (
+        "You split the axis into parts that share no cell, the longer ones first: "
+        "adaptive bins may overlap."
+    ),
+    "one too far": (
+        "Your bins are one cell too long: ceil((i + 1) * n / output_size) is the "
+        "first cell that is left out."
+    ),
+    "nearest": "You pick the first cell of each bin: average the whole bin.",
+    "linear": "You interpolate between cells: an adaptive average takes whole cells.",
+    "max": "That is the adaptive maximum: average each bin.",
+    "sum": "You return the sums: divide each by the length of its own bin.",
+    "first axis": "You pool the first axis; pool the last one.",
+    "stacked": "Your bins stand on the first axis: stack them along the last, dim=-1.",
+    "detached": (
+        "The output is right, the gradient is not: compute with x itself, not with "
+        "a detached copy."
+    ),
+}
+
 ADAPTIVE = Exercise(
     name="pooling/adaptive",
     reference=_adaptive,
     run=function_run(_axis, names=("x", "output_size")),
     configurations=18,
     forbid=("pool", "interpolate"),
-    mistakes=(
-        Mistake(
-            _wrong_adaptive("floor end"),
-            "You round the end of a bin down: it is rounded up, so that neighbors may "
-            "share a cell.",
-        ),
-        Mistake(
-            _wrong_adaptive("ceil start"),
-            "You round the start of a bin up: it is rounded down.",
-        ),
-        Mistake(
-            _wrong_adaptive("fixed"),
-            "You use one kernel and one stride for all bins, as a formula that goes "
-            "around has it: each bin has its own start and end.",
-        ),
-        Mistake(
-            _wrong_adaptive("equal"),
-            "You cut bins of n // output_size cells, so the rest of the axis is never "
-            "read.",
-        ),
-        Mistake(
-            _wrong_adaptive("ceil kernel"),
-            "Your bins all have ceil(n / output_size) cells; some have one more or "
-            "fewer: compute the end from i + 1.",
-        ),
-        Mistake(
-            _wrong_adaptive("split"),
-            "You split the axis into parts that share no cell, the longer ones first: "
-            "adaptive bins may overlap.",
-        ),
-        Mistake(
-            _wrong_adaptive("one too far"),
-            "Your bins are one cell too long: ceil((i + 1) * n / output_size) is the "
-            "first cell that is left out.",
-        ),
-        Mistake(
-            _wrong_adaptive("nearest"),
-            "You pick the first cell of each bin: average the whole bin.",
-        ),
-        Mistake(
-            _wrong_adaptive("linear"),
-            "You interpolate between cells: an adaptive average takes whole cells.",
-        ),
-        Mistake(
-            _wrong_adaptive("max"),
-            "That is the adaptive maximum: average each bin.",
-        ),
-        Mistake(
-            _wrong_adaptive("sum"),
-            "You return the sums: divide each by the length of its own bin.",
-        ),
-        Mistake(
-            _wrong_adaptive("first axis"),
-            "You pool the first axis; pool the last one.",
-        ),
-        Mistake(
-            _wrong_adaptive("stacked"),
-            "Your bins stand on the first axis: stack them along the last, dim=-1.",
-        ),
-        Mistake(
-            _wrong_adaptive("detached"),
-            "The output is right, the gradient is not: compute with x itself, not with "
-            "a detached copy.",
-        ),
+    mistakes=tuple(
+        Mistake(_wrong_adaptive(wrong), hint) for wrong, hint in ADAPTIVE_HINTS.items()
     ),
 )
 

@@ -115,7 +115,7 @@ function claim(S, r) {
   const how = missed.length ? `${where(missed)} ${missed.length === 1 ? "is" : "are"} never read`
     : r.outputs.at(-1).taps.at(-1) >= S.n + S.padding && !fractional(S) ? "the last runs over the end"
     : Math.max(...times) > 1 ? "windows share cells" : "each cell is read once";
-  if (fractional(S)) return `Windows start at ${list(r.outputs.map((o) => o.taps[0]))}; ${how}`;
+  if (fractional(S)) return `${O === 1 ? "The window starts" : "Windows start"} at ${list(r.outputs.map((o) => o.taps[0]))}; ${how}`;
   return `${plural(O, "window")} of ${plural(S.kernel_size, "cell")}: ${how}`;
 }
 function size(S) {
@@ -130,7 +130,7 @@ function how(S, i) {
   const { n, output_size: O } = S, start = taps(S, i)[0];
   if (adaptive(S)) return `bin ${i} = [floor(${i}\u00B7${n}/${O}), ceil(${i + 1}\u00B7${n}/${O})) = `;
   if (fractional(S)) return `window ${i} starts at ` + (i === O - 1 ? `${n} \u2212 ${S.kernel_size}`
-    : `floor((${i} + ${S.sample})\u00B7${fmt(alpha(S))}) \u2212 floor(${S.sample}\u00B7${fmt(alpha(S))})`) + ` = ${start}: `;
+    : `floor((${i} + ${S.sample})\u00B7${n - S.kernel_size}/${O - 1}) \u2212 floor(${S.sample}\u00B7${n - S.kernel_size}/${O - 1})`) + ` = ${start}: `;
   return `window ${i} starts at ${i}\u00B7${stride(S)} \u2212 ${S.padding} = ${fmt(start)}: `;
 }
 // What stands at a position outside of the input: nothing where it does not count.
@@ -170,13 +170,14 @@ function view(ui) {
   const title = h("p", { class: "claim" }), sub = h("p", { class: "sub" }), line = h("p", { class: "line" }), note = h("p", { class: "sub" });
   const problem = ui.errorLine(), code = ui.code();
   // The cell looked at in the picture: row 0 is the input, the last one the gradient.
-  let place = [2, 99], state = null, open = "";
+  let place = [2, 99], state = null, open = "", asked = 0;
   const bins = ui.grid("Cells that each output reads", ([, r, c]) => {
     place = [r, c];
     ui.update(r && r <= count(state) && !hides(state) ? { at: r - 1 } : {}, true);
   });
   const question = h("span"), options = h("div", { class: "buttons" }), ask = h("div", { class: "ask" }, question, options), verdict = h("p", { class: "line" });
-  const key = (S) => JSON.stringify(Object.keys(defaults).filter((k) => k !== "predict").map((k) => S[k]));
+  // a reveal shows the bins of all outputs, so it holds for each of them
+  const key = (S) => JSON.stringify(Object.keys(defaults).filter((k) => k !== "predict" && k !== "at").map((k) => S[k]));
   const hides = (S) => S.predict && !error(S) && open !== key(S) && pool(S).outputs[S.at].inside.length > 0;
   const yes = [[false, "False"], [true, "True"]];
   const controls = h("div", { class: "controls" },
@@ -196,8 +197,7 @@ function view(ui) {
     const O = r && !hidden ? r.outputs.length : 0, x = values(S), now = r && !hidden ? r.outputs[S.at] : { taps: [], inside: [] };
     const edge = sliding(S) && r ? S.padding : 0, last = r ? Math.max(S.n + edge, ...r.outputs.map((o) => o.taps.at(-1) + 1)) : S.n;
     const missed = O ? unread(S, r) : [], rows = O ? O + 2 : 1, all = last + edge, cols = all + (O ? 1 : 0);
-    if (place[0] && place[0] < rows - 1 || place[0] >= rows) place[0] = O ? S.at + 1 : 0;
-    place[1] = Math.min(place[1], cols - 1);
+    if (O && (place[0] && place[0] < rows - 1 || place[0] >= rows)) place[0] = S.at + 1;
     bins.node.classList.toggle("full", O > 0);
     bins.size(1, rows, cols);
     bins.patch({ slice: () => "", row: (i) => !i ? "x" : i > O ? "g" : String(i - 1),
@@ -213,7 +213,7 @@ function view(ui) {
       if (k < 0) return { text: "", cls: "off", label: `output ${i - 1} does not read ${real ? `cell ${t}` : "this padding"}` };
       return { text: real ? short(x[t]) : outside(S, t), label: `output ${i - 1} reads ${real ? `cell ${t}: ${fmt(x[t])}` : "padding"}${o.best === t ? ", the maximum" : ""}`,
         cls: "b" + (!k || !joined ? " a" : "") + (k === o.taps.length - 1 || !joined ? " z" : "") + (i - 1 === S.at ? " cur" : "") + (o.best === t ? " m" : "") };
-    }, [0, ...place]);
+    }, [0, O ? place[0] : 0, Math.min(place[1], cols - 1)]);
   }
   function formula(S, r) {
     const [row, c] = place, O = r.outputs.length, t = c - (sliding(S) ? S.padding : 0), x = values(S);
@@ -230,11 +230,14 @@ function view(ui) {
 
   function choose(guess, right) {
     open = key(state);
+    asked = state.at;
+    place = [asked + 1, 99];
     rich(verdict, guess === right ? [["output", "Right: "], right + "."] : [["statistic", "Not quite: "], `you said ${guess}; it is ${right}.`]);
     ui.update({});
+    bins.node.querySelector("[aria-selected]").focus({ preventScroll: true });
   }
   function draw(S) {
-    if (state && (state.at !== S.at || state.kind !== S.kind)) place = [S.at + 1, 99];
+    if (state && (state.at !== S.at || state.kind !== S.kind) && place[0] !== S.at + 1) place = [S.at + 1, 99];
     state = { ...S };
     const bad = error(S), r = bad ? null : pool(S), hidden = hides(S), O = r ? r.outputs.length : 0;
     text(title, bad ? `${S.kind} refuses this setting` : hidden ? `${S.kind}: which cells does output ${S.at} read?` : claim(S, r));
@@ -243,7 +246,7 @@ function view(ui) {
     picture(S, r, hidden);
     line.hidden = note.hidden = !r || hidden;
     ask.hidden = !hidden;
-    verdict.hidden = open !== key(S) || !S.predict;
+    verdict.hidden = open !== key(S) || !S.predict || asked !== S.at;
     code.set(codeShort(S), codeFull(S));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     if (hidden) {
