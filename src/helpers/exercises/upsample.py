@@ -65,7 +65,7 @@ def _linear(wrong: str = "") -> Any:
             first = left.long().clamp(0, n - 1)
             return (1 - t) * x[..., first] + t * x[..., (first + 1).clamp(max=n - 1)]
         if wrong == "blocks" and n > out and n % out == 0 and not align_corners:
-            return x.unflatten(-1, (out, -1)).mean(-1)
+            return x.reshape(*x.shape[:-1], out, -1).mean(-1)
         if wrong in ("zeros", "zeros on the right"):
             p = p.clamp(min=0) if wrong == "zeros on the right" else p
             k = torch.arange(n, dtype=x.dtype)
