@@ -96,10 +96,7 @@ def golden(s: State) -> dict[str, Any]:
     weights = y.reshape(n, y.shape[-1]).T  # (W_out, W)
     if not y.numel():
         return {"weights": weights.detach(), "gradient": torch.zeros(n).double()}
-    (gradient,) = torch.autograd.grad(y.sum(), pixels)  # of each pixel alike
-    if scale is not None and y.shape[-1] == n:
-        # where the forward copies the row, torch's backward still resamples by 1/scale
-        gradient = weights.detach().sum(0)[None]
+    (gradient,) = torch.autograd.grad(y.sum(), pixels)  # of each row alike
     return {"weights": weights.detach(), "gradient": gradient[0].flatten()}
 
 
@@ -161,14 +158,14 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     expect(claim).to_have_text(
         "Both rows cover the same stretch: the outer edges are aligned"
     )
-    expect(line).to_contain_text("(3 + 0.5) · 0.5 − 0.5 = 1.25")
+    expect(line).to_contain_text("(3 + 0.5) · 4/8 − 0.5 = 1.25")
     corners = page.get_by_role("checkbox", name="align_corners")
     before = page.locator(f"{TAG} u").nth(0).evaluate("(e) => e.style.left")
     corners.check()
     expect(claim).to_have_text(
         "align_corners puts the end samples on the centers of the end pixels"
     )
-    expect(line).to_contain_text("3 · 0.429 = 1.286")
+    expect(line).to_contain_text("3 · 3/7 = 1.286")
     after = page.locator(f"{TAG} u").nth(0).evaluate("(e) => e.style.left")
     assert before != after
     page.get_by_role("gridcell", name=re.compile("^output 3")).focus()
@@ -201,6 +198,34 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     sums = page.locator(f"{TAG} .in-px").all_inner_texts()
     weights = figures.Resampling(4, 6).resampled()[1]
     assert [float(v) for v in sums] == pytest.approx(weights.sum(0).tolist(), abs=0.05)
+
+
+def test_what_the_figure_says(show: Show) -> None:
+    page = show(figures.Resampling())
+    claim, line = (page.locator(f"{TAG} .{name}") for name in ("claim", "line"))
+    corners = {"align_corners": True, "antialias": True, "mode": "bicubic"}
+    third = {"n": 3, "scale_factor": 1.3, "mode": "bicubic", "show": "gradient"}
+    for state, place, words in (
+        ({"n": 4, "size": 12, "mode": "nearest", "at": 3}, line, "floor(3 · 4/12)"),
+        ({"n": 5, "scale_factor": 1.5, "at": 2}, line, "(2 + 0.5) / 1.5 − 0.5"),
+        ({"n": 2, "size": 1, **corners}, claim, "the end samples miss"),
+        ({"n": 6, "size": 3, **corners}, claim, "the end samples miss"),
+        ({"n": 3, "scale_factor": 0.5, "mode": "bicubic"}, claim, "pixel covers 2 of"),
+        (
+            {"antialias": True, "recompute_scale_factor": True},
+            claim,
+            "needs",
+        ),
+        ({"n": 4, "size": 4}, page.locator(f"{TAG} p.sub"), "1 input pixel from"),
+        (third, page.locator(f"{TAG} p.sub"), "not this mode’s transpose"),
+    ):
+        whole = {**figures.Resampling.defaults, **state}
+        page.locator(TAG).evaluate("(e, s) => e.figure.set(s)", whole)
+        expect(place).to_contain_text(words)
+    page.locator(TAG).evaluate("(e) => e.figure.set({ n: 4, scale_factor: 2 })")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Input size").press("End")  # at most 12 samples come out
+    expect(page.locator(f"{TAG} .y .cell:visible")).to_have_count(12)
 
 
 def test_a_click_on_an_output_pixel_chooses_it(show: Show) -> None:

@@ -1,5 +1,6 @@
 """Exercises of the page convolution/upsample."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ from helpers._check import (
     varied,
 )
 
-# in and out; as many, one pixel, one sample, odd factors, far apart
-SIZES = ((4, 8), (7, 3), (5, 9), (6, 6), (3, 11), (9, 2), (1, 4), (8, 1), (10, 4))
+# in and out; as many, one pixel, one sample, odd and whole factors, far apart
+SIZES = ((4, 8), (7, 3), (5, 9), (6, 6), (3, 11), (9, 2), (1, 4), (8, 1), (12, 3))
 
 
 def _rows(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -34,7 +35,7 @@ def _linear(wrong: str = "") -> Any:
             y = F.interpolate(rows, out, mode="linear", align_corners=align_corners)
             return y.movedim(-1, 0)
         n = x.shape[-1]
-        i = torch.arange(out, dtype=x.dtype)
+        i = torch.arange(out, dtype=None if wrong == "float32" else x.dtype)
         corners = {"never": False, "always": True, "swapped": not align_corners}
         if corners.get(wrong, align_corners):
             p = i * (n - 1) / max(out - 1, 1)
@@ -42,12 +43,18 @@ def _linear(wrong: str = "") -> Any:
                 p = i * n / out
             elif wrong == "out instead of out - 1":
                 p = i * (n - 1) / out
+            elif wrong == "one in the middle" and out == 1:
+                p = i + (n - 1) / 2
+            elif wrong == "0 / 0":
+                p = i * (n - 1) / (out - 1)
         else:
             p = (i + 0.5) * n / out - 0.5
             if wrong == "left edge":
                 p = i * n / out
             elif wrong == "no half back":
                 p = (i + 0.5) * n / out
+            elif wrong == "no half at i":
+                p = i * n / out - 0.5
             elif wrong == "whole step":
                 p = (i + 0.5) * (n // out or 1) - 0.5
             elif wrong == "inverse step":
@@ -57,10 +64,16 @@ def _linear(wrong: str = "") -> Any:
             t = (p - left).where(p >= 0, p)  # weights outside 0 to 1: extrapolates
             first = left.long().clamp(0, n - 1)
             return (1 - t) * x[..., first] + t * x[..., (first + 1).clamp(max=n - 1)]
+        if wrong == "blocks" and n > out and n % out == 0 and not align_corners:
+            return x.reshape(*x.shape[:-1], out, -1).mean(-1)
+        if wrong in ("zeros", "zeros on the right"):
+            p = p.clamp(min=0) if wrong == "zeros on the right" else p
+            k = torch.arange(n, dtype=x.dtype)
+            return x @ (1 - (k[:, None] - p).abs()).clamp(min=0)
         p = p.clamp(0, n - 1)
         left = p.floor().long()
         right = (left + 1).clamp(max=n - 1)
-        t = p - left
+        t = (p - left).to(x)
         if wrong == "weights swapped":
             t = 1 - t
         elif wrong == "floor only":
@@ -98,8 +111,7 @@ LINEAR = Exercise(
         ),
         Mistake(
             _linear("no half back"),
-            "Your positions are half a pixel too far to the right: pixel centers are "
-            "counted from 0, so subtract 0.5 at the end.",
+            "Your positions are half a pixel too far to the right: subtract 0.5.",
         ),
         Mistake(
             _linear("whole step"),
@@ -121,8 +133,7 @@ LINEAR = Exercise(
         ),
         Mistake(
             _linear("swapped"),
-            "You have swapped the two rules: with align_corners=True the step is "
-            "(L - 1) / (out - 1).",
+            "You have swapped the rules of align_corners True and False.",
         ),
         Mistake(
             _linear("out instead of out - 1"),
@@ -139,14 +150,47 @@ LINEAR = Exercise(
             "clamp the positions to 0 and L - 1 first.",
         ),
         Mistake(
+            _linear("no half at i"),
+            "You sample half a pixel to the left of each new pixel's left edge: its "
+            "center lies at i + 0.5, not at i.",
+        ),
+        Mistake(
+            _linear("one in the middle"),
+            "With align_corners and out = 1, torch puts the one sample on the first "
+            "pixel, not in the middle.",
+        ),
+        Mistake(
+            _linear("0 / 0"),
+            "For out = 1 you divide by out - 1 = 0: torch puts the one sample on "
+            "pixel 0, as max(out - 1, 1) does.",
+        ),
+        Mistake(
+            _linear("zeros"),
+            "Beyond the border you count zeros: torch repeats the border pixel, so "
+            "that the weights always sum to 1.",
+        ),
+        Mistake(
+            _linear("zeros on the right"),
+            "Right of the last pixel you count zeros: torch repeats the border pixel, "
+            "so clamp the positions to L - 1 as well.",
+        ),
+        Mistake(
+            _linear("blocks"),
+            "You average whole blocks where L is a multiple of out: linear mode reads "
+            "two pixels a sample, whatever the factor.",
+        ),
+        Mistake(
+            _linear("float32"),
+            "Your positions are float32: give torch.arange dtype=x.dtype.",
+        ),
+        Mistake(
             _linear("wraps"),
             "At the border you take the pixel from the other end; torch repeats the "
             "border pixel. A negative index counts from the end in Python.",
         ),
         Mistake(
             _linear("weights swapped"),
-            "You have swapped the weights: the farther a sample is from the left "
-            "pixel, the less that pixel counts.",
+            "You have swapped the weights: the nearer pixel counts more.",
         ),
         Mistake(
             _linear("floor only"),
@@ -159,8 +203,7 @@ LINEAR = Exercise(
         ),
         Mistake(
             _linear("means"),
-            "You give both neighbors one half: the weights depend on where between "
-            "them the sample lies.",
+            "You give both neighbors one half: the nearer one counts more.",
         ),
         Mistake(
             _linear("first axis"),
@@ -194,8 +237,8 @@ def _transposed(wrong: str = "") -> Any:
             w = w.transpose(1, 2)
         if wrong == "one flip":
             w = w.flip(-1)
-        elif wrong == "taps swapped":
-            w = w.flip(-1, -2).mT
+        elif wrong == "other flip":
+            w = w.flip(-2)
         elif wrong != "not flipped":
             w = w.flip(-1, -2)
         order = (3, 0, 4, 1, 5, 2)
@@ -208,6 +251,8 @@ def _transposed(wrong: str = "") -> Any:
             w = weight.reshape(outputs, r, r, channels, 3, 3)
             w = w.permute(3, 0, 4, 1, 5, 2).reshape(channels, outputs, 3 * r, 3 * r)
             return w.flip(-1, -2)
+        if wrong == "axes swapped":
+            return w.mT
         if wrong == "no reshape":
             return weight.flip(-1, -2).reshape(channels, outputs, 3 * r, 3 * r)
         return w
@@ -239,6 +284,14 @@ AS_TRANSPOSED = Exercise(
             "You flip the taps along the width only: flip both axes.",
         ),
         Mistake(
+            _transposed("other flip"),
+            "You flip the taps along the height only: flip both axes.",
+        ),
+        Mistake(
+            _transposed("axes swapped"),
+            "You have swapped the height and the width of the kernel.",
+        ),
+        Mistake(
             _transposed("all flipped"),
             "You flip after the merge, which turns the places within a block around "
             "as well: flip the 3 x 3 taps before it.",
@@ -264,27 +317,28 @@ AS_TRANSPOSED = Exercise(
             "row, then the column.",
         ),
         Mistake(
-            _transposed("taps swapped"),
-            "You have swapped rows and columns of the 3 x 3 taps.",
-        ),
-        Mistake(
             _transposed("no reshape"),
             "The shape is right, the order is not: a reshape alone does not move "
             "axes; split, permute, then merge.",
         ),
         Mistake(
             _transposed("detached"),
-            "The values are right, the gradient is not: rearrange weight itself, not "
-            "a detached copy.",
+            "The values are right, the gradient is not: do not detach weight.",
         ),
     ),
 )
 
 
+def _listed(answer: Any, generator: Generator) -> Iterable[tuple[Any, ...]]:
+    """A set or a range holds the numbers as well as a list does."""
+    collected = isinstance(answer, set | frozenset | range)
+    return value_run()(sorted(answer) if collected else answer, generator)
+
+
 UNREAD = Exercise(
     name="upsample/unread",
     reference=[0, 3, 4, 7, 8, 11],
-    run=value_run(),
+    run=_listed,
     configurations=1,
     mistakes=(
         Mistake(
@@ -302,8 +356,8 @@ UNREAD = Exercise(
         ),
         Mistake(
             [0, 1, 3, 4, 5, 7, 8, 9, 11],
-            "That is mode nearest-exact, which reads one pixel a sample: linear mode "
-            "reads two.",
+            "Samples on pixels 2, 6 and 10 are those of mode nearest-exact, or of a "
+            "forgotten - 0.5: linear mode's lie between two pixels and read both.",
         ),
         Mistake(
             [1, 2, 3, 4, 7, 8, 9, 10],
@@ -325,7 +379,7 @@ UNREAD = Exercise(
         ),
         Mistake(
             [0, 3, 4, 7, 8],
-            "Almost: look at the right end of the row as well.",
+            "Almost: look at the right end of the row too.",
         ),
         Mistake(
             [3, 4, 7, 8, 11],
@@ -333,7 +387,7 @@ UNREAD = Exercise(
         ),
         Mistake(
             [3, 4, 7, 8],
-            "Look at both ends: the outer pixels of the row are skipped as well.",
+            "Look at both ends of the row as well.",
         ),
         Mistake(
             6,

@@ -16,13 +16,17 @@ const input = (S) => S.values || (SIGNALS[S.signal] || range(12).map((i) => i < 
 const length = (S) => S.scale_factor === null ? S.size : Math.floor(S.n * S.scale_factor);
 // Modes in which torch leaves a row of the right size as it is, whatever the scale factor.
 const copied = (S) => length(S) === S.n && (S.antialias || !/exact|cubic/.test(S.mode));
+// Its backward pass decides otherwise: bicubic passes the gradient on, antialias does not.
+const passedOn = (S) => length(S) === S.n && !S.antialias && S.mode !== "nearest-exact";
+const byFactor = (S) => S.scale_factor !== null && !S.recompute_scale_factor && !S.align_corners && S.mode !== "area";
 // Input pixels from one output sample to the next.
-function step(S) {
+function step(S, same = copied(S)) {
   const out = length(S);
   if (S.align_corners) return out > 1 ? (S.n - 1) / (out - 1) : 0;
-  return S.scale_factor === null || S.recompute_scale_factor || S.mode === "area" || copied(S) ? S.n / out : 1 / S.scale_factor;
+  return byFactor(S) && !same ? 1 / S.scale_factor : S.n / out;
 }
 const onCorners = (S) => S.align_corners && !S.antialias;
+const onStep = (S) => S.align_corners && S.antialias;
 // Place of sample i on the input axis, on which pixel k reaches from k - 1/2 to k + 1/2.
 function place(S, i) {
   if (S.mode === "nearest") return i * step(S) - 0.5;
@@ -38,10 +42,10 @@ function cubic(t, a) {
   return t < 1 ? ((a + 2) * t - (a + 3)) * t * t + 1 : t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
 }
 // The weights of output sample i, one an input pixel.
-function row(S, i) {
-  const n = S.n, out = length(S), r = step(S), w = range(n).map(() => 0);
+function row(S, i, same = copied(S)) {
+  const n = S.n, out = length(S), r = step(S, same), w = range(n).map(() => 0);
   const at = (k) => Math.max(0, Math.min(n - 1, k));
-  if (copied(S)) w[i] = 1;
+  if (same) w[i] = 1;
   else if (S.mode === "area") {
     const from = Math.floor(i * n / out), to = Math.ceil((i + 1) * n / out);
     for (let k = from; k < to; k++) w[k] = 1 / (to - from);
@@ -65,11 +69,11 @@ function row(S, i) {
   }
   return w;
 }
-// Weights, output, and the gradient of output.sum(): what each input pixel is read with.
+// Weights, output, and torch's gradient of output.sum().
 function resample(S) {
-  const weights = range(length(S)).map((i) => row(S, i)), x = input(S);
+  const weights = range(length(S)).map((i) => row(S, i)), x = input(S), back = weights.map((_, i) => row(S, i, passedOn(S)));
   return { weights, x, y: weights.map((w) => w.reduce((sum, v, k) => sum + v * x[k], 0)),
-    gradient: x.map((_, k) => weights.reduce((sum, w) => sum + w[k], 0)),
+    gradient: x.map((_, k) => back.reduce((sum, w) => sum + w[k], 0)),
     unread: range(S.n).filter((k) => weights.every((w) => w[k] === 0)) };
 }
 function error(S) {
@@ -142,11 +146,11 @@ function view(ui) {
   const fit = (kind, count) => pools[kind].forEach((e, k) => { e.style.display = k < count ? "" : "none"; });
   stage.addEventListener("click", (e) => { const at = pools.o.indexOf(e.target); if (at >= 0) ui.update({ at }); });
   const controls = h("div", { class: "controls" },
-    ui.range("n", "Input size", { min: 1, max: (S) => S.values ? S.n : 12, visible: (S) => !S.values }),
+    ui.range("n", "Input size", { min: 1, max: (S) => S.scale_factor > 1 ? Math.ceil(13 / S.scale_factor) - 1 : 12, visible: (S) => !S.values }),
     ui.range("size", "Output size", { min: 0, max: () => 12, visible: (S) => S.scale_factor === null }),
     ui.select("mode", "mode", () => MODES.map((m) => [m, m])),
     ui.check("align_corners", "align_corners"), ui.check("antialias", "antialias"),
-    ui.more(ui.select("scale_factor", "scale_factor", (S) => [...new Set([null, 0.1, 0.25, 0.5, 0.7, 1.3, 1.5, 1.7, 2, S.scale_factor])].map((v) => [v, v === null ? "None" : String(v)])),
+    ui.more(ui.select("scale_factor", "scale_factor", (S) => [...new Set([null, 0.1, 0.25, 0.5, 0.7, 1.3, 1.5, 1.7, 2, S.scale_factor])].filter((v) => S.n * v < 13).map((v) => [v, v === null ? "None" : String(v)])),
       ui.check("recompute_scale_factor", "recompute_scale_factor"),
       ui.select("signal", "Input values", (S) => S.values ? [[S.signal, "your own"]] : Object.keys(SIGNALS).map((k) => [k, k])),
       ui.choice("show", "Numbers in the input", [["values", "values"], ["gradient", "gradient of the output\u2019s sum"]])));
@@ -156,40 +160,45 @@ function view(ui) {
     if (!all) return "An area output of size 0 is empty, and torch accepts it";
     if (copied(S)) return "As many samples as pixels: torch returns the input";
     if (dead) return `${dead} of ${S.n} input pixels ${dead === 1 ? "is" : "are"} never read`;
-    if (S.antialias) return all < S.n && step(S) > 1 ? `Antialiasing makes the kernel ${fmt(step(S))} times as wide: every pixel is read`
+    if (onStep(S)) return "With antialias, align_corners changes the step alone: the end samples miss the end pixels\u2019 centers";
+    if (S.antialias) return all < S.n ? `Antialiasing makes the kernel ${fmt(step(S))} times as wide: every pixel is read`
       : "Antialiasing widens the kernel only where the picture shrinks";
     if (S.mode === "area") return "Area takes the mean of a bin of whole pixels";
     if (S.mode === "nearest") return "Nearest reads the pixel under the left edge of each output pixel";
     if (S.mode === "nearest-exact") return "Nearest-exact reads the pixel under each output pixel\u2019s center";
     if (S.align_corners) return all > 1 ? "align_corners puts the end samples on the centers of the end pixels" : "align_corners puts a single sample on the first pixel";
-    return S.scale_factor !== null && !S.recompute_scale_factor && Math.abs(all * step(S) - S.n) > 1e-9
-      ? `The step is 1/scale_factor: the ${plural(all, "output pixel")} cover ${fmt(all * step(S))} of ${S.n} input pixels`
+    return byFactor(S) && Math.abs(all * step(S) - S.n) > 1e-9
+      ? `The step is 1/scale_factor: the ${all > 1 ? all + " output pixels cover" : "output pixel covers"} ${fmt(all * step(S))} of ${S.n} input pixels`
       : "Both rows cover the same stretch: the outer edges are aligned";
   }
   // The rule of the coordinate with this sample's numbers.
   function rule(S, i) {
     if (S.mode === "area") return `bin of pixels ${Math.floor(i * S.n / length(S))} to ${Math.ceil((i + 1) * S.n / length(S)) - 1}`;
-    const r = fmt(step(S), 3), p = fmt(place(S, i), 3);
     if (copied(S)) return `sample ${i} is pixel ${i}`;
-    if (S.mode === "nearest") return `sample ${i} is pixel floor(${i} \u00B7 ${r})`;
-    return `sample ${i} lies at ` + (onCorners(S) ? `${i} \u00B7 ${r} = ${p}` : `(${i} + 0.5) \u00B7 ${r} \u2212 0.5 = ${p}`);
+    const ends = +S.align_corners, out = length(S) - ends, p = fmt(place(S, i), 3);
+    const r = byFactor(S) ? " / " + S.scale_factor : out ? ` \u00B7 ${S.n - ends}/${out}` : " \u00B7 0";
+    if (S.mode === "nearest") return `sample ${i} is pixel floor(${i}${r})`;
+    return `sample ${i} lies at ` + (onCorners(S) ? `${i}${r} = ${p}` : `(${i} + 0.5)${r} \u2212 0.5 = ${p}`);
   }
 
   function draw(S) {
     const bad = error(S), r = bad ? { weights: [], x: input(S), y: [], gradient: [], unread: [] } : resample(S);
-    const at = S.at, w = r.weights[at] || [], used = range(S.n).filter((k) => Math.abs(w[k] || 0) > 1e-12), empty = !r.y.length;
-    text(title, bad ? bad.type === "RuntimeError" ? "An output needs at least one pixel" : S.align_corners && !smooth(S) ? `Mode ${S.mode} has no align_corners`
-      : S.antialias ? `Mode ${S.mode} has no antialias` : "recompute_scale_factor needs a scale_factor" : claim(S, r));
+    const at = S.at, gradient = S.show === "gradient", w = r.weights[at] || [], used = range(S.n).filter((k) => Math.abs(w[k] || 0) > 1e-12), empty = !r.y.length;
+    text(title, bad ? bad.type === "RuntimeError" ? "An output needs at least one pixel" : /^align/.test(bad.text) ? `Mode ${S.mode} has no align_corners`
+      : /^rec/.test(bad.text) ? "recompute_scale_factor needs a scale_factor" : `Mode ${S.mode} has no antialias` : claim(S, r));
     const [low, high] = [Math.min(...r.x), Math.max(...r.x)], beyond = r.y.some((v) => v < low - 1e-9 || v > high + 1e-9);
     text(sub, bad || empty ? "" : [r.unread.length ? `Never read: ${r.unread.join(", ")}.` : "",
-      `${plural(S.n, "pixel")} in, ${r.y.length} out, ${fmt(step(S), 3)} input pixels from sample to sample.`,
-      beyond ? `The output reaches from ${fmt(Math.min(...r.y))} to ${fmt(Math.max(...r.y))}, the input from ${fmt(low)} to ${fmt(high)}.` : ""].filter(Boolean).join(" "));
+      `${plural(S.n, "pixel")} in, ${r.y.length} out, ${fmt(step(S), 3)} input pixel${fmt(step(S), 3) === "1" ? "" : "s"} from sample to sample.`,
+      beyond ? `The output reaches from ${fmt(Math.min(...r.y))} to ${fmt(Math.max(...r.y))}, the input from ${fmt(low)} to ${fmt(high)}.` : "",
+      gradient && copied(S) !== passedOn(S) && byFactor(S) && S.n > 1 ? "At equal sizes torch\u2019s backward pass is not this mode\u2019s transpose." : ""].filter(Boolean).join(" "));
     problem.set(bad);
-    for (const e of [keys, stage, out.node, line]) e.hidden = Boolean(bad) || empty;
+    for (const e of [keys, stage, out.head, out.node, line]) e.hidden = Boolean(bad) || empty;
     code.set(codeShort(S), codeFull(S));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     if (empty) return title.textContent;
-    const full = S.n + 2 * MARGIN, u = (p) => (p + 0.5 + MARGIN) / full, pc = (v) => (100 * v).toFixed(2) + "%";
+    // Where antialias meets align_corners, samples lie beyond the last pixel.
+    const end = onStep(S) ? pixel(S, r.y.length - 1)[0] + (step(S) || 1) + 0.5 : 0;
+    const full = Math.max(S.n, end) + 2 * MARGIN, u = (p) => (p + 0.5 + MARGIN) / full, pc = (v) => (100 * v).toFixed(2) + "%";
     const values = [...r.x, ...r.y], floor = Math.min(...values), span = Math.max(...values) - floor || 1;
     const v = (y) => (TOP - 16 - (TOP - 28) * (y - floor) / span).toFixed(1), X = (p) => (1000 * u(p)).toFixed(1);
     const seen = (i) => S.mode === "nearest" ? pixel(S, i)[0] + pixel(S, i)[1] / 2 : place(S, i);
@@ -198,7 +207,6 @@ function view(ui) {
     attr(dots[2], "d", r.y.map((y, i) => `M${X(seen(i))} ${v(y)}h.01`).join(""));
     attr(dots[3], "d", `M${X(seen(at))} ${v(r.y[at])}h.01`);
     [floor + span, floor].forEach((y, i) => text(limits[i], fmt(y)));
-    const gradient = S.show === "gradient";
     r.x.forEach((y, k) => {
       const e = part("i", k, () => stage.appendChild(h("i")));
       e.style.left = pc(u(k - 0.5));
@@ -221,6 +229,7 @@ function view(ui) {
     used.forEach((k, j) => {
       const b = part("b", j, () => stage.appendChild(h("b"))), wire = part("w", j, () => path("wire"));
       b.style.left = pc(u(k));
+      b.style.marginTop = end && j % 2 ? "13px" : "";
       text(b, fmt(w[k]).replace(/0\./, "."));
       attr(wire, "class", "wire" + (w[k] < 0 ? " neg" : ""));
       attr(wire, "d", `M${X(k)} ${TOP + ROW + 20}L${X(seen(at))} ${TOP + ROW + WIRES}`);
@@ -230,7 +239,7 @@ function view(ui) {
     fit("w", used.length);
     rich(keys, [["input", "\u25A0 input"], ["output", "\u25CF output"], ["output", "| where the samples lie"], ["kernel", "weights of the chosen sample"]]);
     out.fill(1, r.y.length, (_, i) => ({ text: short(r.y[i]), cls: i === at ? "on" : "", label: `output ${i}: ${fmt(r.y[i], 3)}, ${rule(S, i)}` }), [0, at]);
-    rich(line, [["output", `y[${at}]`], " = ", ...used.flatMap((k, j) => [j ? " + " : "", ["kernel", fmt(w[k], 3)], "\u00B7", ["input", `x[${k}]`]]),
+    rich(line, [["output", `y[${at}]`], " = ", ...used.flatMap((k, j) => [j ? w[k] < 0 ? " \u2212 " : " + " : "", ["kernel", fmt(j ? Math.abs(w[k]) : w[k], 3)], "\u00B7", ["input", `x[${k}]`]]),
       " = ", ["output", fmt(r.y[at], 3)], ["muted", rule(S, at)]]);
     const words = `${title.textContent}. ${line.textContent.replace(" = " + fmt(r.y[at], 3), (m) => m + ": ")}.`;
     attr(stage, "aria-label", `${plural(S.n, "input pixel")} above ${plural(r.y.length, "output pixel")}. ${words}`);
