@@ -237,7 +237,25 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     for _ in range(5):
         page.get_by_role("button", name="Add a layer").click()
     expect(page.get_by_role("button", name="Add a layer")).to_be_disabled()
+    expect(page.get_by_role("button", name="Remove it")).to_be_focused()
     assert page.get_by_role("radio", name=re.compile("Conv|Pool")).count() == 6
+
+
+def test_a_refusal_names_what_helps(show: Show) -> None:
+    page = show(figures.ReceptiveField([["MaxPool", 3, 1, 2, 1]], n=9))
+    claim, sub = page.locator(f"{TAG} .claim"), page.locator(f"{TAG} p.sub")
+    expect(claim).to_have_text("Layer 0 refuses a padding of 2")
+    expect(sub).to_have_text("A pooling pads by half of its kernel at most.")
+    page.locator(TAG).evaluate(
+        "(e) => e.figure.set({ layers: [['MaxPool', 3, 1, 0, 5]], n: 9 })"
+    )
+    expect(claim).to_have_text("Layer 0 refuses 9 cells")
+    expect(sub).to_contain_text("longer than its padded input")
+    page.locator(TAG).evaluate(
+        "(e) => e.figure.set({ layers: [['Conv', 9, 1, 0, 1]] })"
+    )
+    expect(claim).to_have_text("Output (0, 0) touches all 81 cells of its field")
+    expect(sub).not_to_contain_text("apart")  # a single output has no neighbor
 
 
 def test_guess_first(show: Show) -> None:

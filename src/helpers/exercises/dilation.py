@@ -1,7 +1,7 @@
 """Exercises of the page convolution/dilation."""
 
 from collections.abc import Iterator
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import torch
@@ -68,6 +68,16 @@ def _conv(wrong: str = "") -> Any:
             return F.conv2d(x, weight / (k_h * k_w), b, stride, 0, (d_h, d_w))
         elif wrong == "same":
             x = F.pad(x, (0, d_w * (k_w - 1), 0, d_h * (k_h - 1)))
+        elif wrong == "no gradient":
+            x, weight, b = x.detach(), weight.detach(), bias.detach()
+        elif wrong == "holes taken":  # dilation less one
+            d_h, d_w = max(1, d_h - 1), max(1, d_w - 1)
+        elif wrong == "k not k - 1":
+            x = x[..., : h - d_h, : w - d_w]
+        elif wrong == "last entry":
+            i, j = d_h * (k_h - 1), d_w * (k_w - 1)
+            y = torch.einsum("nchw,oc->nohw", x[..., i:, j:], weight[..., -1, -1])
+            return y + bias[:, None, None]
         elif wrong == "detached":
             x = x.detach()
         elif wrong == "detached weight":
@@ -104,6 +114,20 @@ DILATED = Exercise(
             _conv("zeros counted"),
             "Your entries lie too far apart: dilation is the step from one entry to "
             "the next, so 1 leaves no hole and 2 leaves one.",
+        ),
+        Mistake(
+            _conv("holes taken"),
+            "Your entries lie one pixel too close: dilation is the step from one entry "
+            "to the next, not the number of holes between them.",
+        ),
+        Mistake(
+            _conv("k not k - 1"),
+            "Your output is too small: k entries have k - 1 steps between them, so H "
+            "loses d_h * (k_h - 1) rows.",
+        ),
+        Mistake(
+            _conv("last entry"),
+            "Your output holds the product of the last entry only: add all of them up.",
         ),
         Mistake(
             _conv("stride"),
@@ -149,6 +173,11 @@ DILATED = Exercise(
             "rows.",
         ),
         Mistake(
+            _conv("no gradient"),
+            "The output is right, but it carries no gradient: compute without detach, "
+            ".data and NumPy.",
+        ),
+        Mistake(
             _conv("detached"),
             "The output is right, the gradient is not: do not detach x.",
         ),
@@ -160,9 +189,9 @@ DILATED = Exercise(
 )
 
 STACKS: tuple[tuple[int, ...], ...] = (
-    (2, 2, 2),
+    (1, 2, 9),  # first: no two of the wrong rules give one number here
     (1, 2, 5),
-    (1, 2, 9),
+    (2, 2, 2),
     (4,),
     (3, 5),
     (1, 2, 4, 8),
@@ -204,6 +233,14 @@ def _wrong_touched(wrong: str) -> Any:
         elif wrong == "no dilation":
             field = 1 + (k - 1) * count
             touched = min(touched, field)
+        elif wrong == "sum of rates":
+            field = 1 + sum(dilations)
+        elif wrong == "product of rates":
+            field = 1 + (k - 1) * prod(dilations)
+        elif wrong == "smaller":
+            touched = min(k**count, field)
+        elif wrong == "divisor":
+            touched = (k - 1) * sum(dilations) // gcd(*dilations) + 1
         elif wrong == "all touched":
             touched = field
         elif wrong == "paths":
@@ -225,11 +262,21 @@ def _wrong_touched(wrong: str) -> Any:
     return answer
 
 
+def _plain(value: Any) -> Any:
+    """Tensors and arrays as Python numbers, alone or within a list or tuple."""
+    if isinstance(value, list | tuple | range):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
 def _pair_run(answer: Any, generator: Generator) -> Iterator[Case]:
-    """The function's pair as a tuple, whether it is given as one or as a list."""
+    """The function's pair as a tuple of numbers, in whatever form it is given."""
 
     def pair(dilations: tuple[int, ...], kernel_size: int) -> Any:
-        value = answer(dilations, kernel_size)
+        value = _plain(answer(dilations, kernel_size))
         return tuple(value) if isinstance(value, list) else value
 
     if not callable(answer) or isinstance(answer, type):
@@ -266,6 +313,25 @@ TOUCHED = Exercise(
         Mistake(
             _wrong_touched("no dilation"),
             "Your field forgets the dilation: a step is d cells long.",
+        ),
+        Mistake(
+            _wrong_touched("sum of rates"),
+            "Your field counts one step of d cells a layer: there are kernel_size - 1.",
+        ),
+        Mistake(
+            _wrong_touched("product of rates"),
+            "You multiply the rates: they would multiply if they were strides. Steps "
+            "of the layers add up.",
+        ),
+        Mistake(
+            _wrong_touched("smaller"),
+            "You take the smaller of paths and field; paths may share a cell while "
+            "other cells stay empty: collect the places in a set.",
+        ),
+        Mistake(
+            _wrong_touched("divisor"),
+            "You count each place that the common divisor of the rates allows; holes "
+            "remain without a common divisor too: collect the places in a set.",
         ),
         Mistake(
             _wrong_touched("all touched"),
@@ -308,10 +374,9 @@ TOUCHED = Exercise(
 
 def _three(answer: Any, generator: Generator) -> Iterator[Case]:
     """Three rates in any order; what they reach is measured, as a probe would."""
-    if isinstance(answer, Tensor):
-        answer = answer.tolist()
-    if not isinstance(answer, list | tuple):
-        raise Refused("Three whole numbers are expected, such as [2, 2, 2].")
+    answer = _plain(answer)
+    if not isinstance(answer, list):
+        raise Refused("A list of three whole numbers is expected, such as [2, 2, 2].")
     if any(rate is None or rate is Ellipsis for rate in answer):
         raise Unanswered("put your value in place of the dots.")
     whole = all(type(rate) is int and rate > 0 for rate in answer)
@@ -323,6 +388,7 @@ def _three(answer: Any, generator: Generator) -> Iterator[Case]:
         raise Refused("Rates that large leave holes: the field has at most 27 cells.")
     yield Case("the largest number that divides all three rates", gcd(*answer))
     touched, field = _touched(tuple(answer), 3)
+    yield Case("whether a rate is 1", 1 in answer)
     yield Case("the number of holes", field - touched)
     yield Case("the field", field)
 
@@ -340,8 +406,8 @@ THREE = Exercise(
         ),
         Mistake(
             [1, 2, 4],
-            "No holes, but doubling fits kernels of 2 entries. Three entries can keep "
-            "cells further apart: a field of 15 is not the largest.",
+            "No holes, but a field of 15 is not the largest: with three entries, the "
+            "copies that a layer makes can lie further apart.",
         ),
         Mistake(
             [1, 2, 3],
@@ -350,12 +416,18 @@ THREE = Exercise(
         Mistake([1, 1, 1], "No holes, and the smallest field there is: 7."),
         Mistake(
             [1, 2, 9],
-            "Four holes: two layers touch a row of cells, and the third puts copies of "
-            "it further apart than the row is long.",
+            "Four holes: a layer puts copies of a row of cells further apart than the "
+            "row is long.",
         ),
         Mistake(
             [1, 3, 10],
-            "Two holes: one of the rates is too large for what the others fill.",
+            "Two holes: a layer puts copies of a row of cells further apart than the "
+            "row is long.",
+        ),
+        Mistake(
+            [2, 3, 9],
+            "No rate is 1, so the second cell of the field is a hole: every other path "
+            "is at least two cells away from the outermost one.",
         ),
         Mistake(
             [3, 9, 27],
@@ -376,8 +448,8 @@ THREE = Exercise(
         ),
         Mistake(
             [1, 4, 16],
-            "No two paths meet, but the cells they reach lie too far apart: 16 of the "
-            "43 are holes.",
+            "Sixteen holes: a layer puts copies of a row of cells much further apart "
+            "than the row is long.",
         ),
     ),
 )

@@ -11,14 +11,14 @@ from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
-from helpers.figures.resampling import Resampling
 from helpers.figures.receptive_field import ReceptiveField
+from helpers.figures.resampling import Resampling
 from helpers.figures.running_statistics import RunningStatistics
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
-from helpers.figures.unfold_fold import UnfoldFold
-from helpers.figures.transposed_convolution import TransposedConvolution
 from helpers.figures.sliding_window import SlidingWindow
+from helpers.figures.transposed_convolution import TransposedConvolution
+from helpers.figures.unfold_fold import UnfoldFold
 
 __all__ = [
     "ELEMENTS",
@@ -28,14 +28,14 @@ __all__ = [
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",
-    "Resampling",
     "ReceptiveField",
+    "Resampling",
     "RunningStatistics",
     "ShapePipe",
     "SignalDepth",
-    "UnfoldFold",
-    "TransposedConvolution",
     "SlidingWindow",
+    "TransposedConvolution",
+    "UnfoldFold",
     "script",
     "script_part",
     "tokens",

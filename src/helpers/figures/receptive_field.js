@@ -9,6 +9,7 @@ const { h, svg, rich, text, attr, fmt, plural, range, windows } = F;
 // A layer is [kind, kernel_size, stride, padding, dilation].
 const KEYS = ["kind", "kernel_size", "stride", "padding", "dilation"];
 const fail = (words) => ({ type: "RuntimeError", text: words });
+const tooMuch = ([kind, k, , p]) => kind !== "Conv" && p > k >> 1;
 // torch's error for a layer on n cells an axis, or null.
 function refusal(n, [kind, k, s, p, d], dims) {
   const span = d * (k - 1) + 1, out = windows(n, k, s, p, d), two = dims === 2, both = (v) => two ? `${v} x ${v}` : v;
@@ -98,7 +99,7 @@ text{font-size:17px;fill:var(--muted);dominant-baseline:central}
 .g0{fill-opacity:.25}.g1{fill-opacity:.45}.g2{fill-opacity:.7}
 .map .edge{stroke:var(--input);stroke-width:.22;stroke-dasharray:.6 .4}
 tr{position:relative;height:30px}
-th:first-child{padding-left:.5rem}
+th:first-child{padding-left:.5rem;white-space:nowrap}
 th input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cursor:pointer}
 .on{background:var(--kernel-fill);box-shadow:inset 4px 0 var(--kernel)}
 tr:has(:focus-visible){outline:3px solid var(--input);outline-offset:-1px}
@@ -141,6 +142,9 @@ function view(ui) {
     const layers = [...state.layers];
     layers.splice(state.sel + 1 - cut, cut, ...add);
     ui.update({ layers, sel: state.sel + add.length });
+    // a button that has become disabled would drop the focus
+    const off = [...buttons.children].find((b) => b.disabled);
+    if (off) [...buttons.children].find((b) => !b.disabled).focus();
   };
   const guess = h("div", { class: "controls" }, ui.range("guess", "Cells touched", { min: 0, max: (S) => S.n }),
     ui.button("Reveal", () => { seen = true; ui.update({}); }));
@@ -219,8 +223,9 @@ function view(ui) {
     line.hidden = note.hidden = Boolean(bad) || hidden;
     const cell = two ? `(${S.at}, ${S.at})` : S.at, sum = S.layers.reduce((a, l) => a + l[1], 0);
     if (bad) {
-      text(title, `Layer ${r.bad} refuses ${plural(r.levels[r.bad].size, "cell")}`);
-      text(sub, "Give it padding, a smaller kernel or more input.");
+      const much = tooMuch(S.layers[r.bad]);
+      text(title, `Layer ${r.bad} refuses ${much ? `a padding of ${S.layers[r.bad][3]}` : plural(r.levels[r.bad].size, "cell")}`);
+      text(sub, much ? "A pooling pads by half of its kernel at most." : "Its kernel is longer than its padded input: change the kernel, or give it more input.");
       return `torch raises ${bad.type} at layer ${r.bad}: ${bad.text}`;
     }
     if (hidden) {
@@ -234,7 +239,7 @@ function view(ui) {
     text(title, !touched ? `Output ${cell} reads nothing but padding`
       : touched === inside ? `Output ${cell} touches ${inside === 1 ? "the" : "all"} ${where}`
       : `Output ${cell} touches ${touched} of the ${where}: ${share < 1 ? "under 1" : Math.min(99, Math.round(share))} %`);
-    text(sub, `A field of ${plural(field, "cell")}${two ? " an axis" : ""}, from ${fmt(c.lo)} to ${fmt(c.hi)}${cut ? ", partly over the border" : ""}; the next output looks ${plural(jump, "cell")} further. The kernel sizes add up to ${sum}.`);
+    text(sub, `A field of ${plural(field, "cell")}${two ? " an axis" : ""}, from ${fmt(c.lo)} to ${fmt(c.hi)}${cut ? ", partly over the border" : ""}${c.next < 0 ? "" : `; neighboring outputs look ${plural(jump, "cell")} apart`}. The kernel sizes add up to ${sum}.`);
     rich(line, ["field = 1", ...S.layers.flatMap(([, k, , , d], i) => [" + ", ["kernel", fmt(d * (k - 1))], "\u00b7" + r.levels[i].jump]), ` = ${field}`,
       ["muted", "each term: dilation \u00b7 (kernel \u2212 1) \u00b7 jump before it"]]);
     const common = c.shared * (two ? c.touched : 1);
