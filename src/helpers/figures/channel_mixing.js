@@ -131,7 +131,10 @@ function view(ui) {
     open = asked(state);
     rich(verdict, guess === count ? [["output", "Right: "], plural(count, "kernel") + "."]
       : [["error", "Not quite: "], `you said ${guess}, it is ${count}.`]);
-    ui.update({});
+    ui.update({}, true);
+    ui.say(`${verdict.textContent} ${title.textContent}.`);
+    // the button is gone: the chosen kernel takes the focus
+    first.node.querySelector("[aria-selected=true]").focus({ preventScroll: true });
   };
 
   function draw(S) {
@@ -173,7 +176,7 @@ function view(ui) {
     rich(line, S.pointwise
       ? [["output", `output ${S.at}`], ` reads ${all} between, and through ${out === 1 ? "it" : "them"} `, ["input", list("input", reached)], `. Channel ${S.between} alone reads `, ["input", list("input", own)]]
       : [["output", `output ${S.at}`], " reads ", ["input", list("input", own)],
-        ["muted", j < 0 ? `input ${S.input} is in another group` : `input ${S.input} through `], ["kernel", j < 0 ? "" : `weight[${S.at}, ${j}]`]]);
+        ["muted", j < 0 ? `; input ${S.input} is in another group` : `; input ${S.input} through `], ["kernel", j < 0 ? "" : `weight[${S.at}, ${j}]`]]);
     const { here, full } = cost(S);
     text(price, `For ${S.size} \u00d7 ${S.size} outputs, beside one full convolution`);
     for (const key of Object.keys(parts)) parts[key].set(here[key], full[key]);
