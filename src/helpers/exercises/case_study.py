@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
+from torch.nn import grad
 
 from helpers._check import Exercise, Mistake, distinct, function_run, signed, value_run
 
@@ -193,7 +194,7 @@ def _maps_of_two_sizes(
 def _join(coarse: Tensor, fine: Tensor, weight: Tensor) -> Tensor:
     """The upsampling as what it is: the gradient of the convolution that halved."""
     size = (fine.shape[0], weight.shape[1], *fine.shape[2:])
-    up = torch.nn.grad.conv2d_input(size, weight, coarse, stride=2, padding=1)
+    up = grad.conv2d_input(size, weight, coarse, stride=2, padding=1)
     return torch.cat([up, fine], 1)
 
 
