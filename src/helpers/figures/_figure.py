@@ -21,14 +21,14 @@ ELEMENTS = {
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
-    "resampling": "nn-resampling",
     "receptive_field": "nn-receptive-field",
+    "resampling": "nn-resampling",
     "running_statistics": "nn-running-statistics",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
-    "unfold_fold": "nn-unfold-fold",
-    "transposed_convolution": "nn-transposed-convolution",
     "sliding_window": "nn-sliding-window",
+    "transposed_convolution": "nn-transposed-convolution",
+    "unfold_fold": "nn-unfold-fold",
 }
 
 
