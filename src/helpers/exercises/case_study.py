@@ -44,6 +44,8 @@ def _wrong_iou(wrong: str) -> Any:
             wanted = target.unique().tolist()
         elif wrong == "no background":
             wanted = range(1, classes)
+        elif wrong == "from one":
+            wanted = range(1, classes + 1)
         elif wrong == "largest label":
             wanted = range(int(target.max()) + 1)
         for c in wanted:
@@ -73,6 +75,12 @@ def _wrong_iou(wrong: str) -> Any:
             elif wrong == "by image":
                 axes = tuple(range(1, p.ndim))
                 score = ((p & t).sum(axes) / (p | t).sum(axes)).nanmean()
+            elif wrong == "by picture":
+                score = ((p & t).sum((-1, -2)) / (p | t).sum((-1, -2))).nanmean()
+            elif wrong == "only one":
+                score = both / (p ^ t).sum()
+            elif wrong == "smoothed":
+                score = (both + 1) / (either + 1)
             elif wrong == "whole":
                 score = both // either.clamp(min=1)
             elif wrong == "percent":
@@ -147,6 +155,25 @@ IOU = Exercise(
             "first, then divide once.",
         ),
         Mistake(
+            _wrong_iou("by picture"),
+            "You score along the last two axes and average: count over all pixels "
+            "first, whatever the axes, then divide once.",
+        ),
+        Mistake(
+            _wrong_iou("only one"),
+            "You divide by the pixels that are in one map only: the union holds those "
+            "in both as well, p | t and not p ^ t.",
+        ),
+        Mistake(
+            _wrong_iou("smoothed"),
+            "You add 1 to both counts, which changes every score: divide the counts "
+            "as they are.",
+        ),
+        Mistake(
+            _wrong_iou("from one"),
+            "You number the classes from 1: they are 0 to classes - 1.",
+        ),
+        Mistake(
             _wrong_iou("present"),
             "You leave out classes that the target lacks: the result has `classes` "
             "entries.",
@@ -217,7 +244,18 @@ def _wrong_join(wrong: str) -> Any:
             coarse = coarse.detach()
         elif wrong == "flipped":
             weight = weight.flip(2, 3)
-        if wrong in ("cropped", "zeros", "resized", "fine cropped", "no padding"):
+        elif wrong == "end kept":
+            extra = (1, 1)
+        elif wrong == "kernel transposed":
+            weight = weight.mT
+        if wrong in (
+            "cropped",
+            "zeros",
+            "zeros before",
+            "resized",
+            "fine cropped",
+            "no padding",
+        ):
             extra, padding = (0, 0), int(wrong not in ("cropped", "no padding"))
         up = F.conv_transpose2d(
             coarse, weight, stride=2, padding=padding, output_padding=extra
@@ -226,6 +264,10 @@ def _wrong_join(wrong: str) -> Any:
             up = up[:, :, :height, :width]
         elif wrong == "zeros":
             up = F.pad(up, (0, width - up.shape[3], 0, height - up.shape[2]))
+        elif wrong == "zeros before":
+            up = F.pad(up, (width - up.shape[3], 0, height - up.shape[2], 0))
+        elif wrong == "end kept":
+            up = up[:, :, -height:, -width:]
         elif wrong == "resized":
             up = F.interpolate(up, (height, width))
         elif wrong == "fine cropped":
@@ -277,6 +319,21 @@ JOIN = Exercise(
             _wrong_join("zeros"),
             "You fill the missing row and column with zeros. output_padding is no "
             "padding: the kernel reaches there, and the map has numbers to give.",
+        ),
+        Mistake(
+            _wrong_join("zeros before"),
+            "You put zeros before the first row and column. What is missing lies at "
+            "the end, and output_padding computes it.",
+        ),
+        Mistake(
+            _wrong_join("end kept"),
+            "You crop the first row and column where the size is odd: the one too "
+            "many is the last, and output_padding=0 avoids it.",
+        ),
+        Mistake(
+            _wrong_join("kernel transposed"),
+            "You swap the kernel's rows and columns: F.conv_transpose2d takes weight "
+            "as it is.",
         ),
         Mistake(
             _wrong_join("resized"),
