@@ -217,7 +217,7 @@ function view(ui) {
     const whole = axes(S), alike = JSON.stringify(whole[0]) === JSON.stringify(whole[1]);
     whole.forEach((a, at) => rule(sizes[at], a, alike ? "Size" : ["Rows", "Columns"][at], hide));
     // no size where torch refuses for another reason
-    sizes[0].hidden = bad && !hide && whole.every((a) => a.out > 0);
+    sizes[0].hidden = bad && !hide && !/spans/.test(bad.claim);
     sizes[1].hidden = alike || sizes[0].hidden;
     ask.hidden = !S.predict;
     code.set(hide ? `layer = ${layerCode(S)}` : codeShort(S), codeFull(S));
