@@ -336,3 +336,10 @@ def test_bundle_is_stable_and_small() -> None:
     assert "reads 0, 1" in figure.element()
     assert type(figure).from_state(figure.state).state == figure.state
     assert len(figure.png()) < 40_000
+
+
+def test_ten_cells_and_their_outputs_fit_a_phone(show: Callable[..., Page]) -> None:
+    page = show(figures.PoolingBins(), viewport={"width": 328, "height": 740})
+    fits = page.locator(".block").first.evaluate("e => e.scrollWidth - e.clientWidth")
+    assert page.locator(".in").evaluate("e => e.clientWidth") < 282
+    assert fits <= 0

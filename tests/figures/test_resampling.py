@@ -287,3 +287,10 @@ def test_what_is_refused() -> None:
     for figure in (figures.Resampling(mode="area"), figures.Resampling(antialias=True)):
         with pytest.raises(ValueError, match=re.escape("use F.interpolate")):
             _ = figure.layer
+
+
+def test_bins_of_one_pixel_and_of_more(show: Callable[..., Page]) -> None:
+    page = show(figures.Resampling(mode="area"), figures.Resampling(4, 2, mode="area"))
+    one, two = page.locator(".line").all()[:2]
+    expect(one).to_contain_text("bin of pixel 1 alone")
+    expect(two).to_contain_text("bin of pixels 2 to 3")

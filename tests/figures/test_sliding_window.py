@@ -410,3 +410,16 @@ def test_the_still_picture_fills_what_is_read() -> None:
     beyond = figures.SlidingWindow(stride=2, at=(9, 9))
     assert beyond._chosen(beyond.output()[0, 0]) == (1, 1)
     assert len(figures.SlidingWindow(kernel_size=7).png()) > 1000
+
+
+def test_no_size_where_torch_refuses_for_another_reason(show: Show) -> None:
+    strided = figures.SlidingWindow(stride=2, padding="same")
+    small = figures.SlidingWindow(size=(2, 6), stride=2)
+    for figure, count in ((strided, 0), (small, 2)):
+        page = show(figure)
+        expect(page.locator(f"{TAG} .error")).to_be_visible()
+        rules = page.locator(f"{TAG} .line").filter(has_text="⌊", visible=True)
+        expect(rules).to_have_count(count)
+    page = show(figures.SlidingWindow(stride=2, padding="same", predict=True))
+    rules = page.locator(f"{TAG} .line").filter(has_text="= ?", visible=True)
+    expect(rules).to_have_count(1)

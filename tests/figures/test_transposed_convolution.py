@@ -388,3 +388,29 @@ def test_your_own_layer_and_what_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(words)):
             figures.TransposedConvolution(**given)
+
+
+def test_the_control_in_use_stays_in_place(show: Show) -> None:
+    page = show(figures.TransposedConvolution(), viewport={"width": 360, "height": 740})
+    slider = page.get_by_label("output_padding", exact=True)
+    slider.focus()
+    page.evaluate("scrollTo(0, 120)")
+    claim, top = page.locator(f"{TAG} .claim"), "e => e.getBoundingClientRect().top"
+    height = claim.bounding_box()
+    before = slider.evaluate(top)
+    page.keyboard.press("End")
+    expect(claim).to_contain_text("torch refuses it")
+    expect(page.locator(f"{TAG} .sub").first).not_to_contain_text("float64")
+    assert claim.bounding_box() != height
+    assert abs(slider.evaluate(top) - before) < 1
+    page.keyboard.press("Home")
+    assert abs(slider.evaluate(top) - before) < 1
+    assert slider.evaluate("e => e.getRootNode().activeElement === e")
+
+
+def test_whose_words_an_empty_output_gets(show: Show) -> None:
+    page = show(figures.TransposedConvolution(padding=4))
+    expect(page.locator(f"{TAG} .error")).to_contain_text("Output size is too small")
+    expect(page.locator(f"{TAG} .sub").first).to_contain_text(
+        "stride 2. torch’s words below are those in float64"
+    )

@@ -370,8 +370,12 @@ function mount(el, name, init, onChange) {
     controls.sync(S);
     return view.draw(S);
   };
+  // What stands above the control in use may grow: the page follows, so that it stays put.
   const update = (patch, quiet) => {
-    const words = apply(patch);
+    const held = fig.getRootNode().activeElement || fig.querySelector(".controls");
+    const top = held && held.getBoundingClientRect().top, words = apply(patch);
+    const moved = held && held.offsetParent ? held.getBoundingClientRect().top - top : 0;
+    if (moved) scrollBy({ top: moved, behavior: "instant" });
     if (!quiet) say(words);
     if (onChange) onChange(Object.assign({}, S));
   };

@@ -164,6 +164,7 @@ const css = `
 .cell.y{border-color:var(--output);border-radius:calc(var(--nn)*.28)}.cell.y.on{background:var(--output-fill);border-width:2px}
 .cell.g{border:1px dashed var(--gradient)}.cell.g.on{background:var(--gradient-fill)}
 .ask{margin-top:.6rem}.ask .buttons{margin-top:.3rem}
+@container(max-width:420px){.block{padding:8px 0}.full .row>:last-child{margin-left:4px}}
 `;
 
 function view(ui) {

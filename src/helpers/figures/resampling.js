@@ -173,7 +173,10 @@ function view(ui) {
   }
   // The rule of the coordinate with this sample's numbers.
   function rule(S, i) {
-    if (S.mode === "area") return `bin of pixels ${Math.floor(i * S.n / length(S))} to ${Math.ceil((i + 1) * S.n / length(S)) - 1}`;
+    if (S.mode === "area") {
+      const first = Math.floor(i * S.n / length(S)), end = Math.ceil((i + 1) * S.n / length(S)) - 1;
+      return first < end ? `bin of pixels ${first} to ${end}` : `bin of pixel ${first} alone`;
+    }
     if (copied(S)) return `sample ${i} is pixel ${i}`;
     const ends = +S.align_corners, out = length(S) - ends, p = fmt(place(S, i), 3);
     const r = byFactor(S) ? " / " + S.scale_factor : out ? ` \u00B7 ${S.n - ends}/${out}` : " \u00B7 0";

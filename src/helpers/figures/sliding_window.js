@@ -216,7 +216,9 @@ function view(ui) {
     [[inputs, "input"], [weights.node, "kernel"], [outputs.node, "output"]].forEach(([e, name]) => { e.className = S.view === name ? "" : "quiet"; });
     const whole = axes(S), alike = JSON.stringify(whole[0]) === JSON.stringify(whole[1]);
     whole.forEach((a, at) => rule(sizes[at], a, alike ? "Size" : ["Rows", "Columns"][at], hide));
-    sizes[1].hidden = alike;
+    // no size where torch refuses for another reason
+    sizes[0].hidden = bad && !hide && !/spans/.test(bad.claim);
+    sizes[1].hidden = alike || sizes[0].hidden;
     ask.hidden = !S.predict;
     code.set(hide ? `layer = ${layerCode(S)}` : codeShort(S), codeFull(S));
     return hide ? title.textContent : bad ? `torch raises ${bad.type}: ${bad.text}` : `${title.textContent}. Output ${R.out} by ${C.out}. ${line.textContent}.`;

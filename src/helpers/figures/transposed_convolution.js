@@ -234,7 +234,7 @@ function view(ui) {
     const [n] = cells(S), { stride: s, padding: p, output_padding: op, dilation: d, kernel_size: k } = S;
     text(title, bad ? op >= Math.max(s, d) ? `output_padding ${op} reaches stride ${s}${d > 1 ? ` and dilation ${d}` : ""}: torch refuses it` : `padding ${p} on each side cuts the whole output away`
       : hidden ? `What does ${layerCode(S).slice(3)} make of ${by(cells(S))}?` : claim(S));
-    text(sub, plain ? `Input ${by(cells(S))}, kernel ${by([k, k])}, stride ${s}.` + (bad && op < Math.max(s, d) ? " These are its words in float64; in float32 on a CPU the fast path may return an empty output or fail in other words." : "") : remarks(S));
+    text(sub, plain ? `Input ${by(cells(S))}, kernel ${by([k, k])}, stride ${s}.` + (bad && op < Math.max(s, d) ? " torch\u2019s words below are those in float64; in float32 on a CPU the fast path may return an empty output or fail in other words." : "") : remarks(S));
     problem.set(bad);
     drawInput(v, plain);
     drawMiddle(v);
