@@ -104,7 +104,7 @@ th input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cur
 .on{background:var(--kernel-fill);box-shadow:inset 4px 0 var(--kernel)}
 tr:has(:focus-visible){outline:3px solid var(--input);outline-offset:-1px}
 .bad td:last-child{color:var(--error);font-weight:650}
-@container(max-width:420px){text{font-size:27px}table{font-size:11.5px}td,th{padding:.22rem .15rem}.field{width:8.4rem}}
+@container(max-width:420px){text{font-size:27px}table{font-size:11px}td,th,th:first-child{padding:.22rem .1rem}.field{width:8.4rem}}
 `;
 
 // A path whose numbers are rounded.
