@@ -50,17 +50,29 @@ def repository(tmp_path_factory):
     return copy
 
 
-@pytest.fixture
-def python(tmp_path):
+def environment(place):
     """An environment with everything but helpers, which is installed by a .pth file."""
-    place = tmp_path / "environment"
     venv.create(place, symlinks=True)
     (site,) = place.glob("lib/python*/site-packages")
     (site / "everything.pth").write_text(sysconfig.get_path("purelib"))
     interpreter = place / "bin" / "python"
-    probe = "import torch, importlib.util as u; assert u.find_spec('helpers') is None"
-    subprocess.run([interpreter, "-c", probe], check=True, cwd=tmp_path)
+    assert found(interpreter, "helpers", place) == "None"
     return interpreter
+
+
+def found(python, module, folder):
+    """Where an interpreter finds a module, without importing it."""
+    code = (
+        "from importlib.util import find_spec\n"
+        f"print(getattr(find_spec({module!r}), 'origin', None))"
+    )
+    return subprocess.check_output([python, "-c", code], cwd=folder, text=True).strip()
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """One for all pages: the first cell of the first page installs helpers into it."""
+    return environment(tmp_path_factory.mktemp("alone") / "environment")
 
 
 def run(page, python, folder, monkeypatch, repository=None):
@@ -105,22 +117,16 @@ def texts(notebook):
 def test_alone_in_an_empty_folder(page, python, repository, tmp_path, monkeypatch):
     alone = run(page, python, tmp_path, monkeypatch, repository)
     assert texts(alone) == texts(nbformat.read(tool.halves(page)[1], 4))
-    found = subprocess.check_output(
-        [
-            python,
-            "-c",
-            "import helpers, torch; print(helpers.__file__, torch.__file__)",
-        ],
-        cwd=tmp_path,
-        text=True,
-    )
-    ours, torch = found.split()
-    assert ours.startswith(str(tmp_path)), "helpers came from the repository"
-    assert not torch.startswith(str(tmp_path)), "the installed torch stays"
+    place = str(python.parents[1])
+    ours = found(python, "helpers", tmp_path)
+    assert ours.startswith(place), "helpers came from the repository"
+    torch = found(python, "torch", tmp_path)
+    assert not torch.startswith(place), "the installed torch stays"
 
 
 @pytest.mark.parametrize("where", ["module", "package"])
-def test_another_helpers_is_reported_in_one_sentence(where, python, tmp_path):
+def test_another_helpers_is_reported_in_one_sentence(where, tmp_path):
+    python = environment(tmp_path / "environment")
     if where == "module":
         (tmp_path / "helpers.py").write_text("x = 1\n")
     else:
