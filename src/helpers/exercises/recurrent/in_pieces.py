@@ -63,8 +63,11 @@ def _long(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _pieces(wrong: str = "") -> Any:
     def answer(layer: Any, x: Tensor, h_0: Tensor, size: int) -> Any:
-        if wrong == "batch":
-            parts = x.split(size, 1)
+        parts: tuple[Tensor, ...]
+        if wrong == "whole":
+            parts = (x,)
+        elif wrong == "chunk":
+            parts = x.chunk(size)
         elif wrong == "rest dropped":
             parts = x[: max(len(x) // size, 1) * size].split(size)
         elif wrong == "rest padded":
@@ -100,6 +103,7 @@ def _pieces(wrong: str = "") -> Any:
         found: dict[str, Any] = {
             "stacked": lambda: (torch.stack(outputs), h),
             "list": lambda: (outputs, h),
+            "last steps": lambda: (torch.stack([y[-1] for y in outputs]), h),
             "last piece": lambda: (outputs[-1], h),
             "swapped": lambda: (h, joined),
             "output only": lambda: joined,
@@ -136,7 +140,11 @@ HINTS = {
     "past to the future.",
     "first dropped": "You leave out the first piece.",
     "first piece": "You run the first piece only: go on until the sequence ends.",
-    "batch": "You split the batch: the steps are axis 0 of x.",
+    "whole": "More than size steps reach the layer at once: cut x along its steps, "
+    "axis 0.",
+    "chunk": "x.chunk(size) makes size pieces; x.split(size) makes pieces of size "
+    "steps.",
+    "last steps": "You keep the last step of each piece only: join whole pieces.",
     "stacked": "You stack the pieces, which makes a new axis: join them along the "
     "steps, torch.cat(outputs).",
     "list": "Your output is a list of pieces: join them along the steps, "

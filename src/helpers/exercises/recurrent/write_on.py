@@ -45,10 +45,14 @@ def _write(wrong: str = "") -> Any:
             "last unread": prompt[:-1],
             "last twice": torch.cat([prompt, prompt[-1:]]),
             "first only": prompt[:1],
+            "first unread": prompt[1:],
+            "all at once": prompt[None],
             "backwards": prompt.flip(0),
             "detached prompt": prompt.detach(),
         }.get(wrong, prompt)
         for x in inputs:
+            if wrong == "arguments swapped":
+                h = step(h, x)
             h = step(x, h_0 if wrong == "last only" else h)
         start, y = h, read(h)
         written, states = [y], [h]
@@ -99,6 +103,11 @@ HINTS = {
     "last only": "Only the last entry of your prompt reaches the state: take a step "
     "for each entry, and hand the state on, h = step(x_t, h).",
     "first only": "You read the first entry of the prompt only: take a step for each.",
+    "first unread": "You leave out the first entry of the prompt.",
+    "all at once": "You give the whole prompt to step: it takes one entry, of shape "
+    "(N, H_in), at a time.",
+    "arguments swapped": "You give step the state first: it takes the input and then "
+    "the state, step(x_t, h).",
     "last unread": "You begin to write one step early, before the last entry of the "
     "prompt.",
     "last twice": "You read the last entry of the prompt twice: after the prompt the "
