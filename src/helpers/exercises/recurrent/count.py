@@ -1,11 +1,12 @@
 """Exercise: the parameters of a recurrent layer."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Generator, nn
 
-from helpers._check import Exercise, Mistake, function_run
+from helpers._check import Case, Exercise, Mistake, Refused, function_run
 
 KINDS = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 
@@ -62,22 +63,29 @@ def _count(wrong: str) -> Any:
             num_layers += 1
         biases = 1 if wrong == "one bias" else 2
         total = 0
-        for layer in range(num_layers):
+        for layer in range(min(num_layers, 2) if wrong == "two layers" else num_layers):
             above = H_out if wrong == "above without D" else D * H_out
             inputs = H_in if layer == 0 or wrong == "H_in above" else above
             back = D * H_out if wrong == "D in W_hh" else H_out
+            if wrong == "H_in in W_hh" and layer == 0:
+                back = H_in
             one = blocks * H_out * (inputs + back + biases * bias)
             if wrong == "bias not in blocks":
                 one = H_out * (blocks * (inputs + back) + biases * bias)
             elif wrong == "blocks in W_ih only":
                 one = H_out * (blocks * inputs + back + biases * bias)
+            elif wrong == "bias one number":
+                one = blocks * (H_out * (inputs + back) + biases * bias)
             elif wrong == "bias once":
                 one = blocks * H_out * (inputs + back) + biases * bias * (layer == 0)
             elif wrong == "no W_hh":
                 one = blocks * H_out * (inputs + biases * bias)
             elif wrong == "no W_ih":
                 one = blocks * H_out * (back + biases * bias)
-            total += one if wrong == "cells without D" else D * one
+            single = wrong == "cells without D" or (wrong == "one above" and layer)
+            total += one if single else D * one
+        if wrong == "tensor":
+            return torch.tensor(total)
         return float(total) if wrong == "float" else total
 
     return answer
@@ -90,9 +98,11 @@ HINTS = {
     "above without D": "Your upper layers read H_out numbers: with two directions the "
     "layer below gives D * H_out.",
     "cells without D": "You count one cell a layer: there are D of them.",
+    "one above": "You count one cell in each upper layer: there are D of them as well.",
     "one direction": "You do not use D: with two directions there are two cells a "
     "layer, and the upper ones read D * H_out numbers.",
     "one layer": "You do not use num_layers.",
+    "two layers": "You count two layers at most: each upper layer adds its cells.",
     "a layer more": "You count one layer too many: num_layers includes the first.",
     "one bias": "You count one bias vector a block: torch has two, b_ih and b_hh.",
     "no bias": "You count no biases: with bias=True there are two vectors a block.",
@@ -101,6 +111,7 @@ HINTS = {
     "its own two.",
     "bias once": "You count two biases in all: each block of each cell has two vectors "
     "of H_out numbers.",
+    "bias one number": "You count a bias as one number: it is a vector of H_out.",
     "gates only": "You count the gates without the proposal for the new state: "
     "multiply by blocks as it is.",
     "one block": "You do not use blocks.",
@@ -108,16 +119,32 @@ HINTS = {
     "both.",
     "D in W_hh": "Your W_hh reads D * H_out numbers: a direction reads its own state "
     "only, H_out numbers.",
+    "H_in in W_hh": "Your W_hh reads H_in numbers: it reads the state, H_out numbers.",
     "no W_hh": "You leave out W_hh, the weights that read the state.",
     "no W_ih": "You leave out W_ih, the weights that read the input.",
     "float": "The number is right, its type is not: a count is a whole number; divide "
     "with // if you must.",
+    "tensor": "The number is right, its type is not: return an int, not a tensor.",
 }
+
+_run = function_run(_settings, names=("blocks", "H_in", "H_out"), float32=False)
+
+
+def _by_rule(answer: Any, generator: Generator) -> Iterator[Case]:
+    try:
+        yield from _run(answer, generator)
+    except Refused as error:
+        if "uniform_" not in str(error):
+            raise
+        raise Refused(
+            "Your code makes a layer: find the rule, and compute with the six numbers."
+        ) from error
+
 
 COUNT = Exercise(
     name="recurrent/count",
     reference=_total,
-    run=function_run(_settings, names=("blocks", "H_in", "H_out"), float32=False),
-    forbid=("uniform_",),
+    run=_by_rule,
+    forbid=("uniform_",),  # with which a layer draws its weights
     mistakes=tuple(Mistake(_count(w), hint) for w, hint in HINTS.items()),
 )

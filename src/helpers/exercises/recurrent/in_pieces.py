@@ -13,7 +13,7 @@ class _Loop(nn.Module):
 
     def __init__(self, loop: nn.RNNBase, size: int, generator: Generator) -> None:
         super().__init__()
-        self.loop, self.size = loop.double(), size
+        self._loop, self._most = loop.double(), size
         self.text = repr(loop)
         with torch.no_grad():
             for weight in loop.parameters():
@@ -21,12 +21,12 @@ class _Loop(nn.Module):
             weight.requires_grad_(False)
 
     def forward(self, x: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if not 1 <= len(x) <= self.size:
+        if not 1 <= len(x) <= self._most:
             raise ValueError(
-                f"this layer takes 1 to {self.size} steps at once, not {len(x)}"
+                f"this layer takes 1 to {self._most} steps at once, not {len(x)}"
             )
-        self.loop.to(x.dtype)
-        output, h_n = self.loop(x, h_0)
+        self._loop.to(x.dtype)
+        output, h_n = self._loop(x, h_0)
         return output, h_n
 
     def __repr__(self) -> str:
@@ -52,7 +52,10 @@ PIECES = (  # L, size
 def _long(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     index = generator.initial_seed()
     length, size = PIECES[index]
-    n, inputs, hidden = distinct(generator, 3)
+    sizes = distinct(generator, 3)
+    if index % 4 == 3:
+        sizes[index // 4] = 1  # where a squeeze shows
+    n, inputs, hidden = sizes
     layers = 1 + index % 3 // 2
     kind = (nn.GRU, nn.RNN)[index % 2]
     layer = _Loop(kind(inputs, hidden, layers), size, generator)
@@ -81,6 +84,8 @@ def _pieces(wrong: str = "") -> Any:
             parts = x.split(size)[::-1]
         elif wrong == "first piece":
             parts = (x[:size],)
+        elif wrong == "two pieces":
+            parts = x.split(size)[:2]
         else:
             parts = x.split(size)
         outputs: list[Tensor] = []
@@ -113,7 +118,10 @@ def _pieces(wrong: str = "") -> Any:
             "h_0": lambda: (joined, h_0),
             "no layer axis": lambda: (joined, h[-1]),
             "all states": lambda: (joined, joined),
+            "top state": lambda: (joined, joined[-1:]),
+            "squeezed": lambda: (joined.squeeze(), h),
             "output detached": lambda: (joined.detach(), h),
+            "h_n detached": lambda: (joined, h.detach()),
             "never handed on": lambda: (joined, ends[-1]),
         }
         return found.get(wrong, lambda: (joined, h))()
@@ -140,6 +148,7 @@ HINTS = {
     "past to the future.",
     "first dropped": "You leave out the first piece.",
     "first piece": "You run the first piece only: go on until the sequence ends.",
+    "two pieces": "You run two pieces at most: go on until the sequence ends.",
     "whole": "More than size steps reach the layer at once: cut x along its steps, "
     "axis 0.",
     "chunk": "x.chunk(size) makes size pieces; x.split(size) makes pieces of size "
@@ -161,8 +170,14 @@ HINTS = {
     "no layer axis": "Your h_n lacks its first axis, the layers: return what the layer "
     "returns for the last piece.",
     "all states": "You return output twice: h_n is the state after the last step.",
-    "output detached": "The numbers are right, the gradient is not: do not detach "
-    "output.",
+    "top state": "Your h_n is the last step of output, the state of the top layer "
+    "only: with more layers h_n has one for each.",
+    "squeezed": "You squeeze output: an axis of size 1 is lost, such as a batch of one "
+    "sequence.",
+    "output detached": "The numbers are right, the gradient is not: none passes "
+    "through your output (detach, .data, numpy).",
+    "h_n detached": "The numbers are right, the gradient is not: none passes through "
+    "your h_n (detach, .data, numpy).",
 }
 
 IN_PIECES = Exercise(

@@ -26,7 +26,10 @@ class _Map:
 
 def _prompts(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     index = generator.initial_seed()
-    length, n, inputs, hidden = distinct(generator, 4, 1 if index % 4 == 3 else 2)
+    sizes = distinct(generator, 4)
+    if index % 4 == 3:
+        sizes[index // 4] = 1  # where a squeeze shows
+    length, n, inputs, hidden = sizes
     shapes = (inputs, hidden), (hidden, hidden), (hidden, inputs)
     u, w, v = (signed(generator, *shape) / 3 for shape in shapes)
     step = _Map(f"a cell({inputs}, {hidden})", (u, w), True)
@@ -50,10 +53,12 @@ def _write(wrong: str = "") -> Any:
             "backwards": prompt.flip(0),
             "detached prompt": prompt.detach(),
         }.get(wrong, prompt)
+        read_before: list[Tensor] = []
         for x in inputs:
             if wrong == "arguments swapped":
                 h = step(h, x)
             h = step(x, h_0 if wrong == "last only" else h)
+            read_before.append(read(h))
         start, y = h, read(h)
         written, states = [y], [h]
         if wrong == "last prompt entry first":
@@ -87,6 +92,8 @@ def _write(wrong: str = "") -> Any:
             "last": lambda: written[-1],
             "list": lambda: written,
             "reversed": lambda: torch.stack(written[::-1]),
+            "while reading": lambda: torch.stack(read_before[:-1] + written),
+            "squeezed": lambda: torch.stack(written).squeeze(),
             "pair": lambda: (torch.stack(written), h),
             "output detached": lambda: torch.stack(written).detach(),
             "all the first": lambda: torch.stack([written[0]] * length),
@@ -146,8 +153,12 @@ HINTS = {
     "before it goes in again.",
     "detached prompt": "The numbers are right, the gradient is not: do not detach the "
     "prompt.",
-    "output detached": "The numbers are right, the gradient is not: do not detach the "
-    "result.",
+    "while reading": "You also return what is read before the prompt ends: only the "
+    "length entries after it are asked for.",
+    "squeezed": "You squeeze the result: an axis of size 1 is lost, such as a single "
+    "new entry.",
+    "output detached": "The numbers are right, the gradient is not: none passes from "
+    "the prompt to your result. Look for a detach, .data, numpy or torch.no_grad().",
     "squashed": "You change the entries before they go in again: step takes what read "
     "returns.",
     "all the first": "You write the same entry again and again: take a step between "
