@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
-from helpers._check import Case, Exercise, Mistake, Refused, function_run
+from helpers._check import Exercise, Mistake, Refused, function_run
 
 KINDS = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 
@@ -130,7 +130,7 @@ HINTS = {
 _run = function_run(_settings, names=("blocks", "H_in", "H_out"), float32=False)
 
 
-def _by_rule(answer: Any, generator: Generator) -> Iterator[Case]:
+def _by_rule(answer: Any, generator: Generator) -> Iterator[tuple[Any, ...]]:
     try:
         yield from _run(answer, generator)
     except Refused as error:
