@@ -84,13 +84,14 @@ const css = `
 .side .slice,.side .row{gap:1px}
 .hd{width:28px}
 .cell{border-radius:0}
-.on{border:2px solid var(--ink);line-height:24px}
+.on{border-color:var(--ink);box-shadow:inset 0 0 0 1px var(--ink)}
 ${range(10).map((i) => `.w${i}{background:color-mix(in srgb,var(--kernel-fill) ${Math.min(100, i * 14)}%,var(--bg))}`).join("")}
 .w8,.w9{font-weight:700}
 .never{background-image:repeating-linear-gradient(45deg,transparent 0 5px,var(--padding) 5px 6px)}
 .v{background:var(--input-fill);border-color:var(--input)}
 .y{border-color:var(--output);border-radius:8px}
-.y.on{background:var(--output-fill);border-color:var(--output)}
+.y.on{background:var(--output-fill)}
+.side>.say{flex:1 1 17rem;align-self:center}
 .tabs{display:none}
 .field{width:5.6rem}
 .more .field{width:8rem}
@@ -155,7 +156,8 @@ function view(ui) {
       : none ? `${first} ${i} may attend to nothing: ${keeps(S) ? "SDPA gives zeros" : "MultiheadAttention gives NaN"}`
       : `${first} ${i} attends ${percent(w[top[0]])} % to ${K} ${top[0]}`);
     text(sub, (!r.m ? "No mask. " : hide ? `The mask goes to ${api}. ` : `For ${api}, True means ${keeps(S) ? "attend" : "block"}: ${blocked} of ${r.L * r.K} pairs are blocked. `)
-      + `A row is a query, a column a key. The scores have standard deviation ${fmt(spread)}${S.scaled ? `, after dividing by \u221a${r.d}` : ", undivided"}.`);
+      + `A row is a query, a column a key. The scores have standard deviation ${fmt(spread)}${S.scaled ? `, after dividing by \u221a${r.d}` : ", undivided"}.`
+      + (S.q && S.q.length > 1 ? " The output is this head\u2019s, before out_proj." : ""));
     options.hidden = !hide;
     if (hide) options.replaceChildren(...[...range(r.K), -1].map((n) => ui.button(n < 0 ? "none" : String(n), choose(n, top))));
     verdict.hidden = !S.predict || hide;
@@ -171,7 +173,7 @@ function view(ui) {
     weights.fill(r.L, r.K, (a, b) => hide ? { text: "?", cls: on(a), label: pair(a, b) }
       : { text: percent(r.weights[a][b]), cls: `w${Math.min(9, Math.floor(10 * r.weights[a][b] || 0))}` + on(a) + (r.attends[a][b] ? "" : " never"),
         label: `${first} ${a} attends ${percent(r.weights[a][b])} % to ${K} ${b}` }, S.at);
-    const columns = Math.min(4, r.v[0].length), part = columns < r.v[0].length ? `, ${columns} of ${r.v[0].length} columns` : "";
+    const columns = Math.min(3, r.v[0].length), part = columns < r.v[0].length ? `, ${columns} of ${r.v[0].length} columns` : "";
     text(values.head, "Values" + part);
     values.fill(r.K, columns, (b, c) => ({ text: short(r.v[b][c]), cls: "v" + (b === j ? " on" : ""), label: `value of ${K} ${b}, column ${c}: ${fmt(r.v[b][c])}` }), [j, 0]);
     text(outputs.head, "Output" + part);
@@ -188,7 +190,7 @@ function view(ui) {
     code.set(codeShort(S), codeFull(S));
     return hide ? `${title.textContent} ${cell.textContent}.` : `${title.textContent}. ${cell.textContent}. ${row.textContent}.`;
   }
-  return { nodes: [title, sub, controls, tabs, options, verdict, h("div", { class: "side" }, ...parts.map(([, e]) => e)), cell, row, mix, code.node], draw };
+  return { nodes: [title, sub, controls, tabs, options, verdict, h("div", { class: "side" }, ...parts.map(([, e]) => e), h("div", { class: "say" }, cell, row, mix)), code.node], draw };
 }
 
 // MultiheadAttention always divides by the root; own masks follow the number of tokens.
