@@ -15,7 +15,7 @@ def _encoder_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]
     a, b, c, _ = distinct(generator, 4)
     heads, size, layers = a, b, c
     feed = (2048, 16, 24, 40)[index % 4]
-    bias = index % 3 != 1
+    bias = index % 3 != 0  # weights first: their faults look like those of biases
     return (heads * size, heads, layers, feed, bias), {}
 
 
@@ -46,6 +46,16 @@ def _count(wrong: str = "") -> Any:
             attention = 4 * (d * d // heads + d // heads * b)
         elif wrong == "one bias":
             attention = 4 * d * d + d * b
+        elif wrong == "three biases":
+            attention = 4 * d * d + 3 * d * b
+        elif wrong == "no attention bias":
+            attention = 4 * d * d
+        elif wrong == "no linear bias":
+            linear = 2 * d * feed
+        elif wrong == "second linear bias":
+            linear = 2 * d * feed + d * b
+        elif wrong == "no norm bias":
+            norms = 2 * d
         elif wrong == "one norm":
             norms //= 2
         elif wrong == "no norm":
@@ -96,6 +106,29 @@ PARAMETERS = Exercise(
         Mistake(
             _count("one bias"),
             "The attention has four biases: in_proj_bias holds three of them.",
+        ),
+        Mistake(
+            _count("three biases"),
+            "You miss d_model biases a layer: in_proj_bias holds three times as many, "
+            "out_proj has more, and so has the second Linear.",
+        ),
+        Mistake(
+            _count("no attention bias"),
+            "With bias=True the attention has biases too: in_proj_bias and that of "
+            "out_proj.",
+        ),
+        Mistake(
+            _count("no linear bias"),
+            "With bias=True the two Linear layers have biases too: one for each of "
+            "their outputs.",
+        ),
+        Mistake(
+            _count("second linear bias"),
+            "You miss the bias of the first Linear, which has dim_feedforward outputs.",
+        ),
+        Mistake(
+            _count("no norm bias"),
+            "With bias=True each LayerNorm has a bias besides its weight.",
         ),
         Mistake(
             _count("always bias"),

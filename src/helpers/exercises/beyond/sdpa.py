@@ -8,26 +8,45 @@ from torch.nn import functional as F
 
 from helpers._check import Exercise, Mistake, distinct, function_run, signed
 
+# For each configuration: the kind of mask, q's axes before L, the mask's axes before S
+# (n samples, h heads, L queries), whether queries without keys, and large scores.
+_KINDS = (
+    ("bool", "nh", "L", False, False),
+    ("float", "n", "L", True, True),
+    ("none", "", "", False, False),
+    ("bool", "nh", "L", True, False),
+    ("float", "n", "nL", False, False),
+    ("float", "", "L", True, True),
+    ("bool", "nh", "n1L", False, False),
+    ("float", "nh", "n1L", True, False),
+    ("none", "n", "", False, True),
+    ("bool", "nh", "n11", True, False),
+    ("float", "nh", "1", False, False),
+    ("bool", "nh", "nhL", True, True),
+)
+
 
 def _attention_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """In turn no mask, bool and float ones; a row of some may attend to nothing."""
-    index = generator.initial_seed()
+    """Kinds of mask in turn; a query attends to nothing only where asked for."""
+    kind, before, axes, empty, large = _KINDS[generator.initial_seed() % len(_KINDS)]
     n, heads, queries, keys, d, wide = distinct(generator, 6)
-    batch = ((n, heads), (n,), ())[index % 3]
+    size = {"n": n, "h": heads, "L": queries, "1": 1}
+    batch = [size[axis] for axis in before]
     q = signed(generator, *batch, queries, d).requires_grad_()
     k = signed(generator, *batch, keys, d).requires_grad_()
-    if index % 4 == 1:  # scores so large that exp overflows in float32
+    if large:  # exp overflows in float32, or leaves nothing
         for x in (q, k):
             x.detach()[..., 0] = (150 * d**0.5) ** 0.5
+        k.detach()[..., 1::2, 0] *= -1
     v = signed(generator, *batch, keys, wide).requires_grad_()
-    kind = ("bool", "float", "none", "bool", "float", "float")[index % 6]
     if kind == "none":
         return (q, k, v), {}
-    per_sample = (n, 1) if index >= 6 and index % 3 == 0 else ()
-    keep = torch.rand(*per_sample, queries, keys, generator=generator) < 0.6
-    keep[..., 0, 0], keep[..., -1, -1] = True, False
-    if index % 2:
-        keep[..., 1, :] = False
+    shape = [size[axis] for axis in axes]
+    keep = torch.rand(*shape, keys, generator=generator) < 0.6
+    row = torch.arange(shape[-1])
+    keep[..., row, row % keys], keep[..., row, (row + 1) % keys] = True, False
+    if empty:
+        keep.view(-1, keys)[1::3] = False
     if kind == "bool":
         return (q, k, v, keep), {}
     bias = torch.randn(keep.shape, generator=generator, dtype=q.dtype)
@@ -36,6 +55,7 @@ def _attention_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, An
 
 def _attention(wrong: str = "") -> Any:
     def answer(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Any:
+        floating = mask is not None and mask.dtype != torch.bool
         if wrong == "detached":
             q, k = q.detach(), k.detach()
         scale = q.shape[-1] ** 0.5
@@ -51,14 +71,14 @@ def _attention(wrong: str = "") -> Any:
             keep = mask if wrong != "polarity" else ~mask
         elif mask is not None:
             keep = mask > -torch.inf
-            if wrong == "float as bool":
-                scores = scores.masked_fill(~keep, -torch.inf)
-            elif wrong == "float before scale":
+            if wrong == "float before scale":
                 scores = scores + mask / scale
             elif wrong not in ("float ignored", "no mask"):
                 scores = scores + mask
         if wrong == "mask ignored" or wrong == "no mask":
             keep = torch.ones_like(keep)
+        if wrong == "bool added" and mask is not None:
+            return (scores if floating else scores + mask).softmax(-1) @ v
         if wrong == "zero score":
             return scores.where(keep, 0.0).softmax(-1) @ v
         if wrong == "after softmax":
@@ -66,13 +86,15 @@ def _attention(wrong: str = "") -> Any:
             return (finite.softmax(-1) * keep) @ v
         if wrong == "wrong axis":
             return scores.masked_fill(~keep, -1e9).softmax(-2) @ v
-        if wrong != "nan_to_num" or (mask is not None and mask.dtype == torch.bool):
+        if not floating or wrong == "float ignored":
             scores = scores.masked_fill(~keep, -torch.inf)
-        if wrong == "nan":
+        if wrong == "nan" or (wrong == "finite bool" and floating):
             return scores.softmax(-1) @ v
         if wrong == "nan_to_num":
             return scores.softmax(-1).nan_to_num(0.0) @ v
-        if wrong == "finite":
+        if wrong == "nan_to_num output":
+            return (scores.softmax(-1) @ v).nan_to_num(0.0)
+        if wrong == "finite" or (wrong == "finite bool" and not floating):
             return scores.clamp(min=-1e9).softmax(-1) @ v
         if wrong == "exp":
             e = scores.exp()
@@ -105,6 +127,18 @@ SDPA = Exercise(
             "by masked_fill.",
         ),
         Mistake(
+            _attention("nan_to_num output"),
+            "Your output is right, but the gradient is nan: nan_to_num repairs the "
+            "output, and the gradient still runs through the 0 / 0 of softmax. Give "
+            "such a row other scores before softmax, say zeros by masked_fill.",
+        ),
+        Mistake(
+            _attention("finite bool"),
+            "A query without keys must give zeros. With a float mask yours gives nan; "
+            "with a bool mask a large negative number makes it attend to all keys "
+            "alike.",
+        ),
+        Mistake(
             _attention("finite"),
             "With a large negative number in place of -inf, a query without keys "
             "attends to all of them alike: its output must be zeros.",
@@ -119,6 +153,11 @@ SDPA = Exercise(
             "You do not use a bool mask: fill the scores with -inf where it is False.",
         ),
         Mistake(_attention("no mask"), "You do not use mask."),
+        Mistake(
+            _attention("bool added"),
+            "You add the bool mask, and True counts as 1: fill the scores with -inf "
+            "where it is False.",
+        ),
         Mistake(
             _attention("exp"),
             "exp of a large score overflows: subtract the row's maximum first, or call "

@@ -48,7 +48,14 @@ def _translate_run(answer: Any, generator: Generator) -> Iterator[Case]:
     if not isinstance(mask, Tensor):
         raise Refused("Your function must return a tensor.")
     yield Case("the dtype of the mask", str(mask.dtype))
-    yield Case("the mask", mask.expand(3, 2, queries, keys))
+    try:
+        seen = mask.expand(3, 2, queries, keys)
+    except RuntimeError:
+        raise Refused(
+            f"Your mask has shape {tuple(mask.shape)}, which does not broadcast to (N, "
+            f"heads, L, S) = {(3, 2, queries, keys)}."
+        ) from None
+    yield Case("the mask", seen)
     yield Case("the inputs after the call", given)
 
 
