@@ -221,6 +221,13 @@ def test_mouse_keyboard_and_polarity(show: Show) -> None:
     state = page.locator(TAG).evaluate("(e) => e.figure.get()")
     assert state["own"][5] == [False] * 4 + [True] * 2
     assert (state["mask"], state["inverted"]) == ("own", False)
+    page.locator(TAG).evaluate(
+        "(e, own) => e.figure.set({ own })",
+        [[i == j == 0 for j in range(6)] for i in range(6)],
+    )
+    expect(page.locator(f"{TAG} .sub").first).to_contain_text(
+        "1 of 36 pairs is blocked"
+    )
     page.get_by_text("More", exact=True).click()
     page.get_by_role("slider", name="Tokens").press("End")
     page.get_by_role("radio", name="SDPA").click()
@@ -241,6 +248,7 @@ def test_guess_first(show: Show) -> None:
     hidden = re.compile("attends|blocked|becomes|attend to nothing|%$")
     expect(page.get_by_role("gridcell", name=hidden)).to_have_count(0)
     expect(page.locator(f"{TAG} .never")).to_have_count(0)
+    expect(page.locator(f"{TAG} code")).not_to_contain_text("True: ")
     page.get_by_role("button", name="1", exact=True).click()
     weights = page.evaluate(
         f"() => document.querySelector('{TAG}').figure.get().at.join()"

@@ -63,10 +63,11 @@ function maskCode(S) {
 }
 const masked = (S) => S.mask === "none" ? "" : ", attn_mask=mask";
 const call = (S) => keeps(S) ? `y = F.scaled_dot_product_attention(q, k, v${masked(S)}${S.scaled ? "" : ", scale=1.0"})` : `y, weights = mha(q, k, v${masked(S)})`;
-const codeShort = (S) => (S.mask === "none" ? "" : `mask = ${S.mask === "own" ? "..." : maskCode(S)}  # True: ${keeps(S) ? "attend" : "block"}\n`) + call(S);
+// The comment would help a reader who has to guess.
+const codeShort = (S, hide) => (S.mask === "none" ? "" : `mask = ${S.mask === "own" ? "..." : maskCode(S)}${hide ? "" : `  # True: ${keeps(S) ? "attend" : "block"}`}\n`) + call(S);
 function codeFull(S) {
   const t = tensors(S), [, , d] = sizes(S), n = t.v[0].length;
-  const rows = (list) => `torch.tensor([${list.map((r) => `[${r.join(", ")}]`).join(", ")}]).double()`;
+  const rows = (list) => `torch.tensor([${list.map((r) => `[${r.join(", ")}]`).join(", ")}], dtype=torch.float64)`;
   return ["import torch", "import torch.nn.functional as F", "from torch import nn", ...["q", "k", "v"].map((key) => `${key} = ${rows(t[key])}`),
     ...S.mask === "none" ? [] : [`mask = ${maskCode(S)}`],
     ...keeps(S) ? ["q, k, v = q[None, None], k[None, None], v[None, None]  # (N, heads, L, d)", call(S)] : [
@@ -149,13 +150,13 @@ function view(ui) {
   function draw(S) {
     state = S;
     const r = run(S), [i, j] = S.at, top = best(r, i), none = !top.length, hide = S.predict && open !== asked(S);
-    const [Q, K] = r.L === r.K && !(S.q && S.q === S.k) ? ["token", "token"] : ["query", "key"], api = keeps(S) ? "SDPA" : "MultiheadAttention";
+    const [Q, K] = S.q ? ["query", "key"] : ["token", "token"], api = keeps(S) ? "SDPA" : "MultiheadAttention";
     const blocked = r.attends.flat().filter((on) => !on).length, w = r.weights[i], all = r.scores.flat(), mean = all.reduce((a, b) => a + b, 0) / all.length;
     const spread = Math.sqrt(all.reduce((sum, a) => sum + (a - mean) ** 2, 0) / all.length), first = Q[0].toUpperCase() + Q.slice(1);
     text(title, hide ? `Which ${K} will ${Q} ${i} attend to most, or none?`
       : none ? `${first} ${i} may attend to nothing: ${keeps(S) ? "SDPA gives zeros" : "MultiheadAttention gives NaN"}`
       : `${first} ${i} attends ${percent(w[top[0]])} % to ${K} ${top[0]}`);
-    text(sub, (!r.m ? "No mask. " : hide ? `The mask goes to ${api}. ` : `For ${api}, True means ${keeps(S) ? "attend" : "block"}: ${blocked} of ${r.L * r.K} pairs are blocked. `)
+    text(sub, (!r.m ? "No mask. " : hide ? `The mask goes to ${api}. ` : `For ${api}, True means ${keeps(S) ? "attend" : "block"}: ${blocked} of ${r.L * r.K} pair${r.L * r.K > 1 ? "s" : ""} ${blocked === 1 ? "is" : "are"} blocked. `)
       + `A row is a query, a column a key. The scores have standard deviation ${fmt(spread)}${S.scaled ? `, after dividing by \u221a${r.d}` : ", undivided"}.`
       + (S.q && S.q.length > 1 ? " The output is this head\u2019s, before out_proj." : ""));
     options.hidden = !hide;
@@ -183,11 +184,12 @@ function view(ui) {
       hide ? "" : r.attends[i][j] ? none ? "" : `, and its weight is ${fmt(w[j], 3)}` : ", masked: \u2212\u221e"]);
     row.hidden = mix.hidden = hide;
     const seen = r.attends[i].filter(Boolean).length, terms = range(r.K).filter((b) => w[b] > 0).sort((a, b) => w[b] - w[a]);
+    const large = terms.slice(0, 3).filter((b) => w[b] >= 0.005), rest = terms.length - large.length;
     rich(row, none ? ["softmax of nothing but \u2212\u221e is 0 / 0. ", keeps(S) ? "SDPA replaces it by zeros." : "MultiheadAttention passes the NaN on."]
-      : [["kernel", `weights[${i}]`], ` sum to 1; entropy ${fmt(r.entropy[i])} bits`, ["muted", seen > 1 ? `even over ${seen} would be ${fmt(Math.log2(seen))}` : "one key left, so it gets all"]]);
-    rich(mix, [["output", `output[${i}]`], " = ", ...terms.slice(0, 3).flatMap((b, n) => [n ? " + " : "", ["kernel", fmt(w[b])], "\u00b7", ["input", `v[${b}]`]]),
-      terms.length > 3 ? ` + ${terms.length - 3} more` : "", terms.length ? " = " : "", ["output", `[${r.output[i].slice(0, columns).map((a) => fmt(a)).join(", ")}${part && ", \u2026"}]`]]);
-    code.set(codeShort(S), codeFull(S));
+      : [["kernel", `weights[${i}]`], ` sum to 1; entropy ${fmt(r.entropy[i])} bits, `, ["muted", seen > 1 ? `even over ${seen} would be ${fmt(Math.log2(seen))}` : "and one key left gets all"]]);
+    rich(mix, [["output", `output[${i}]`], " = ", ...large.flatMap((b, n) => [n ? " + " : "", ["kernel", fmt(w[b])], "\u00b7", ["input", `v[${b}]`]]),
+      rest ? ` + ${rest} more` : "", terms.length ? " = " : "", ["output", `[${r.output[i].slice(0, columns).map((a) => fmt(a)).join(", ")}${part && ", \u2026"}]`]]);
+    code.set(codeShort(S, hide), codeFull(S));
     return hide ? `${title.textContent} ${cell.textContent}.` : `${title.textContent}. ${cell.textContent}. ${row.textContent}.`;
   }
   return { nodes: [title, sub, controls, tabs, options, verdict, h("div", { class: "side" }, ...parts.map(([, e]) => e), h("div", { class: "say" }, cell, row, mix)), code.node], draw };
