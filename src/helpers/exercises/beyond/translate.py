@@ -68,6 +68,10 @@ def _translate(wrong: str = "") -> Any:
             a = None
         if wrong == "transposed" and a is not None:
             a = a.mT if a.shape[0] == a.shape[1] else a.flip(0, 1)
+        if wrong == "never None":
+            return ~(a | p[:, None, None])  # type: ignore[index, operator]
+        if wrong == "rescued sample" and p is not None:
+            p = p & ~p.all(-1, keepdim=True)
         block = torch.tensor(False)
         if a is not None:
             block = block | a
@@ -169,6 +173,15 @@ TRANSLATE = Exercise(
             _translate("rescued"),
             "You let a query without keys attend to all of them: its row must stay "
             "False throughout.",
+        ),
+        Mistake(
+            _translate("rescued sample"),
+            "You let a sample that is all padding attend after all: its rows must stay "
+            "False throughout.",
+        ),
+        Mistake(
+            _translate("never None"),
+            "Either mask may be None: then only the other one blocks.",
         ),
         Mistake(
             _translate("in place"),
