@@ -6,6 +6,7 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
 from helpers.figures._figure import ELEMENTS, Figure, script, script_part, tokens
+from helpers.figures.attention_weights import AttentionWeights
 from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.lookup_table import LookupTable
@@ -22,6 +23,7 @@ from helpers.figures.unfold_fold import UnfoldFold
 
 __all__ = [
     "ELEMENTS",
+    "AttentionWeights",
     "ChannelMixing",
     "DropoutMask",
     "Figure",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 ELEMENTS = {
+    "attention_weights": "nn-attention-weights",
     "channel_mixing": "nn-channel-mixing",
     "dropout_mask": "nn-dropout-mask",
     "lookup_table": "nn-lookup-table",
