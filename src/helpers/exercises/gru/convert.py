@@ -19,6 +19,7 @@ from helpers._check import (
 )
 
 NAMES = ("w_ih", "w_hh", "b_ih", "b_hh")
+GOOD = "four tensors of the shapes and the dtype given"
 
 
 def _their_step(x: Tensor, h: Tensor, weights: list[Tensor]) -> Tensor:
@@ -44,8 +45,8 @@ def _convert_run(answer: Any, generator: Generator) -> Iterator[Case]:
     yield Case(CONFIGURATION, describe(dict(zip(NAMES, given, strict=True))))
     x, h = signed(generator, n, n_in), signed(generator, n, n_out) * 0.5
     if answer is _their_step:  # the reference: what is wanted, with nothing converted
-        yield Case("the result", "four tensors of the shapes given")
-        yield Case("the given tensors after the call", given)
+        yield Case("the result", GOOD)
+        yield Case("what your code leaves of the given tensors", "all of them")
         yield Case(
             "the output of nn.GRUCell with your tensors", _their_step(x, h, given)
         )
@@ -53,7 +54,15 @@ def _convert_run(answer: Any, generator: Generator) -> Iterator[Case]:
     copies = [t.clone() for t in given]
     value = call(answer, *copies)
     yield Case("the result", _words(value, shapes))
-    yield Case("the given tensors after the call", copies)
+    changed = [
+        name
+        for name, before, after in zip(NAMES, given, copies, strict=True)
+        if not torch.equal(before, after)
+    ]
+    yield Case(
+        "what your code leaves of the given tensors",
+        f"not {', '.join(changed)}, which it overwrites" if changed else "all of them",
+    )
     cell = nn.GRUCell(n_in, n_out).double()
     with torch.no_grad():
         for parameter, tensor in zip(cell.parameters(), value, strict=True):
@@ -67,7 +76,8 @@ def _words(value: Any, shapes: list[tuple[int, ...]]) -> str:
     if not all(isinstance(t, Tensor) for t in value):
         return "a tuple that holds other things than tensors"
     if [tuple(t.shape) for t in value] == shapes:
-        return "four tensors of the shapes given"
+        others = [str(t.dtype) for t in value if t.dtype != torch.float64]
+        return f"not all in the dtype given, but {others[0]}" if others else GOOD
     return f"tensors of the shapes {', '.join(str(tuple(t.shape)) for t in value)}"
 
 
@@ -90,6 +100,12 @@ def _convert(wrong: str) -> Any:
             return torch.cat([r, 1 - z, n])
         if wrong == "rotated":
             return torch.cat([r, n, -z])
+        if wrong == "candidate first":
+            return torch.cat([n, -z, r])
+        if wrong == "inverse":
+            return torch.cat([r, 1 / z, n])
+        if wrong == "rows reversed":
+            return p.flip(0)
         return torch.cat([r, -z, n])
 
     def answer(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Any:
@@ -106,8 +122,16 @@ def _convert(wrong: str) -> Any:
             return done[0], plain[1], done[2], plain[3]
         if wrong == "state only":
             return plain[0], done[1], plain[2], done[3]
-        if wrong == "weights only in order":
-            return done[0], done[1], -b_ih, -b_hh
+        if wrong == "biases as given":
+            return done[0], done[1], b_ih, b_hh
+        if wrong == "biases only":
+            return plain[0], plain[1], done[2], done[3]
+        if wrong == "b_ih only":
+            return done[0], done[1], done[2], plain[3]
+        if wrong == "b_hh only":
+            return done[0], done[1], plain[2], done[3]
+        if wrong == "zeros":
+            return done[0], done[1], 0 * b_ih, 0 * b_hh
         return done
 
     return answer
@@ -137,6 +161,44 @@ CONVERT = Exercise(
             _convert("biases kept"),
             "You flip the weights of z, not its biases: everything inside the sigmoid "
             "must change its sign.",
+        ),
+        Mistake(
+            _convert("biases as given"),
+            "The weights are right, the biases as you got them: reorder their blocks "
+            "too, and flip the sign of z's.",
+        ),
+        Mistake(
+            _convert("biases only"),
+            "You flip the biases of z, not its weights: everything inside the sigmoid "
+            "must change its sign.",
+        ),
+        Mistake(
+            _convert("b_ih only"),
+            "You flip b_ih of z, not b_hh: everything inside the sigmoid must change "
+            "its sign.",
+        ),
+        Mistake(
+            _convert("b_hh only"),
+            "You flip b_hh of z, not b_ih: everything inside the sigmoid must change "
+            "its sign.",
+        ),
+        Mistake(
+            _convert("zeros"),
+            "The weights are right, but your biases are zero: convert those given.",
+        ),
+        Mistake(
+            _convert("candidate first"),
+            "You return the order n, z, r: torch's is r, z, n.",
+        ),
+        Mistake(
+            _convert("inverse"),
+            "1 / z is no change from z to 1 - z: sigmoid(-a) = 1 - sigmoid(a), so the "
+            "block changes its sign.",
+        ),
+        Mistake(
+            _convert("rows reversed"),
+            "You reverse the single rows: move whole blocks, p.chunk(3), and keep the "
+            "order in each.",
         ),
         Mistake(
             _convert("input only"),
@@ -175,8 +237,7 @@ CONVERT = Exercise(
         ),
         Mistake(
             _convert("in place"),
-            "The numbers are right, but you overwrite the tensors you were given: "
-            "build new ones, with torch.cat.",
+            "You overwrite the tensors you were given: build new ones, with torch.cat.",
         ),
     ),
 )

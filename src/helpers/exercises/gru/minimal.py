@@ -13,6 +13,10 @@ def _sequences(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     length, n, n_in, n_out = distinct(generator, 4)
     if index % 3 == 2:
         length = n
+    if index % 6 == 3:
+        length = 1
+    if index % 6 == 4:
+        n = 1
     shapes: list[tuple[int, ...]] = [(length, n, n_in), (n, n_out)]
     shapes += [(2 * n_out, n_in), (2 * n_out, n_out), (2 * n_out,)]
     return tuple((signed(generator, *s) * 0.5).requires_grad_() for s in shapes), {}
@@ -24,15 +28,18 @@ def _minimal(wrong: str = "") -> Any:
         if wrong == "swapped":
             w_f, w_h, u_f, u_h, b_f, b_h = w_h, w_f, u_h, u_f, b_h, b_f
         start, states = h, []
+        h = torch.zeros_like(h) if wrong == "from zero" else h
         for x_t in x.transpose(0, 1) if wrong == "batch first" else x:
             old = start if wrong == "no carry" else h
             old = old.detach() if wrong == "detached" else old
             f = torch.sigmoid(x_t @ w_f.T + old @ u_f.T + b_f)
             pre = x_t @ w_h.T + (f * old) @ u_h.T
-            if wrong == "after":
+            if wrong in ("after", "both of torch"):
                 pre = x_t @ w_h.T + f * (old @ u_h.T)
             elif wrong == "after with bias":
                 pre = x_t @ w_h.T + f * (old @ u_h.T + b_h) - b_h
+            elif wrong == "all scaled":
+                pre = f * (x_t @ w_h.T + old @ u_h.T)
             elif wrong == "not reset":
                 pre = x_t @ w_h.T + old @ u_h.T
             elif wrong == "reset turned around":
@@ -40,8 +47,12 @@ def _minimal(wrong: str = "") -> Any:
             n = torch.tanh(pre if wrong == "no bias" else pre + b_h)
             n = torch.sigmoid(pre + b_h) if wrong == "sigmoid" else n
             h = (1 - f) * old + f * n
-            if wrong == "torch":
+            if wrong in ("torch", "both of torch"):
                 h = f * old + (1 - f) * n
+            elif wrong == "reset state":
+                h = (1 - f) * (f * old) + f * n
+            elif wrong == "added":
+                h = old + f * n
             states.append(n if wrong == "candidates" else h)
         if wrong == "last":
             return states[-1]
@@ -49,6 +60,8 @@ def _minimal(wrong: str = "") -> Any:
             states = [start, *states]
         if wrong == "start not end":
             states = [start, *states[:-1]]
+        if wrong == "squeezed":
+            return torch.stack(states).squeeze()
         return torch.stack(states, 1 if wrong in ("axis", "batch first") else 0)
 
     return answer
@@ -73,6 +86,32 @@ MINIMAL = Exercise(
             _minimal("after with bias"),
             "You multiply product and bias by f; here f meets the state, before the "
             "matrix, and the bias not at all.",
+        ),
+        Mistake(
+            _minimal("both of torch"),
+            "You write it as torch would: here f is the share of the candidate, and "
+            "it meets the state before the matrix, (f * h) @ u_h.T.",
+        ),
+        Mistake(
+            _minimal("all scaled"),
+            "You multiply the part from x by f as well: only the state is reset.",
+        ),
+        Mistake(
+            _minimal("reset state"),
+            "You mix with the reset state: 1 - f multiplies h itself.",
+        ),
+        Mistake(
+            _minimal("added"),
+            "You add to the whole old state: its share is 1 - f.",
+        ),
+        Mistake(
+            _minimal("from zero"),
+            "You start from zeros: the state before the first step is given, h.",
+        ),
+        Mistake(
+            _minimal("squeezed"),
+            "squeeze removes every axis of size 1, also that of a single step or "
+            "sample: the output is (L, N, H_out).",
         ),
         Mistake(
             _minimal("not reset"),

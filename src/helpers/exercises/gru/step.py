@@ -9,13 +9,17 @@ from helpers._check import Exercise, Mistake, distinct, function_run, signed
 
 
 def _step_arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """With biases or without; in turn H_in = H_out, N = H_out, and no two alike."""
+    """With biases or without; sizes distinct, H_in = H_out, N = 1, N = H_out."""
     index = generator.initial_seed()
     n, n_in, n_out = distinct(generator, 3)
     if index % 4 == 1:
         n_in = n_out
+    if index % 4 == 2:
+        n = 1
     if index % 4 == 3:
         n = n_out
+    if index == 8:
+        n_out = 1
     shapes: list[tuple[int, ...]] = [(n, n_in), (n, n_out)]
     shapes += [(3 * n_out, n_in), (3 * n_out, n_out)]
     if index % 3 != 2:
@@ -51,15 +55,19 @@ def _step(wrong: str) -> Any:
         if b_ih is not None and b_hh is not None and wrong != "no biases":
             from_x = from_x + b_ih
             from_h = from_h if wrong == "one bias" else from_h + b_hh
-        xr, xz, xn = from_x.chunk(3, -1)
-        hr, hz, hn = from_h.chunk(3, -1)
+        if wrong == "interleaved":
+            xr, xz, xn = from_x[:, ::3], from_x[:, 1::3], from_x[:, 2::3]
+            hr, hz, hn = from_h[:, ::3], from_h[:, 1::3], from_h[:, 2::3]
+        else:
+            xr, xz, xn = from_x.chunk(3, -1)
+            hr, hz, hn = from_h.chunk(3, -1)
         if wrong == "z first":
             xr, xz, hr, hz = xz, xr, hz, hr
         if wrong == "n first":
             xn, xr, xz, hn, hr, hz = xr, xz, xn, hr, hz, hn
         r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
         pre = xn + r * hn
-        if wrong == "reset before":
+        if wrong in ("reset before", "both of Chung"):
             u = w_hh.chunk(3)[2]
             pre = xn + (r * h) @ u.T
             pre = pre if b_hh is None else pre + b_hh.chunk(3)[2]
@@ -68,19 +76,26 @@ def _step(wrong: str) -> Any:
             pre = xn + r * (hn - b) + b
         elif wrong == "reset all":
             pre = r * (xn + hn)
+        elif wrong == "reset x":
+            pre = r * xn + hn
+        elif wrong == "bias left out" and b_hh is not None:
+            pre = xn + r * (hn - b_hh.chunk(3)[2])
         elif wrong == "no reset":
             pre = xn + hn
         elif wrong == "reset turned around":
             pre = xn + (1 - r) * hn
         n = torch.sigmoid(pre) if wrong == "sigmoid" else torch.tanh(pre)
         n = pre if wrong == "no tanh" else n
-        if wrong == "chung":
+        if wrong in ("chung", "both of Chung"):
             return (1 - z) * h + z * n
         if wrong == "candidate":
             return n
+        if wrong == "mix by r":
+            return (1 - r) * n + r * h
         if wrong == "reset state":
             return (1 - z) * n + z * (r * h)
-        return n + z * h if wrong == "no mix" else (1 - z) * n + z * h
+        h_t = n + z * h if wrong == "no mix" else (1 - z) * n + z * h
+        return h_t.squeeze() if wrong == "squeezed" else h_t
 
     return answer
 
@@ -102,6 +117,11 @@ STEP = Exercise(
             "multiplies r with the product, bias included.",
         ),
         Mistake(
+            _step("both of Chung"),
+            "You write the GRU of Chung et al.: torch turns z around, (1 - z) * n + "
+            "z * h, and applies r after the matrix product.",
+        ),
+        Mistake(
             _step("bias outside"),
             "b_hh of the candidate stands inside the bracket: r * (W_hn h + b_hn).",
         ),
@@ -118,6 +138,29 @@ STEP = Exercise(
             _step("reset all"),
             "Your reset gate scales the part from x too: only the part from h is "
             "reset, x_n + r * h_n.",
+        ),
+        Mistake(
+            _step("reset x"),
+            "Your reset gate scales the part from x: it scales the part from h, x_n + "
+            "r * h_n.",
+        ),
+        Mistake(
+            _step("bias left out"),
+            "Your candidate lacks its share of b_hh: r * (W_hn h + b_hn).",
+        ),
+        Mistake(
+            _step("interleaved"),
+            "You take every third row for a gate: the rows of each gate lie side by "
+            "side, chunk(3, -1).",
+        ),
+        Mistake(
+            _step("mix by r"),
+            "You mix candidate and state by r: that is the task of z.",
+        ),
+        Mistake(
+            _step("squeezed"),
+            "squeeze removes every axis of size 1, also that of a batch of one: the "
+            "output is (N, H_out).",
         ),
         Mistake(
             _step("no reset"),
