@@ -10,7 +10,7 @@ const { h, svg, rich, text, attr, fmt, short, plural, range } = F;
 const CELLS = {
   LSTM: { weight_ih: [[0.3, 5], [0.5, 0], [0, -1.5], [0.4, 0], [1.2, 0], [-0.8, 0.5], [0, 0.5], [0.6, 0]],
     weight_hh: [[0, 0], [0.5, -0.5], [0.2, 0], [0, 0.6], [0, 0.3], [1.5, 0], [0.5, 0], [0, 0.8]],
-    bias_ih: [-3, 0.5, 2.5, 0, 0, 0, 1, 0.5], bias_hh: [0, 0, 0, 0, 0, 0, 0, 0] },
+    bias_ih: [-3, 0.5, 2.5, 0, 0, 0, 1, 0.5], bias_hh: Array(8).fill(0) },
   GRU: { weight_ih: [[0.5, 1], [0.4, 0], [0, -4], [0.5, 0], [1.2, 0], [-0.8, 0.5]],
     weight_hh: [[0.5, 0], [0, -0.6], [0.2, 0], [0, 0.5], [0.8, -0.9], [1.5, 0.7]],
     bias_ih: [0.5, 0, 2.5, 0, 0, 0], bias_hh: [0, 0, 0, 0, 0.3, -0.4] },
@@ -26,7 +26,7 @@ function weights(S) {
   const row = (k) => GATES[S.cell][Math.floor(k / H)];
   for (const [key, list] of Object.entries(own)) made[key] = list.map((v, k) => {
     const held = S.override[row(k)], first = key === "bias_ih";
-    if (held !== undefined) return first ? held ? 1000 : -1000 : Array.isArray(v) ? v.map(() => 0) : 0;
+    if (held !== undefined) return first ? held * 2000 - 1000 : v.map ? v.map(() => 0) : 0;
     return first ? v + (S.bias[row(k)] || 0) : v;
   });
   return made;
@@ -93,7 +93,7 @@ const defaults = { cell: "LSTM", t: 3, unit: 0, gate: "f", move: 0, fix: null, b
   reset: "after", predict: false, x: null, weights: null };
 
 // ---------------------------------------------------------------------- drawing
-const name = (letter, t) => t < 0 ? "start" : letter + [...String(t)].map((d) => "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"[d]).join("");
+const name = (letter, t) => t < 0 ? "start" : letter + String.fromCharCode(0x2080 + t);
 // A negative number in a product stands in brackets.
 const term = (v) => fmt(v).startsWith("\u2212") ? `(${fmt(v)})` : fmt(v);
 const TOP = 70, TALL = 60;
@@ -111,12 +111,11 @@ text{font-size:13px;fill:var(--ink);text-anchor:middle}
 .state{fill:var(--statistic-fill);stroke:var(--statistic);stroke-width:4}
 .shown{fill:var(--output-fill);stroke:var(--output);stroke-width:1.5}
 .op{fill:var(--bg);stroke:var(--ink);stroke-width:1.5}
-.tank{cursor:pointer}
 .glass{fill:var(--bg);stroke:var(--kernel);stroke-width:1.5}
 .fluid{fill:var(--kernel);opacity:.45}
 .new .glass{stroke:var(--input)}.new .fluid{fill:var(--input)}
 .chosen .glass{stroke-width:4}
-.word{font-size:12.5px;fill:var(--muted)}
+.word{fill:var(--muted)}
 svg .lit{stroke-width:5;stroke:var(--ink)}
 .lit .glass{fill:var(--statistic-fill)}
 .terms{margin:.5rem 0 0;padding:0;list-style:none}
@@ -177,16 +176,15 @@ function view(ui) {
     put("rect", { class: "glass", x, y: TOP, width: 24, height: TALL }, node);
     const fluid = put("rect", { class: "fluid", x, width: 24 }, node), signed = "gn".includes(letter);
     if (signed) put("path", { d: `M${x} ${TOP + TALL / 2}h24` }, node);
-    node.addEventListener("click", () => ui.update({ gate: letter[0] === "1" ? "z" : letter }));
     return { letter, signed, cell, node, fluid, value: word(x + 12, 146, "", node), word: word(x + 12, 161, "word", node) };
   });
   const list = h("ul", { class: "terms" }), items = range(3).map(() => { const e = h("li"); list.append(e); return e; });
   const note = h("p", { class: "sub" });
   const question = h("span"), ask = h("div", { class: "ask line" }, question, h("div", { class: "buttons" },
-    ...[["rises", "rises by more than 0.1"], ["stays", "stays within 0.1"], ["falls", "falls by more than 0.1"]].map(([guess, words]) => ui.button(words, () => {
+    ...["rises", "stays", "falls"].map((guess) => ui.button(`${guess} ${guess === "stays" ? "within" : "by more than"} 0.1`, () => {
       const right = fate(state), what = state.cell === "LSTM" ? "carry" : "state";
       open = key(state);
-      rich(verdict, guess === right ? [["output", "Right: "], `the ${what} ${right}.`] : [["statistic", "Not quite: "], `you said ${guess}; the ${what} ${right}.`]);
+      text(verdict, `${guess === right ? "Right" : "Not quite"}: the ${what} ${right}.`);
       ui.update({ lit: 0 });
       table.node.querySelector("[aria-selected]").focus({ preventScroll: true });
     }))));
@@ -215,10 +213,8 @@ function view(ui) {
     text(title, hidden ? `Step ${S.t}: where does the ${what} go from ${fmt(q.before)}?`
       : !S.t ? `The ${what} starts at 0: step 0 has nothing to keep and writes ${fmt(write)}`
       : `${lstm ? "Forget" : "Update"} ${fmt(gate)} keeps ${percent} % of ${fmt(q.before)}; the ${what} is now ${fmt(c)}`);
-    const held = Object.keys(S.override).filter((k) => GATES[S.cell].includes(k)), moved = Object.keys(S.bias).filter((k) => GATES[S.cell].includes(k));
-    text(sub, `Step ${S.t}, unit ${S.unit} of ${plural(sizes(S)[1], "unit")}.` +
-      held.map((k) => ` ${k} is held at ${S.override[k]} in every step.`).join("") +
-      moved.filter((k) => !held.includes(k)).map((k) => ` Bias of ${k}: ${S.bias[k] > 0 ? "+" : ""}${fmt(S.bias[k])} in every step.`).join(""));
+    const changed = GATES[S.cell].flatMap((k) => k in S.override ? `${k} held at ${S.override[k]}` : S.bias[k] ? `bias of ${k} plus ${fmt(S.bias[k])}` : []);
+    text(sub, `Step ${S.t}, unit ${S.unit} of ${plural(sizes(S)[1], "unit")}.` + (changed.length ? ` In every step: ${changed.join(", ")}.` : ""));
     // The scene.
     [was, fmt(q.before), is, show(c), show(kept), hidden ? "?" : (write < 0 ? "" : "+") + fmt(write)].forEach((w, k) => text(words[k], w));
     for (const k of Object.keys(groups)) attr(groups[k], "visibility", k === S.cell ? "visible" : "hidden");
@@ -228,33 +224,30 @@ function view(ui) {
       const v = k[0] === "1" ? 1 - q.z : q[k], tall = Math.abs(v) * TALL / (signed ? 2 : 1), part = { f: 1, z: 1, o: 3 }[k] || 2;
       attr(fluid, "y", ((signed ? TOP + TALL / 2 : TOP + TALL) - (v > 0 ? tall : 0)).toFixed(2));
       attr(fluid, "height", tall.toFixed(2));
-      attr(node, "class", "tank" + (signed ? " new" : "") + (k === S.gate ? " chosen" : "") + (S.lit === part && k !== "r" ? " lit" : ""));
+      attr(node, "class", (signed ? "new" : "") + (k === S.gate ? " chosen" : "") + (S.lit === part && k !== "r" ? " lit" : ""));
       text(e.value, fmt(v));
       text(e.word, WORDS[k] ? `${k === "g" ? "cand." : WORDS[k]} ${k}` : k);
     }
     belts.forEach((e, k) => attr(e, "class", "belt" + (S.lit === 1 && k < 2 ? " lit" : "")));
     wires.forEach((e, k) => attr(e, "class", S.lit === k + 1 ? "lit" : ""));
-    // The equation, a term a line.
-    const taken = lstm ? ["i", q.i, "g", q.g] : ["(1 \u2212 z)", 1 - q.z, "n", q.n];
-    rich(items[0], hidden ? ["keep: ", ["kernel", `${lstm ? "f" : "z"} = ${fmt(gate)}`], " times ", ["statistic", `${was} = ${fmt(q.before)}`]]
-      : ["keep: ", ["kernel", lstm ? "f" : "z"], " \u00B7 ", ["statistic", was], " = ", ["kernel", fmt(gate)], " \u00B7 ", ["statistic", term(q.before)], " = ", ["statistic", fmt(kept)]]);
-    rich(items[1], hidden ? ["write: ", ["kernel", `${taken[0]} = ${fmt(taken[1])}`], " times ", ["input", `${taken[2]} = ${fmt(taken[3])}`]]
-      : ["write: ", ["kernel", taken[0]], " \u00B7 ", ["input", taken[2]], " = ", ["kernel", fmt(taken[1])], " \u00B7 ", ["input", term(taken[3])], " = ", ["input", fmt(write)],
-        "; ", ["statistic", is], " = ", fmt(kept), " + ", term(write), " = ", ["statistic", fmt(c)]]);
-    if (lstm) rich(items[2], hidden ? ["show: ", ["kernel", `o = ${fmt(q.o)}`]]
-      : ["show: ", ["output", name("h", S.t)], " = ", ["kernel", "o"], " \u00B7 tanh(", ["statistic", is], ") = ", ["kernel", fmt(q.o)], " \u00B7 ", term(Math.tanh(c)), " = ", ["output", fmt(q.h)]]);
-    items[2].hidden = !lstm;
+    // The equation, a term a line; a guess sees the factors alone.
+    const product = (e, first, [k, a], [role, m, v], ...rest) => rich(e, [first + ": ", ["kernel", k], " \u00B7 ", [role, m],
+      " = ", ["kernel", fmt(a)], " \u00B7 ", [role, term(v)], ...(hidden ? [] : rest)]);
+    product(items[0], "keep", [lstm ? "f" : "z", gate], ["statistic", was, q.before], " = ", ["statistic", fmt(kept)]);
+    product(items[1], "write", lstm ? ["i", q.i] : ["(1 \u2212 z)", 1 - q.z], ["input", lstm ? "g" : "n", lstm ? q.g : q.n], " = ", ["input", fmt(write)],
+      "; ", ["statistic", is], ` = ${fmt(kept)} + ${term(write)} = `, ["statistic", fmt(c)]);
+    if (lstm && !hidden) product(items[2], "show", ["o", q.o], ["statistic", `tanh(${is})`, Math.tanh(c)], " = ", ["output", fmt(q.h)]);
+    items[2].hidden = !lstm || hidden;
     items.forEach((e, k) => attr(e, "class", S.lit === k + 1 ? "lit" : ""));
-    const half = halfLife(gate), lasts = half === Infinity ? "never halves" : !half ? "is gone after one step" : half < 1 ? "falls below half in one step" : `halves in ${plural(+half.toFixed(1), "step")}`;
-    text(note, lstm ? `Where f stays at ${fmt(gate)}, what the carry holds ${lasts}.`
+    const half = halfLife(gate);
+    text(note, lstm ? `Half-life of the carry where f stays at ${fmt(gate)}: ${half < Infinity ? plural(+fmt(half, 1), "step") : "\u221E"}.`
       : hidden ? "" : `With the reset after the matmul n = ${fmt(q.after, 3)}, before it n = ${fmt(q.first, 3)}.`);
     steps(S, hidden);
     ask.hidden = !hidden;
     verdict.hidden = hidden || !S.predict;
     if (hidden) text(question, `Predict from the gates: ${is} against ${was} = ${fmt(q.before)}. The ${what}`);
     code.set(codeShort(S), codeFull(S));
-    attr(scene, "aria-label", hidden ? title.textContent
-      : `${was} = ${fmt(q.before)}, times ${fmt(gate)}, plus ${fmt(write)}, is ${is} = ${fmt(c)}` + (lstm ? `; times tanh, output gate ${fmt(q.o)}: ${name("h", S.t)} = ${fmt(q.h)}` : ""));
+    attr(scene, "aria-label", title.textContent + ": " + items.map((e) => e.textContent).join("; "));
     return S.lit && !hidden ? items[S.lit - 1].textContent : `${title.textContent}.${hidden ? " " + question.textContent : lstm ? ` Output ${fmt(q.h)}.` : ""}`;
   }
   return { nodes: [title, sub, controls, ask, verdict, h("div", { class: "side" }, h("div", { class: "scene" }, scene, list, note), table.node), code.node], draw };
@@ -277,5 +270,5 @@ function mend(S, patch) {
 
 F.define(NAME, { label: "gate stepper", defaults, css, mend, build: view,
   traits: ["cell", "t", "unit", "gate", "bias", "override", "reset", "predict", "x"],
-  engine: { CELLS, INPUT, weights, run, look, fate, halfLife, codeShort, codeFull, mend } });
+  engine: { run, fate, halfLife, codeFull } });
 })(globalThis);
