@@ -9,6 +9,7 @@ from helpers.figures._figure import ELEMENTS, Figure, script, script_part, token
 from helpers.figures.attention_weights import AttentionWeights
 from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
+from helpers.figures.gate_stepper import GateStepper
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
@@ -27,6 +28,7 @@ __all__ = [
     "ChannelMixing",
     "DropoutMask",
     "Figure",
+    "GateStepper",
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",

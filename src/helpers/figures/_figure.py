@@ -19,6 +19,7 @@ ELEMENTS = {
     "attention_weights": "nn-attention-weights",
     "channel_mixing": "nn-channel-mixing",
     "dropout_mask": "nn-dropout-mask",
+    "gate_stepper": "nn-gate-stepper",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
