@@ -1,0 +1,405 @@
+"""Exercises of the page recurrent/shapes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from helpers._check import (
+    Case,
+    Exercise,
+    Mistake,
+    call,
+    distinct,
+    function_run,
+    gradients,
+    signed,
+)
+
+FLIPPED = (False, True)
+
+
+def _outputs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Outputs of both layouts; in turn one sample, one step, one number a state."""
+    index = generator.initial_seed()
+    n, steps, size = distinct(generator, 3, low=2)
+    n, steps, size = (
+        1 if index % 6 == k else s for k, s in ((3, n), (4, steps), (5, size))
+    )
+    first = FLIPPED[(index + index // 6) % 2]
+    shape = (n, steps) if first else (steps, n)
+    return (signed(generator, *shape, 2 * size).requires_grad_(), first), {}
+
+
+def _summary(wrong: str = "") -> Any:
+    def answer(output: Tensor, batch_first: bool) -> Tensor:
+        if wrong == "inverted":
+            batch_first = not batch_first
+        elif wrong in ("always time", "always batch"):
+            batch_first = wrong == "always batch"
+        if wrong == "detached":
+            output = output.detach()
+        y = output.transpose(0, 1) if batch_first else output  # (L, N, 2 * H_out)
+        forward, backward = y.chunk(2, -1)
+        if wrong == "interleaved":
+            forward, backward = y[..., ::2], y[..., 1::2]
+        if wrong == "last step":
+            return y[-1]
+        if wrong == "first step":
+            return y[0]
+        if wrong == "wrong ends":
+            return torch.cat([forward[0], backward[-1]], -1)
+        if wrong == "backward first":
+            return torch.cat([backward[0], forward[-1]], -1)
+        if wrong == "sum":
+            return forward[-1] + backward[0]
+        if wrong == "stacked":
+            return torch.stack([forward[-1], backward[0]], 1)
+        if wrong == "samples":
+            return torch.cat([forward[-1], backward[0]], 0)
+        if wrong == "mean":
+            return y.mean(0)
+        if wrong == "forward only":
+            return forward[-1]
+        if wrong == "one sample":
+            return torch.cat([forward[-1], backward[0]], -1)[0]
+        return torch.cat([forward[-1], backward[0]], -1)
+
+    return answer
+
+
+SUMMARY = Exercise(
+    name="shapes/summary",
+    reference=_summary(),
+    run=function_run(_outputs, names=("output", "batch_first")),
+    mistakes=(
+        Mistake(
+            _summary("last step"),
+            "You take the last step for both halves; there the backward direction has "
+            "read one step only. It ends at step 0.",
+        ),
+        Mistake(
+            _summary("first step"),
+            "You take step 0 for both halves; there the forward direction has read "
+            "one step only. It ends at the last one.",
+        ),
+        Mistake(
+            _summary("wrong ends"),
+            "You take each direction where it starts: forward ends at the last step, "
+            "backward at step 0.",
+        ),
+        Mistake(
+            _summary("backward first"),
+            "Both states are right, their order is not: forward comes first.",
+        ),
+        Mistake(
+            _summary("always time"),
+            "You take time for axis 0 in any case: with batch_first it is axis 1.",
+        ),
+        Mistake(
+            _summary("always batch"),
+            "You take time for axis 1 in any case: without batch_first it is axis 0.",
+        ),
+        Mistake(
+            _summary("inverted"),
+            "You have exchanged the two layouts: with batch_first, time is axis 1.",
+        ),
+        Mistake(
+            _summary("interleaved"),
+            "The directions do not alternate number by number: the first half of the "
+            "last axis is forward, the second half backward.",
+        ),
+        Mistake(
+            _summary("sum"),
+            "You add the two states; put one after the other with torch.cat.",
+        ),
+        Mistake(
+            _summary("stacked"),
+            "You give the directions an axis of their own: torch.cat along the last "
+            "axis, not torch.stack.",
+        ),
+        Mistake(
+            _summary("samples"),
+            "You join the states along the samples: torch.cat(..., dim=-1).",
+        ),
+        Mistake(
+            _summary("mean"),
+            "You average over time; the summary is one state of each direction.",
+        ),
+        Mistake(
+            _summary("forward only"),
+            "You return the forward state alone: the backward one belongs after it.",
+        ),
+        Mistake(
+            _summary("one sample"),
+            "You return the first sample only: keep the axis of the batch.",
+        ),
+        Mistake(
+            _summary("detached"),
+            "The output is right, the gradient is not: use output itself, not a "
+            "detached copy or its data.",
+        ),
+    ),
+)
+
+
+def _ends(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """One to three layers, one or two directions; sizes that differ from them."""
+    index = generator.initial_seed()
+    layers, directions = (2, 3, 1)[index % 3], 2 - (index // 3) % 2
+    n, size = distinct(generator, 2, low=2)
+    n = 1 if index == 7 else n
+    h_n = signed(generator, layers * directions, n, size).requires_grad_()
+    return (h_n, layers), {}
+
+
+def _by_layer(wrong: str = "") -> Any:
+    def answer(h_n: Tensor, num_layers: int) -> Tensor:
+        _, n, size = h_n.shape
+        if wrong == "detached":
+            h_n = h_n.detach()
+        if wrong == "one reshape":
+            return h_n.reshape(num_layers, n, -1)
+        if wrong == "two directions":
+            x = h_n.reshape(num_layers, 2, n, size)
+        elif wrong == "directions outside":
+            x = h_n.reshape(-1, num_layers, n, size).transpose(0, 1)
+        else:
+            x = h_n.reshape(num_layers, -1, n, size)
+        if wrong == "backward first":
+            x = x.flip(1)
+        if wrong == "layers reversed":
+            x = x.flip(0)
+        if wrong == "not joined":
+            return x
+        if wrong == "axis left":
+            return x.transpose(1, 2)
+        if wrong == "sum":
+            return x.sum(1)
+        if wrong == "forward only":
+            return x[:, 0]
+        if wrong == "interleaved":
+            return x.permute(0, 2, 3, 1).reshape(num_layers, n, -1)
+        if wrong == "batch first":
+            return x.permute(2, 0, 1, 3).reshape(n, num_layers, -1)
+        y = x.transpose(1, 2).reshape(num_layers, n, -1)
+        return y[-1] if wrong == "last layer" else y
+
+    return answer
+
+
+BY_LAYER = Exercise(
+    name="shapes/by_layer",
+    reference=_by_layer(),
+    run=function_run(_ends, names=("h_n", "num_layers")),
+    mistakes=(
+        Mistake(
+            _by_layer("one reshape"),
+            "The shape is right, but the samples are mixed: between direction and "
+            "features stands the batch, so move an axis before you join them.",
+        ),
+        Mistake(
+            _by_layer("directions outside"),
+            "You read all layers of one direction first; in h_n the directions "
+            "alternate within the layers: view(num_layers, D, N, H_out).",
+        ),
+        Mistake(
+            _by_layer("backward first"),
+            "Within a layer, the forward state comes first.",
+        ),
+        Mistake(
+            _by_layer("layers reversed"),
+            "Your layers run from the last to the first: h_n begins with layer 0.",
+        ),
+        Mistake(
+            _by_layer("two directions"),
+            "You take D for 2 in any case: let reshape find it, with -1.",
+        ),
+        Mistake(
+            _by_layer("not joined"),
+            "Layers and directions have their axes; now join the directions with the "
+            "features: transpose(1, 2), then reshape.",
+        ),
+        Mistake(
+            _by_layer("axis left"),
+            "The axes are in the right order; the last two are still to be joined: "
+            "reshape(num_layers, N, -1).",
+        ),
+        Mistake(
+            _by_layer("sum"),
+            "You add the directions; put one after the other.",
+        ),
+        Mistake(
+            _by_layer("forward only"),
+            "You keep the forward direction only: the backward state follows it.",
+        ),
+        Mistake(
+            _by_layer("interleaved"),
+            "Your directions alternate number by number: all of the forward state "
+            "comes first, so directions must stand before features.",
+        ),
+        Mistake(
+            _by_layer("batch first"),
+            "The layers belong on axis 0, the batch on axis 1.",
+        ),
+        Mistake(
+            _by_layer("last layer"),
+            "You return the last layer only: every layer is wanted.",
+        ),
+        Mistake(
+            _by_layer("detached"),
+            "The output is right, the gradient is not: use h_n itself, not a detached "
+            "copy or its data.",
+        ),
+    ),
+)
+
+
+def _runs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """GRU and LSTM in turn, one and two layers; chunks that fit and that do not."""
+    index = generator.initial_seed()
+    kind = (nn.GRU, nn.LSTM)[index % 2]
+    steps, k = ((11, 4), (10, 3), (9, 3), (8, 4), (7, 2), (5, 4), (3, 5), (6, 1))[index]
+    layer = kind(3, 4, 1 + (index // 2) % 2, batch_first=True).double()
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.copy_(signed(generator, *weight.shape) * 0.6)
+    n = 1 if index == 4 else 2 + index % 2
+    return (layer, signed(generator, n, steps, 3).requires_grad_(), k), {}
+
+
+def _run(answer: Any, generator: Generator) -> Iterator[Case]:
+    """As of a function, and then the gradients of the layer's parameters."""
+    run = function_run(_runs, names=("layer", "x", "k"), float32=False)
+    yield from run(answer, generator)
+    again = Generator().manual_seed(generator.initial_seed())
+    (layer, x, k), _ = _runs(again)
+    named = dict(layer.named_parameters())
+    found = gradients(call(answer, layer, x, k), list(named.values()))
+    for name, gradient in zip(named, found, strict=True):
+        yield Case(f"the gradient with respect to the layer's {name}", gradient)
+
+
+def _cut(state: Any, wrong: str) -> Any:
+    if wrong == "kept":
+        return state
+    if wrong == "not carried":
+        return None
+    if not isinstance(state, tuple):
+        return state.detach()
+    h, c = state
+    if wrong == "c kept":
+        return h.detach(), c
+    if wrong == "h kept":
+        return h, c.detach()
+    if wrong == "c lost":
+        return h.detach(), torch.zeros_like(c)
+    return h.detach(), c.detach()
+
+
+def _truncated(wrong: str = "") -> Any:
+    def answer(layer: Any, x: Tensor, k: int) -> Any:
+        state: Any = None
+        outputs = []
+        size = {"every step": 1, "one more": k + 1}.get(wrong, k)
+        chunks = x.split(size, 1)
+        if wrong == "number":
+            chunks = x.chunk(k, 1)
+        if wrong == "rest dropped":
+            chunks = chunks[: max(1, x.shape[1] // k)]
+        for chunk in chunks:
+            given = chunk.detach() if wrong == "x detached" else chunk
+            output, state = layer(given, state)
+            state = _cut(state, wrong)
+            outputs.append(output.detach() if wrong == "y detached" else output)
+        if wrong == "list":
+            return outputs
+        y = torch.cat(outputs, 0 if wrong == "samples" else 1)
+        if wrong == "tuple":
+            return y, state
+        if wrong == "last chunk":
+            return outputs[-1]
+        return y[:, -1] if wrong == "last step" else y
+
+    return answer
+
+
+TRUNCATED = Exercise(
+    name="shapes/truncated",
+    reference=_truncated(),
+    run=_run,
+    configurations=8,
+    mistakes=(
+        Mistake(
+            _truncated("kept"),
+            "The output is right, but the gradient flows through all chunks: detach "
+            "the state between two of them.",
+        ),
+        Mistake(
+            _truncated("not carried"),
+            "Each of your chunks starts from zeros: hand it the state of the chunk "
+            "before.",
+        ),
+        Mistake(
+            _truncated("c kept"),
+            "You detach the LSTM's h, and its c still carries the graph: detach both.",
+        ),
+        Mistake(
+            _truncated("h kept"),
+            "You detach the LSTM's c, and its h still carries the graph: detach both.",
+        ),
+        Mistake(
+            _truncated("c lost"),
+            "You hand over the LSTM's h only: c belongs to the state as well.",
+        ),
+        Mistake(
+            _truncated("every step"),
+            "You cut the gradient after every step: it flows within a chunk of k.",
+        ),
+        Mistake(
+            _truncated("one more"),
+            "Your chunks have k + 1 steps, so the gradient goes one step too far.",
+        ),
+        Mistake(
+            _truncated("number"),
+            "You make k chunks; wanted are chunks of k steps: split, not chunk.",
+        ),
+        Mistake(
+            _truncated("rest dropped"),
+            "You lose the steps after the last full chunk: the last one may be "
+            "shorter.",
+        ),
+        Mistake(
+            _truncated("x detached"),
+            "The output is right, but x receives no gradient: detach the state only.",
+        ),
+        Mistake(
+            _truncated("y detached"),
+            "The output is right, but it carries no gradient: detach the state only, "
+            "and do not use torch.no_grad().",
+        ),
+        Mistake(
+            _truncated("list"),
+            "You return a list of chunks: join them with torch.cat(outputs, dim=1).",
+        ),
+        Mistake(
+            _truncated("samples"),
+            "You join the chunks along the batch; time is axis 1.",
+        ),
+        Mistake(
+            _truncated("tuple"),
+            "You return the state as well; only the output is asked for.",
+        ),
+        Mistake(
+            _truncated("last chunk"),
+            "You return the last chunk only: collect the outputs of all of them.",
+        ),
+        Mistake(
+            _truncated("last step"),
+            "You return the last step only: the output of all L steps is wanted.",
+        ),
+    ),
+)
+
+EXERCISES = (SUMMARY, BY_LAYER, TRUNCATED)
