@@ -1,21 +1,11 @@
-"""Exercises of the page recurrent/shapes."""
+"""The exercises that find a state: shapes/summary and shapes/by_layer."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from helpers._check import (
-    Case,
-    Exercise,
-    Mistake,
-    call,
-    distinct,
-    function_run,
-    gradients,
-    signed,
-)
+from helpers._check import Exercise, Mistake, distinct, function_run, signed
 
 FLIPPED = (False, True)
 
@@ -42,6 +32,10 @@ def _summary(wrong: str = "") -> Any:
             output = output.detach()
         y = output.transpose(0, 1) if batch_first else output  # (L, N, 2 * H_out)
         forward, backward = y.chunk(2, -1)
+        if wrong == "forward detached":
+            forward = forward.detach()
+        if wrong == "backward detached":
+            backward = backward.detach()
         if wrong == "interleaved":
             forward, backward = y[..., ::2], y[..., 1::2]
         if wrong == "last step":
@@ -140,6 +134,16 @@ SUMMARY = Exercise(
             "The output is right, the gradient is not: use output itself, not a "
             "detached copy or its data.",
         ),
+        Mistake(
+            _summary("forward detached"),
+            "The output is right, but its forward half carries no gradient: use "
+            "output itself for both halves.",
+        ),
+        Mistake(
+            _summary("backward detached"),
+            "The output is right, but its backward half carries no gradient: use "
+            "output itself for both halves.",
+        ),
     ),
 )
 
@@ -159,6 +163,8 @@ def _by_layer(wrong: str = "") -> Any:
         _, n, size = h_n.shape
         if wrong == "detached":
             h_n = h_n.detach()
+        if wrong == "pairs":
+            return torch.cat([h_n[::2], h_n[1::2]], -1)
         if wrong == "one reshape":
             return h_n.reshape(num_layers, n, -1)
         if wrong == "two directions":
@@ -217,6 +223,11 @@ BY_LAYER = Exercise(
             "You take D for 2 in any case: let reshape find it, with -1.",
         ),
         Mistake(
+            _by_layer("pairs"),
+            "You join two rows in any case: with one direction, D = 1, each row is a "
+            "layer of its own.",
+        ),
+        Mistake(
             _by_layer("not joined"),
             "Layers and directions have their axes; now join the directions with the "
             "features: transpose(1, 2), then reshape.",
@@ -254,152 +265,3 @@ BY_LAYER = Exercise(
         ),
     ),
 )
-
-
-def _runs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """GRU and LSTM in turn, one and two layers; chunks that fit and that do not."""
-    index = generator.initial_seed()
-    kind = (nn.GRU, nn.LSTM)[index % 2]
-    steps, k = ((11, 4), (10, 3), (9, 3), (8, 4), (7, 2), (5, 4), (3, 5), (6, 1))[index]
-    layer = kind(3, 4, 1 + (index // 2) % 2, batch_first=True).double()
-    with torch.no_grad():
-        for weight in layer.parameters():
-            weight.copy_(signed(generator, *weight.shape) * 0.6)
-    n = 1 if index == 4 else 2 + index % 2
-    return (layer, signed(generator, n, steps, 3).requires_grad_(), k), {}
-
-
-def _run(answer: Any, generator: Generator) -> Iterator[Case]:
-    """As of a function, and then the gradients of the layer's parameters."""
-    run = function_run(_runs, names=("layer", "x", "k"), float32=False)
-    yield from run(answer, generator)
-    again = Generator().manual_seed(generator.initial_seed())
-    (layer, x, k), _ = _runs(again)
-    named = dict(layer.named_parameters())
-    found = gradients(call(answer, layer, x, k), list(named.values()))
-    for name, gradient in zip(named, found, strict=True):
-        yield Case(f"the gradient with respect to the layer's {name}", gradient)
-
-
-def _cut(state: Any, wrong: str) -> Any:
-    if wrong == "kept":
-        return state
-    if wrong == "not carried":
-        return None
-    if not isinstance(state, tuple):
-        return state.detach()
-    h, c = state
-    if wrong == "c kept":
-        return h.detach(), c
-    if wrong == "h kept":
-        return h, c.detach()
-    if wrong == "c lost":
-        return h.detach(), torch.zeros_like(c)
-    return h.detach(), c.detach()
-
-
-def _truncated(wrong: str = "") -> Any:
-    def answer(layer: Any, x: Tensor, k: int) -> Any:
-        state: Any = None
-        outputs = []
-        size = {"every step": 1, "one more": k + 1}.get(wrong, k)
-        chunks = x.split(size, 1)
-        if wrong == "number":
-            chunks = x.chunk(k, 1)
-        if wrong == "rest dropped":
-            chunks = chunks[: max(1, x.shape[1] // k)]
-        for chunk in chunks:
-            given = chunk.detach() if wrong == "x detached" else chunk
-            output, state = layer(given, state)
-            state = _cut(state, wrong)
-            outputs.append(output.detach() if wrong == "y detached" else output)
-        if wrong == "list":
-            return outputs
-        y = torch.cat(outputs, 0 if wrong == "samples" else 1)
-        if wrong == "tuple":
-            return y, state
-        if wrong == "last chunk":
-            return outputs[-1]
-        return y[:, -1] if wrong == "last step" else y
-
-    return answer
-
-
-TRUNCATED = Exercise(
-    name="shapes/truncated",
-    reference=_truncated(),
-    run=_run,
-    configurations=8,
-    mistakes=(
-        Mistake(
-            _truncated("kept"),
-            "The output is right, but the gradient flows through all chunks: detach "
-            "the state between two of them.",
-        ),
-        Mistake(
-            _truncated("not carried"),
-            "Each of your chunks starts from zeros: hand it the state of the chunk "
-            "before.",
-        ),
-        Mistake(
-            _truncated("c kept"),
-            "You detach the LSTM's h, and its c still carries the graph: detach both.",
-        ),
-        Mistake(
-            _truncated("h kept"),
-            "You detach the LSTM's c, and its h still carries the graph: detach both.",
-        ),
-        Mistake(
-            _truncated("c lost"),
-            "You hand over the LSTM's h only: c belongs to the state as well.",
-        ),
-        Mistake(
-            _truncated("every step"),
-            "You cut the gradient after every step: it flows within a chunk of k.",
-        ),
-        Mistake(
-            _truncated("one more"),
-            "Your chunks have k + 1 steps, so the gradient goes one step too far.",
-        ),
-        Mistake(
-            _truncated("number"),
-            "You make k chunks; wanted are chunks of k steps: split, not chunk.",
-        ),
-        Mistake(
-            _truncated("rest dropped"),
-            "You lose the steps after the last full chunk: the last one may be "
-            "shorter.",
-        ),
-        Mistake(
-            _truncated("x detached"),
-            "The output is right, but x receives no gradient: detach the state only.",
-        ),
-        Mistake(
-            _truncated("y detached"),
-            "The output is right, but it carries no gradient: detach the state only, "
-            "and do not use torch.no_grad().",
-        ),
-        Mistake(
-            _truncated("list"),
-            "You return a list of chunks: join them with torch.cat(outputs, dim=1).",
-        ),
-        Mistake(
-            _truncated("samples"),
-            "You join the chunks along the batch; time is axis 1.",
-        ),
-        Mistake(
-            _truncated("tuple"),
-            "You return the state as well; only the output is asked for.",
-        ),
-        Mistake(
-            _truncated("last chunk"),
-            "You return the last chunk only: collect the outputs of all of them.",
-        ),
-        Mistake(
-            _truncated("last step"),
-            "You return the last step only: the output of all L steps is wanted.",
-        ),
-    ),
-)
-
-EXERCISES = (SUMMARY, BY_LAYER, TRUNCATED)
