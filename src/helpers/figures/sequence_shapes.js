@@ -36,7 +36,8 @@ function error(S) {
   return list(want) === list(full(got)) ? null
     : fail("RuntimeError", `Expected hidden${lstm ? "[0]" : ""} size ${tuple(want)}, got [${list(full(got))}]`, "h_0");
 }
-const states = (S) => range(S.num_layers).flatMap((l) => range(dirs(S)).flatMap((d) => range(S.L).map((t) => [l, d, t])));
+// Each after what it reads: the backward direction begins at the last step.
+const states = (S) => range(S.num_layers).flatMap((l) => range(dirs(S)).flatMap((d) => range(S.L).map((i) => [l, d, d ? S.L - 1 - i : i])));
 const inputs = (S) => range(S.L).map((t) => [-1, 0, t]);
 // What one cell reads: the layer below at its own step, and its direction's step before.
 function reads(S, [l, d, t]) {
@@ -53,7 +54,12 @@ function feeds(S, node) {
   }
   return found;
 }
-const reached = (S, node) => new Set(states(S).filter((b) => feeds(S, b).has(String(node))).map(String));
+// The names of all states that depend on this node.
+function reached(S, node) {
+  const found = new Set(), start = String(node);
+  for (const b of states(S)) if (reads(S, b).some((a) => String(a) === start || found.has(String(a)))) found.add(String(b));
+  return found;
+}
 const half = (S, d) => S.bidirectional ? [d ? outSize(S) + ":" : ":" + outSize(S)] : [];
 const place = (S, t) => S.N ? S.batch_first ? [S.n, t] : [t, S.n] : [t];
 // The index of a node in each tensor that holds it, else null.
@@ -102,7 +108,7 @@ const css = `
 .cell.on{background:var(--ink);color:var(--bg);font-weight:700}
 .cell.x{border-style:dotted;border-color:var(--input)}
 .cell.x.f{border-style:solid}
-.field{width:7.6rem}.field:has(select){width:12rem}
+.field{width:6.4rem}.more .field{width:9rem}.field:has(select){width:12rem}
 .controls{gap:.7rem 1rem}
 .part{overflow-wrap:anywhere}
 .ask{margin:.6rem 0}.ask .buttons{margin-top:.3rem}.ask button{font:13px ui-monospace,Consolas,monospace}
@@ -152,7 +158,7 @@ function view(ui) {
   const way = (S, d) => S.bidirectional ? d ? ", backward" : ", forward" : "";
   const name = (S, [l, d, t]) => l < 0 ? `input of step ${t}` : `layer ${l}${way(S, d)}, step ${t}`;
   const upper = (words) => words[0].toUpperCase() + words.slice(1);
-  const steps = (all, L) => all.length === L && L > 1 ? `all ${L} steps` : all.length === 1 ? `step ${all[0]}` : `steps ${all[0]} to ${all.at(-1)}`;
+  const steps = (all, L) => all.length === L && L > 1 ? L === 2 ? "both steps" : `all ${L} steps` : all.length === 1 ? `step ${all[0]}` : `steps ${all[0]} to ${all.at(-1)}`;
   const isIn = (w) => w.output ? w.h_n ? "in output and in h_n" : "in output, not in h_n" : w.h_n ? "in h_n, not in output" : "in neither output nor h_n";
   const letters = (S) => {
     const out = (S.bidirectional ? "2\u00b7" : "") + "H_out", K = S.bidirectional ? "num_layers\u00b72" : "num_layers", N = S.N ? ["N"] : [], both = S.batch_first ? [...N, "L"] : ["L", ...N];
@@ -202,7 +208,7 @@ function view(ui) {
         : [`not returned: output holds layer ${S.num_layers - 1} only, h_n holds ${S.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "each layer"} at step ${end} only.`],
       S.kind === "LSTM" ? w.c_n ? ` Its cell state is ${w.c_n}.` : " Its cell state is not returned." : ""]);
     const before = feeds(S, S.at), read = range(S.L).filter((s) => before.has(String([-1, 0, s]))), on = reach(S);
-    text(note, l < 0 ? "" : `It depends on the input of ${steps(read, S.L)}` + (on ? `; ${on} ${on.includes("steps") || on.includes(" and ") ? "depend" : "depends"} on it.` : "; nothing else in output depends on it."));
+    text(note, l < 0 ? "" : `It depends on the input of ${steps(read, S.L)}` + (on ? `; ${on} ${on.includes(" and ") ? "depend" : "depends"} on it.` : "; nothing else in output depends on it."));
   }
   // A batch-first h_0 that torch takes without a word.
   const silent = (S) => S.h_0 === "batch first" && S.N && S.N === rows(S) && S.N > 1;
