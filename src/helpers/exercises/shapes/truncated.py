@@ -33,7 +33,7 @@ def _runs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (layer, signed(generator, n, steps, 3).requires_grad_(), k), {}
 
 
-def _run(answer: Any, generator: Generator) -> Iterator[Case]:
+def _run(answer: Any, generator: Generator) -> Iterator[tuple[Any, ...]]:
     """As of a function, and then the gradients of the layer's parameters."""
     run = function_run(_runs, names=("layer", "x", "k"), float32=False)
     yield from run(answer, generator)
