@@ -329,6 +329,11 @@ def test_guess_first(show: Show) -> None:
     expect(verdict).to_be_hidden()
     page.get_by_role("button", name="not in output").click()
     expect(verdict).to_have_text("Right: it is not in output.")
+    # the tensor that was clicked is hidden again, and the focus stays in the figure
+    h_n = page.get_by_role("grid", name="h_n", exact=True)
+    h_n.get_by_role("gridcell", name=re.compile(r"^h_n\[0, 1\]")).click()
+    expect(claim).to_have_text("Layer 0, forward, step 4: which slice of output is it?")
+    expect(page.locator(f"{TAG} .graph [aria-selected=true]")).to_be_focused()
 
 
 def test_axe_and_a_phone(phone: Show) -> None:
@@ -365,6 +370,7 @@ def test_your_own_layer_and_what_is_refused() -> None:
         assert own.layer.mode == layer.mode
     for given, words in (
         ({"kind": "LSTMCell"}, "kind is 'LSTMCell': allowed are RNN, GRU, LSTM"),
+        ({"layer": nn.GRUCell(4, 3)}, "layer is GRUCell: allowed are RNN, GRU, LSTM"),
         ({"L": 9}, "L is 9: allowed are 1 to 8"),
         ({"N": -1}, "N is -1: allowed are 0 to 3"),
         ({"num_layers": 4}, "num_layers is 4"),

@@ -121,8 +121,7 @@ function view(ui) {
   const ask = h("div", { class: "ask" }, question, options), verdict = h("p", { class: "line" });
   let state = null, open = "";
   // A guess holds for the setting and the state that were asked.
-  const setting = (S) => JSON.stringify({ ...S, n: 0 });
-  const hides = (S) => S.predict && !error(S) && open !== setting(S);
+  const hides = (S) => S.predict && !error(S) && open !== JSON.stringify(S);
   const atRow = (S, r) => r < rows(S) ? [S.num_layers - 1 - Math.floor(r / dirs(S)), r % dirs(S)] : [-1, 0];
   const rowOf = (S, [l, d]) => l < 0 ? rows(S) : (S.num_layers - 1 - l) * dirs(S) + d;
   const arrow = (l, d) => l + (d ? "\u2190" : "\u2192");
@@ -148,7 +147,7 @@ function view(ui) {
     ui.range("num_layers", "num_layers", { min: 1, max: () => 3 }),
     ui.range("L", "Steps L", { min: 1, max: () => 8 }),
     ui.check("bidirectional", "bidirectional"), ui.check("batch_first", "batch_first"),
-    ui.more(ui.range("N", "Batch N (0: unbatched)", { min: 0, max: () => 3 }),
+    ui.more(ui.range("N", "Batch N (0: none)", { min: 0, max: () => 3 }),
       ui.range("n", "Sample n", { min: 0, max: (S) => Math.max(1, S.N) - 1, visible: (S) => S.N > 1 }),
       ui.range("hidden_size", "hidden_size", { min: 1, max: () => 6 }),
       ui.range("proj_size", "proj_size", { min: 0, max: () => 6 }),
@@ -158,7 +157,7 @@ function view(ui) {
   const way = (S, d) => S.bidirectional ? d ? ", backward" : ", forward" : "";
   const name = (S, [l, d, t]) => l < 0 ? `input of step ${t}` : `layer ${l}${way(S, d)}, step ${t}`;
   const upper = (words) => words[0].toUpperCase() + words.slice(1);
-  const steps = (all, L) => all.length === L && L > 1 ? L === 2 ? "both steps" : `all ${L} steps` : all.length === 1 ? `step ${all[0]}` : `steps ${all[0]} to ${all.at(-1)}`;
+  const steps = (all, L) => all.length === L && L > 1 ? L === 2 ? "both steps" : `all ${L} steps` : all.length === 1 ? `step ${all[0]}` : `steps ${all[0]} ${all.length > 2 ? "to" : "and"} ${all.at(-1)}`;
   const isIn = (w) => w.output ? w.h_n ? "in output and in h_n" : "in output, not in h_n" : w.h_n ? "in h_n, not in output" : "in neither output nor h_n";
   const letters = (S) => {
     const out = (S.bidirectional ? "2\u00b7" : "") + "H_out", K = S.bidirectional ? "num_layers\u00b72" : "num_layers", N = S.N ? ["N"] : [], both = S.batch_first ? [...N, "L"] : ["L", ...N];
@@ -213,13 +212,14 @@ function view(ui) {
   // A batch-first h_0 that torch takes without a word.
   const silent = (S) => S.h_0 === "batch first" && S.N && S.N === rows(S) && S.N > 1;
 
+  const focus = () => graph.node.querySelector("[aria-selected]").focus({ preventScroll: true });
   function choose(guess) {
-    open = setting(state);
+    open = JSON.stringify(state);
     const right = where(state, state.at).output;
     rich(verdict, guess === right ? [["output", "Right: "], right ? right + "." : "it is not in output."]
       : [["statistic", "Not quite: "], `you said ${guess || "not in output"}; it is ${right || "not in output"}.`]);
     ui.update({});
-    graph.node.querySelector("[aria-selected]").focus({ preventScroll: true });
+    focus();
   }
   function draw(S) {
     state = { ...S };
@@ -238,7 +238,10 @@ function view(ui) {
     code.node.hidden = secret;
     code.set(codeShort(S), codeFull(S));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
+    // a click in a tensor may hide it
+    const lost = secret && side.matches(":focus-within");
     paint(S, secret);
+    if (lost) focus();
     line.hidden = note.hidden = key.hidden = secret;
     if (secret) {
       text(question, "Your guess:");
@@ -246,7 +249,7 @@ function view(ui) {
       return title.textContent;
     }
     words(S);
-    text(key, `o: in output; h: in h_n. Blue, square: feeds the chosen ${S.at[0] < 0 ? "input" : "state"}. Green, round: depends on it. Each cell of a tensor stands for the numbers of its last axis`
+    text(key, `o: in output; h: in h_n. ${S.at[0] < 0 ? "" : "Blue, square: feeds the chosen state. "}Green, round: depends on the chosen ${S.at[0] < 0 ? "input" : "state"}. Each cell of a tensor stands for the numbers of its last axis`
       + `${S.bidirectional ? ", in output for one half of them" : ""}; in h_n${shape.c_n ? " and c_n" : ""} it shows the step.`);
     return `${title.textContent}. ${line.textContent} ${note.textContent}`;
   }

@@ -93,6 +93,8 @@ class SequenceShapes(Figure):
         keywords: dict[str, Any] = {}
         if layer is not None:
             kind = type(layer).__name__
+            if kind not in KINDS:
+                raise ValueError(f"layer is {kind}: allowed are {', '.join(KINDS)}")
             num_layers, bidirectional = layer.num_layers, layer.bidirectional
             batch_first = layer.batch_first
             input_size, hidden_size = layer.input_size, layer.hidden_size

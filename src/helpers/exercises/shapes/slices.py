@@ -30,6 +30,13 @@ def _summary(wrong: str = "") -> Any:
             batch_first = wrong == "always batch"
         if wrong == "detached":
             output = output.detach()
+        if wrong == "axis 1":
+            return output[:, -1]
+        if wrong == "axis 0":
+            return output[-1]
+        if wrong == "reshaped" and batch_first:
+            n, steps, _ = output.shape
+            output = output.reshape(steps, n, -1).transpose(0, 1)
         y = output.transpose(0, 1) if batch_first else output  # (L, N, 2 * H_out)
         forward, backward = y.chunk(2, -1)
         if wrong == "forward detached":
@@ -42,6 +49,14 @@ def _summary(wrong: str = "") -> Any:
             return y[-1]
         if wrong == "first step":
             return y[0]
+        if wrong == "both whole":
+            return torch.cat([y[-1], y[0]], -1)
+        if wrong == "forward twice":
+            backward = forward
+        if wrong == "backward twice":
+            forward = backward
+        if wrong == "halves swapped":
+            forward, backward = backward, forward
         if wrong == "wrong ends":
             return torch.cat([forward[0], backward[-1]], -1)
         if wrong == "backward first":
@@ -56,6 +71,8 @@ def _summary(wrong: str = "") -> Any:
             return y.mean(0)
         if wrong == "forward only":
             return forward[-1]
+        if wrong == "backward only":
+            return backward[0]
         if wrong == "one sample":
             return torch.cat([forward[-1], backward[0]], -1)[0]
         return torch.cat([forward[-1], backward[0]], -1)
@@ -77,6 +94,41 @@ SUMMARY = Exercise(
             _summary("first step"),
             "You take step 0 for both halves; there the forward direction has read "
             "one step only. It ends at the last one.",
+        ),
+        Mistake(
+            _summary("axis 1"),
+            "output[:, -1] is the last step only with batch_first, and there only the "
+            "forward half has read all steps: the backward half ends at step 0.",
+        ),
+        Mistake(
+            _summary("axis 0"),
+            "output[-1] is the last step only without batch_first, and there only the "
+            "forward half has read all steps: the backward half ends at step 0.",
+        ),
+        Mistake(
+            _summary("reshaped"),
+            "With batch_first you reshape, which mixes the samples: transpose(0, 1) "
+            "exchanges the axes.",
+        ),
+        Mistake(
+            _summary("both whole"),
+            "You join both steps whole: of the last one take the first half of the "
+            "numbers, of step 0 the second half.",
+        ),
+        Mistake(
+            _summary("forward twice"),
+            "You take the first half of the numbers, the forward one, at both ends: "
+            "at step 0 the second half is wanted.",
+        ),
+        Mistake(
+            _summary("backward twice"),
+            "You take the second half of the numbers, the backward one, at both ends: "
+            "at the last step the first half is wanted.",
+        ),
+        Mistake(
+            _summary("halves swapped"),
+            "The steps are right, the halves are exchanged: the first half of the "
+            "numbers is forward, and belongs to the last step.",
         ),
         Mistake(
             _summary("wrong ends"),
@@ -126,6 +178,10 @@ SUMMARY = Exercise(
             "You return the forward state alone: the backward one belongs after it.",
         ),
         Mistake(
+            _summary("backward only"),
+            "You return the backward state alone: the forward one belongs before it.",
+        ),
+        Mistake(
             _summary("one sample"),
             "You return the first sample only: keep the axis of the batch.",
         ),
@@ -152,7 +208,7 @@ def _ends(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """One to three layers, one or two directions; sizes that differ from them."""
     index = generator.initial_seed()
     layers, directions = (2, 3, 1)[index % 3], 2 - (index // 3) % 2
-    n, size = distinct(generator, 2, low=2)
+    n, size = distinct(generator, 2, low=5)
     n = 1 if index == 7 else n
     h_n = signed(generator, layers * directions, n, size).requires_grad_()
     return (h_n, layers), {}
@@ -163,6 +219,8 @@ def _by_layer(wrong: str = "") -> Any:
         _, n, size = h_n.shape
         if wrong == "detached":
             h_n = h_n.detach()
+        if wrong == "as it is":
+            return h_n
         if wrong == "pairs":
             return torch.cat([h_n[::2], h_n[1::2]], -1)
         if wrong == "one reshape":
@@ -179,12 +237,22 @@ def _by_layer(wrong: str = "") -> Any:
             x = x.flip(0)
         if wrong == "not joined":
             return x
+        if wrong == "samples":
+            return x.flatten(1, 2)
         if wrong == "axis left":
             return x.transpose(1, 2)
         if wrong == "sum":
             return x.sum(1)
+        if wrong == "mean":
+            return x.mean(1)
         if wrong == "forward only":
             return x[:, 0]
+        if wrong == "backward only":
+            return x[:, -1]
+        if wrong in ("forward detached", "backward detached"):
+            way = 0 if wrong == "forward detached" else x.shape[1] - 1
+            cut = [x[:, d].detach() if d == way else x[:, d] for d in range(x.shape[1])]
+            x = torch.stack(cut, 1)
         if wrong == "interleaved":
             return x.permute(0, 2, 3, 1).reshape(num_layers, n, -1)
         if wrong == "batch first":
@@ -228,6 +296,16 @@ BY_LAYER = Exercise(
             "layer of its own.",
         ),
         Mistake(
+            _by_layer("as it is"),
+            "You return h_n as it is: the states of a layer's directions belong side "
+            "by side, on the last axis.",
+        ),
+        Mistake(
+            _by_layer("samples"),
+            "You join the directions along the samples: they belong side by side, on "
+            "the last axis.",
+        ),
+        Mistake(
             _by_layer("not joined"),
             "Layers and directions have their axes; now join the directions with the "
             "features: transpose(1, 2), then reshape.",
@@ -246,6 +324,14 @@ BY_LAYER = Exercise(
             "You keep the forward direction only: the backward state follows it.",
         ),
         Mistake(
+            _by_layer("mean"),
+            "You average over the directions; put one after the other.",
+        ),
+        Mistake(
+            _by_layer("backward only"),
+            "You keep the backward direction only: the forward state comes before it.",
+        ),
+        Mistake(
             _by_layer("interleaved"),
             "Your directions alternate number by number: all of the forward state "
             "comes first, so directions must stand before features.",
@@ -262,6 +348,16 @@ BY_LAYER = Exercise(
             _by_layer("detached"),
             "The output is right, the gradient is not: use h_n itself, not a detached "
             "copy or its data.",
+        ),
+        Mistake(
+            _by_layer("forward detached"),
+            "The output is right, but its forward half carries no gradient: use h_n "
+            "itself for both halves.",
+        ),
+        Mistake(
+            _by_layer("backward detached"),
+            "The output is right, but its backward half carries no gradient: use h_n "
+            "itself for both halves.",
         ),
     ),
 )

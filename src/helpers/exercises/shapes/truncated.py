@@ -34,22 +34,45 @@ def _runs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _run(answer: Any, generator: Generator) -> Iterator[tuple[Any, ...]]:
-    """As of a function, and then the gradients of the layer's parameters."""
+    """As of a function, with the reach of the gradient, and the layer's gradients."""
     run = function_run(_runs, names=("layer", "x", "k"), float32=False)
-    yield from run(answer, generator)
-    again = Generator().manual_seed(generator.initial_seed())
-    (layer, x, k), _ = _runs(again)
+    for case in run(answer, generator):
+        yield case
+        if case[0] == "the output":
+            yield from _reach(answer, generator)
+    (layer, x, k), _ = _again(generator)
     named = dict(layer.named_parameters())
-    value = call(answer, layer, x, k)
-    used = any(weight.grad is not None for weight in named.values())
-    yield Case("whether the layer's parameters have a grad after the call", used)
-    found = gradients(value, list(named.values()))
+    found = gradients(call(answer, layer, x, k), list(named.values()))
     for name, gradient in zip(named, found, strict=True):
         yield Case(f"the gradient with respect to the layer's {name}", gradient)
 
 
+def _again(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return _runs(Generator().manual_seed(generator.initial_seed()))
+
+
+def _reach(answer: Any, generator: Generator) -> Iterator[tuple[Any, ...]]:
+    """Whether backward was called; the steps that each step's gradient arrives at."""
+    (layer, x, k), _ = _again(generator)
+    y = call(answer, layer, x, k)
+    used = any(weight.grad is not None for weight in layer.parameters())
+    yield Case("whether the layer's parameters have a grad after the call", used)
+    if not isinstance(y, Tensor) or y.dim() < 2:
+        return  # told with the output, which comes before
+    found = {}
+    for t in range(y.shape[1] if y.requires_grad else 0):
+        (gradient,) = torch.autograd.grad(
+            y[:, t].sum(), [x], retain_graph=True, materialize_grads=True
+        )
+        steps = (gradient != 0).any(-1).any(0).nonzero().flatten().tolist()
+        found[f"output[:, {t}]"] = f"connected to steps {steps} of x"
+    yield Case("the reach of the gradient", found)
+
+
 def _cut(state: Any, wrong: str, number: int) -> Any:
     """The state that chunk ``number`` hands over."""
+    if wrong == ("LSTM kept" if isinstance(state, tuple) else "GRU kept"):
+        return state
     if wrong == "kept" or (wrong == "first cut" and number):
         return state
     if wrong == "every other" and number % 2:
@@ -131,6 +154,16 @@ TRUNCATED = Exercise(
             "You hand over the LSTM's h only: c belongs to the state as well.",
         ),
         Mistake(
+            _truncated("LSTM kept"),
+            "You detach a GRU's state, and an LSTM's still carries the graph: it is a "
+            "tuple of two tensors; detach both.",
+        ),
+        Mistake(
+            _truncated("GRU kept"),
+            "You detach an LSTM's state, and a GRU's still carries the graph: it is "
+            "one tensor, not a tuple.",
+        ),
+        Mistake(
             _truncated("first cut"),
             "You detach the state after the first chunk only; do it after every one.",
         ),
@@ -140,7 +173,7 @@ TRUNCATED = Exercise(
         ),
         Mistake(
             _truncated("layer 0"),
-            "You detach the state of layer 0 only: all layers hand over theirs.",
+            "You detach the state of one layer only: all layers hand over theirs.",
         ),
         Mistake(
             _truncated("tensor only"),
