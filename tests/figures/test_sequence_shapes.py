@@ -259,6 +259,12 @@ def test_mouse_keyboard_and_torchs_words(show: Show) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(claim).to_have_text("Input of step 4 reaches 10 of 10 vectors in output")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(f"{TAG} .line").nth(2)).to_have_text(
+        "It depends on the input of steps 3 and 4; it reaches output[..., :3] at all "
+        "5 steps and output[..., 3:] at steps 0 to 3."
+    )
     page.keyboard.press("Control+Home")
     expect(claim).to_have_text("Layer 1, forward, step 0: in output, not in h_n")
     # a click in a tensor picks the state that stands there, and its sample

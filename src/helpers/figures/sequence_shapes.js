@@ -207,7 +207,7 @@ function view(ui) {
         : [`not returned: output holds layer ${S.num_layers - 1} only, h_n holds ${S.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "each layer"} at step ${end} only.`],
       S.kind === "LSTM" ? w.c_n ? ` Its cell state is ${w.c_n}.` : " Its cell state is not returned." : ""]);
     const before = feeds(S, S.at), read = range(S.L).filter((s) => before.has(String([-1, 0, s]))), on = reach(S);
-    text(note, l < 0 ? "" : `It depends on the input of ${steps(read, S.L)}` + (on ? `; ${on} ${on.includes(" and ") ? "depend" : "depends"} on it.` : "; nothing else in output depends on it."));
+    text(note, l < 0 ? "" : `It depends on the input of ${steps(read, S.L)}` + `; it reaches ${on || "nothing else in output"}.`);
   }
   // A batch-first h_0 that torch takes without a word.
   const silent = (S) => S.h_0 === "batch first" && S.N && S.N === rows(S) && S.N > 1;
