@@ -16,6 +16,7 @@ from helpers.figures.pooling_bins import PoolingBins
 from helpers.figures.receptive_field import ReceptiveField
 from helpers.figures.resampling import Resampling
 from helpers.figures.running_statistics import RunningStatistics
+from helpers.figures.sequence_shapes import SequenceShapes
 from helpers.figures.shape_pipe import ShapePipe
 from helpers.figures.signal_depth import SignalDepth
 from helpers.figures.sliding_window import SlidingWindow
@@ -35,6 +36,7 @@ __all__ = [
     "ReceptiveField",
     "Resampling",
     "RunningStatistics",
+    "SequenceShapes",
     "ShapePipe",
     "SignalDepth",
     "SlidingWindow",

@@ -26,6 +26,7 @@ ELEMENTS = {
     "receptive_field": "nn-receptive-field",
     "resampling": "nn-resampling",
     "running_statistics": "nn-running-statistics",
+    "sequence_shapes": "nn-sequence-shapes",
     "shape_pipe": "nn-shape-pipe",
     "signal_depth": "nn-signal-depth",
     "sliding_window": "nn-sliding-window",
