@@ -66,6 +66,37 @@ def _wrong_loss(wrong: str) -> Any:
             return loss[torch.arange(n), lengths - 1].mean()
         if wrong == "left":
             return loss[mask.flip(1)].mean()
+        if wrong == "first steps":
+            return loss[:, 0].mean()
+        if wrong == "shortest":
+            return loss[:, : int(lengths.min())].mean()
+        if wrong == "first sequence":
+            return loss[0, : int(lengths[0])].mean()
+        if wrong == "sum of means":
+            return ((loss * mask).sum(1) / lengths).sum()
+        if wrong == "mean length":
+            return loss[mask].sum() / lengths.double().mean().to(loss)
+        if wrong == "classes":
+            return loss[mask].mean() / logits.shape[-1]
+        if wrong == "softmax":
+            return F.cross_entropy(logits.softmax(-1)[mask], target[mask])
+        if wrong == "no softmax":
+            return F.nll_loss(logits[mask], target[mask])
+        if wrong == "over steps":
+            return F.nll_loss(logits.log_softmax(1)[mask], target[mask])
+        if wrong == "sign":
+            return -loss[mask].mean()
+        if wrong == "target 0":
+            return F.cross_entropy(logits.mT, target * mask)
+        if wrong == "infinite":
+            return F.cross_entropy(
+                logits.masked_fill(~mask[..., None], -torch.inf).mT, target
+            )
+        if wrong == "reshaped":
+            mixed = logits.reshape(n, -1, length)
+            return F.cross_entropy(mixed, target, reduction="none")[mask].mean()
+        if wrong == "reshaped, all":
+            return F.cross_entropy(logits.reshape(n, -1, length), target)
         return loss[mask].mean()
 
     return answer
@@ -130,8 +161,8 @@ MASKED_LOSS = Exercise(
         ),
         Mistake(
             _wrong_loss("class 0"),
-            "ignore_index=0 leaves out every real step of class 0 as well: the mask "
-            "comes from lengths, not from target.",
+            "ignore_index=0, or target != 0, leaves out every real step of class 0 as "
+            "well: the mask comes from lengths, not from target.",
         ),
         Mistake(
             _wrong_loss("cut to the longest"),
@@ -140,6 +171,70 @@ MASKED_LOSS = Exercise(
         Mistake(
             _wrong_loss("left"),
             "You take the last steps of the tensor: the pads stand at the end.",
+        ),
+        Mistake(
+            _wrong_loss("first steps"),
+            "You take the first step only: every real step has a loss.",
+        ),
+        Mistake(
+            _wrong_loss("shortest"),
+            "You cut all sequences to the shortest: each ends at its own length.",
+        ),
+        Mistake(
+            _wrong_loss("first sequence"),
+            "You take the first sequence only: average over all of the batch.",
+        ),
+        Mistake(
+            _wrong_loss("sum of means"),
+            "You add the means of the sequences up: take one mean over all real steps.",
+        ),
+        Mistake(
+            _wrong_loss("mean length"),
+            "You divide by the mean length: divide by the number of real steps, "
+            "lengths.sum().",
+        ),
+        Mistake(
+            _wrong_loss("classes"),
+            "You divide by the number of classes as well: a step has one loss, not C.",
+        ),
+        Mistake(
+            _wrong_loss("softmax"),
+            "You apply softmax first: F.cross_entropy takes logits and does that "
+            "itself.",
+        ),
+        Mistake(
+            _wrong_loss("no softmax"),
+            "F.nll_loss takes logarithms of probabilities: apply log_softmax first, or "
+            "use F.cross_entropy.",
+        ),
+        Mistake(
+            _wrong_loss("over steps"),
+            "Your softmax runs over the steps: it belongs to the classes, the last "
+            "axis.",
+        ),
+        Mistake(
+            _wrong_loss("sign"),
+            "The sign is the opposite one: a loss is minus the logarithm.",
+        ),
+        Mistake(
+            _wrong_loss("target 0"),
+            "You give the pads class 0, and they still count: leave them out of the "
+            "mean.",
+        ),
+        Mistake(
+            _wrong_loss("infinite"),
+            "Logits of -inf on the pads make the loss there infinite or NaN: select "
+            "the real steps instead.",
+        ),
+        Mistake(
+            _wrong_loss("reshaped"),
+            "reshape mixes steps and classes: to bring C to axis 1, transpose, "
+            "logits.mT.",
+        ),
+        Mistake(
+            _wrong_loss("reshaped, all"),
+            "You average over the pads as well, and reshape mixes steps and classes: "
+            "transpose by logits.mT, and select the real steps.",
         ),
         Mistake(
             _wrong_loss("not reduced"),

@@ -14,6 +14,7 @@ def _batches(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     lengths, length = draw_lengths(generator)
     features = distinct(generator, 1)[0]
     x = signed(generator, len(lengths), length, features)  # pads are not zero
+    x[0, 0] = 0  # and a real step may be
     return (x.requires_grad_(), lengths), {}
 
 
@@ -24,7 +25,7 @@ def _pack_reference(x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
 
 
 def _wrong_pack(wrong: str) -> Any:
-    def answer(x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+    def answer(x: Tensor, lengths: Tensor) -> Any:
         order = lengths.argsort(descending=True, stable=True)
         if wrong == "ties":
             order = lengths.argsort(stable=True).flip(0)
@@ -67,6 +68,39 @@ def _wrong_pack(wrong: str) -> Any:
             return data, sizes, order
         elif wrong == "detached":
             data = data.detach()
+        elif wrong == "no zeros":
+            data = data[(data != 0).any(1)]
+        elif wrong == "by mask":
+            data = x[real_steps(lengths, x.shape[1])]
+        elif wrong == "late steps first":
+            data = torch.cat(data.split(sizes.tolist())[::-1])
+        elif wrong == "last rows":
+            data = torch.cat([rows[len(rows) - b :, t] for t, b in enumerate(sizes)])
+        elif wrong == "rows by back":
+            data = torch.cat([x[back][:b, t] for t, b in enumerate(sizes)])
+        elif wrong == "ties in data":
+            late = lengths.argsort(stable=True).flip(0)
+            data = torch.cat([x[late][:b, t] for t, b in enumerate(sizes)])
+        elif wrong == "added up":
+            sizes = sizes.cumsum(0)
+        elif wrong == "rising":
+            sizes = sizes.flip(0)
+        elif wrong == "sizes in float":
+            sizes = sizes.float()
+        elif wrong == "sizes in int32":
+            sizes = sizes.int()
+        elif wrong == "lists":
+            return data, sizes.tolist(), order.tolist(), back.tolist()
+        elif wrong == "blocks":
+            return data.split(sizes.tolist()), sizes, order, back
+        elif wrong == "lengths for indices":
+            order = lengths[order]
+        elif wrong == "places":
+            sizes, order = order, sizes
+        elif wrong == "back descending":
+            back = order.argsort(descending=True)
+        elif wrong == "data only":
+            return data
         return data, sizes, order, back
 
     return answer
@@ -156,6 +190,79 @@ PACK = Exercise(
         Mistake(
             _wrong_pack("no way back"),
             "Three of four are right: return unsorted_indices as well.",
+        ),
+        Mistake(
+            _wrong_pack("no zeros"),
+            "You drop rows of zeros: a real step may be zero, only lengths says which "
+            "steps are real.",
+        ),
+        Mistake(
+            _wrong_pack("by mask"),
+            "x[mask] lists one sequence after the other, in your order: sort the rows "
+            "first, then go step by step.",
+        ),
+        Mistake(
+            _wrong_pack("late steps first"),
+            "Your data starts with the last step: step 0 comes first.",
+        ),
+        Mistake(
+            _wrong_pack("last rows"),
+            "You take the last rows of each step: sorted, the running sequences are "
+            "the first batch_sizes[t] rows.",
+        ),
+        Mistake(
+            _wrong_pack("rows by back"),
+            "Your indices are right, but data is sorted by the inverse: its rows come "
+            "from x[sorted_indices].",
+        ),
+        Mistake(
+            _wrong_pack("ties in data"),
+            "In data, sequences of equal length come in reverse: take its rows from "
+            "x[sorted_indices].",
+        ),
+        Mistake(
+            _wrong_pack("added up"),
+            "You add batch_sizes up: entry t counts the sequences at step t alone.",
+        ),
+        Mistake(
+            _wrong_pack("rising"),
+            "Your batch_sizes rises: step 0, which all sequences have, comes first.",
+        ),
+        Mistake(
+            _wrong_pack("sizes in float"),
+            "Your batch_sizes holds floating numbers: counts are int64, as from "
+            "sum(0) of a mask.",
+        ),
+        Mistake(
+            _wrong_pack("sizes in int32"),
+            "Your batch_sizes is int32: counts are int64, as from sum(0) of a mask.",
+        ),
+        Mistake(
+            _wrong_pack("lists"),
+            "Your data is right; the other three are lists: return tensors.",
+        ),
+        Mistake(
+            _wrong_pack("blocks"),
+            "Your data is in blocks, one for each step: join them by torch.cat.",
+        ),
+        Mistake(
+            _wrong_pack("lengths for indices"),
+            "Your sorted_indices holds the sorted lengths: indices of sequences are "
+            "asked for, as argsort gives them.",
+        ),
+        Mistake(
+            _wrong_pack("places"),
+            "You have exchanged batch_sizes and sorted_indices: batch_sizes is the "
+            "second value.",
+        ),
+        Mistake(
+            _wrong_pack("back descending"),
+            "Your unsorted_indices is sorted the other way: take order.argsort(), "
+            "without descending.",
+        ),
+        Mistake(
+            _wrong_pack("data only"),
+            "data is right: return batch_sizes and the two permutations as well.",
         ),
         Mistake(
             _wrong_pack("detached"),

@@ -15,6 +15,8 @@ def _outputs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     hidden = 2 + generator.initial_seed() % 4
     output = signed(generator, len(lengths), length, 2 * hidden)
     output = output * real_steps(lengths, length)[..., None]
+    if generator.initial_seed() % 2:  # a real step may be zero, as with a ReLU
+        output[0, lengths[0] - 1] = 0
     return (output.requires_grad_(), lengths), {}
 
 
@@ -60,6 +62,36 @@ def _wrong_summary(wrong: str) -> Any:
             ahead, behind = last[:, ::2], first[:, 1::2]
         elif wrong == "mean":
             return output.sum(1) / lengths[:, None]
+        elif wrong == "mean of all":
+            return output.mean(1)
+        elif wrong == "maximum":
+            return output.amax(1)
+        elif wrong == "same step":
+            ahead = output[:, int(lengths[0]) - 1, :hidden]
+        elif wrong == "longest, both":
+            return output[:, int(lengths.max()) - 1]
+        elif wrong == "non-zero steps":
+            count = (output != 0).any(-1).sum(1)
+            ahead = output[rows, count - 1, :hidden]
+        elif wrong == "from the end":
+            behind = output[rows, -lengths, hidden:]
+        elif wrong == "second step":
+            behind = output[:, min(1, length - 1), hidden:]
+        elif wrong == "sorted":
+            order = lengths.argsort(descending=True, stable=True)
+            ahead, behind = ahead[order], behind[order]
+        elif wrong == "alternating":
+            return torch.stack([ahead, behind], -1).flatten(1)
+        elif wrong == "one below the other":
+            return torch.cat([ahead, behind], 0)
+        elif wrong == "mean of both":
+            return (ahead + behind) / 2
+        elif wrong == "backward only":
+            return behind
+        elif wrong == "half detached":
+            behind = behind.detach()
+        elif wrong == "other half detached":
+            ahead = ahead.detach()
         elif wrong == "sum":
             return ahead + behind
         elif wrong == "forward only":
@@ -147,6 +179,73 @@ SUMMARY = Exercise(
         Mistake(
             _wrong_summary("forward only"),
             "The forward state is right; put the backward one beside it.",
+        ),
+        Mistake(
+            _wrong_summary("backward only"),
+            "The backward state is right; put the forward one before it.",
+        ),
+        Mistake(
+            _wrong_summary("mean of both"),
+            "You average the two states: put them side by side, torch.cat(..., 1).",
+        ),
+        Mistake(
+            _wrong_summary("one below the other"),
+            "Both states are right, one below the other: join them along axis 1.",
+        ),
+        Mistake(
+            _wrong_summary("alternating"),
+            "Both states are right, but you let their features alternate: first all H "
+            "of the forward direction, then all H of the backward one.",
+        ),
+        Mistake(
+            _wrong_summary("mean of all"),
+            "You average over all steps, pads included: here two single states are "
+            "asked for.",
+        ),
+        Mistake(
+            _wrong_summary("maximum"),
+            "You take the maximum over the steps: here two single states are asked "
+            "for.",
+        ),
+        Mistake(
+            _wrong_summary("same step"),
+            "You take the forward half of all sequences at the step where the first "
+            "sequence ends: each has its own, lengths[n] - 1.",
+        ),
+        Mistake(
+            _wrong_summary("longest, both"),
+            "You take the step where the longest sequence ends, for all sequences and "
+            "for both directions: the forward one ends at lengths[n] - 1, the backward "
+            "one at 0.",
+        ),
+        Mistake(
+            _wrong_summary("non-zero steps"),
+            "You count the steps that are not zero: a real step can be zero as well, "
+            "for instance after a ReLU. Take the length from lengths.",
+        ),
+        Mistake(
+            _wrong_summary("from the end"),
+            "The forward half is right. The backward half comes from step L - lengths, "
+            "as if the pads stood in front: that direction ends at step 0.",
+        ),
+        Mistake(
+            _wrong_summary("second step"),
+            "The forward half is right. Your backward half comes from step 1: steps "
+            "count from 0, and the backward direction ends there.",
+        ),
+        Mistake(
+            _wrong_summary("sorted"),
+            "The states are right, sorted by length: keep the order of the batch.",
+        ),
+        Mistake(
+            _wrong_summary("half detached"),
+            "The output is right, but no gradient flows through the backward half: do "
+            "not detach it.",
+        ),
+        Mistake(
+            _wrong_summary("other half detached"),
+            "The output is right, but no gradient flows through the forward half: do "
+            "not detach it.",
         ),
         Mistake(
             _wrong_summary("stacked"),
