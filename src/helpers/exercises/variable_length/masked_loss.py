@@ -84,6 +84,9 @@ def _wrong_loss(wrong: str) -> Any:
             return F.nll_loss(logits[mask], target[mask])
         if wrong == "over steps":
             return F.nll_loss(logits.log_softmax(1)[mask], target[mask])
+        if wrong == "written":
+            target[~mask] = -100
+            return F.cross_entropy(logits.mT, target)
         if wrong == "sign":
             return -loss[mask].mean()
         if wrong == "target 0":
@@ -211,6 +214,11 @@ MASKED_LOSS = Exercise(
             _wrong_loss("over steps"),
             "Your softmax runs over the steps: it belongs to the classes, the last "
             "axis.",
+        ),
+        Mistake(
+            _wrong_loss("written"),
+            "The value is right, but you write -100 into the caller's target: take "
+            "target.masked_fill(~mask, -100), which makes a copy.",
         ),
         Mistake(
             _wrong_loss("sign"),

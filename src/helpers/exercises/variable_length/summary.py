@@ -62,6 +62,8 @@ def _wrong_summary(wrong: str) -> Any:
             ahead, behind = last[:, ::2], first[:, 1::2]
         elif wrong == "mean":
             return output.sum(1) / lengths[:, None]
+        elif wrong == "sum of all":
+            return output.sum(1)
         elif wrong == "mean of all":
             return output.mean(1)
         elif wrong == "maximum":
@@ -196,6 +198,10 @@ SUMMARY = Exercise(
             _wrong_summary("alternating"),
             "Both states are right, but you let their features alternate: first all H "
             "of the forward direction, then all H of the backward one.",
+        ),
+        Mistake(
+            _wrong_summary("sum of all"),
+            "You add all steps up: here two single states are asked for.",
         ),
         Mistake(
             _wrong_summary("mean of all"),
