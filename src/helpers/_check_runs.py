@@ -132,6 +132,9 @@ def value_run(tolerance: float = 1e-3) -> Run:
 def call(answer: Any, *args: Any, **kwargs: Any) -> Any:
     """Call an answer; one that returns None or ``...`` counts as unanswered."""
     value = answer(*args, **kwargs)
+    if isinstance(value, tuple | list) and _unanswered(value):
+        at = next(i for i, part in enumerate(value) if _unanswered(part))
+        raise Unanswered(f"value {at} of your result is, or holds, a None or `...`.")
     if _unanswered(value):
         raise Unanswered(f"your code returns {value}; if it is complete, add a return.")
     return value

@@ -937,3 +937,9 @@ def test_a_value_where_zero_is_expected_is_no_scale():
 def test_whole_numbers_where_fractions_are_expected():
     said = explain("the output", torch.tensor([0.5]), torch.tensor([1]), None)
     assert said.startswith("The output is int64, expected float32: fractions are lost")
+
+
+def test_a_part_left_open_is_named_and_the_rest_not_printed():
+    verdict = check("shapes/by_layer", lambda *args, **kwargs: (torch.ones(99, 9), None))
+    assert "Not answered yet: value 1 of your result is, or holds," in verdict.message
+    assert "tensor(" not in verdict.message
