@@ -103,7 +103,8 @@ const TANKS = [["f", 80, "LSTM"], ["i", 134, "LSTM"], ["g", 188, "LSTM"], ["o", 
 
 const css = `
 .side{align-items:flex-start;margin-top:.4rem}
-.side>.scene{flex:1 1 19rem}
+.side>.scene{flex:1 1 19rem;max-width:26rem}
+@container(min-width:600px){.block{--nn:30px}}
 svg{display:block;width:100%;height:auto;overflow:visible}
 path{fill:none;stroke:var(--muted);stroke-width:1.5}
 text{font-size:13px;fill:var(--ink);text-anchor:middle}
