@@ -73,9 +73,9 @@ const halfLife = (f) => f <= 0 ? 0 : f >= 1 ? Infinity : Math.LN2 / -Math.log(f)
 const sizes = (S) => { const W = weights(S); return [W.weight_ih[0].length, W.weight_hh[0].length]; };
 const codeShort = (S) => S.cell === "LSTM" ? `cell = nn.LSTMCell(${sizes(S).join(", ")})\nh, c = cell(x_t, (h, c))  # (N, H_out) each`
   : S.reset === "after" ? `cell = nn.GRUCell(${sizes(S).join(", ")})\nh = cell(x_t, h)  # (N, H_out)`
-  : "n = torch.tanh(W_in @ x_t + b_in + W_hn @ (r * h) + b_hn)  # the textbook's\nh = (1 - z) * n + z * h";
+  : "n = torch.tanh(W_in @ x_t + b_in + W_hn @ (r * h) + b_hn)  # the textbook's";
 function codeFull(S) {
-  const [inp, H] = sizes(S), W = weights(S), lstm = S.cell === "LSTM", list = (v) => JSON.stringify(v).replaceAll(",", ", ");
+  const [inp, H] = sizes(S), W = weights(S), lstm = S.cell === "LSTM", list = JSON.stringify;
   return [`cell = nn.${S.cell}Cell(${inp}, ${H}, dtype=torch.float64)`,
     ...Object.entries(W).map(([k, v]) => `cell.${k}.data = torch.tensor(${list(v)}, dtype=torch.float64)`),
     `x = torch.tensor(${list(inputs(S))}, dtype=torch.float64)`,
@@ -103,7 +103,8 @@ const TANKS = [["f", 80, "LSTM"], ["i", 134, "LSTM"], ["g", 188, "LSTM"], ["o", 
 
 const css = `
 .side{align-items:flex-start;margin-top:.4rem}
-.side>.scene{flex:1 1 19rem;max-width:30rem}
+.side>.scene{flex:1 1 19rem;max-width:26rem}
+@container(min-width:600px){.block{--nn:30px}}
 svg{display:block;width:100%;height:auto;overflow:visible}
 path{fill:none;stroke:var(--muted);stroke-width:1.5}
 text{font-size:13px;fill:var(--ink);text-anchor:middle}
@@ -121,7 +122,6 @@ svg .lit{stroke-width:5;stroke:var(--ink)}
 .terms{margin:.5rem 0 0;padding:0;list-style:none}
 .terms li{padding:.15rem .5rem;border-left:4px solid var(--line)}
 .terms .lit{border-left-color:var(--ink);background:var(--surface)}
-.cell{border-radius:2px}
 .cell.x{border-color:var(--input);background:var(--input-fill)}
 .cell.k{border-color:var(--kernel)}
 .cell.n{border-color:var(--input)}
@@ -157,7 +157,7 @@ function view(ui) {
       ui.check("predict", "Predict first")));
 
   // The scene: made once, with a group of its own parts for each cell.
-  const groups = { LSTM: svg("g", {}), GRU: svg("g", {}) }, scene = svg("svg", { viewBox: "0 0 364 198", role: "img" }, groups.LSTM, groups.GRU);
+  const groups = { LSTM: svg("g", {}), GRU: svg("g", {}) }, scene = svg("svg", { viewBox: "0 0 364 198", "aria-hidden": "true" }, groups.LSTM, groups.GRU);
   const put = (tag, attrs, at = scene) => { const e = svg(tag, attrs); at.append(e); return e; };
   const word = (x, y, cls = "", at = scene) => put("text", { x, y, class: cls }, at);
   const wire = (d, cls, at) => put("path", { class: cls, d }, at), belts = ["M62 34H84", "M100 34H168", "M184 34H236"].map((d) => wire(d, "belt"));
@@ -170,12 +170,12 @@ function view(ui) {
   box(236, 18, "state", 3);
   box(236, 150, "shown", 10, groups.LSTM);
   const words = [[32, 12, "word"], [32, 39], [266, 12, "word"], [266, 39], [134, 25], [206, 58]].map((place) => word(...place));
-  const out = [[266, 171], [266, 196, "word"], [290, 70, "word"], [290, 85]].map(([x, y, cls]) => word(x, y, cls, groups.LSTM));
+  const out = [[266, 171], [266, 196, "word"], [306, 66, "word"]].map(([x, y, cls]) => word(x, y, cls, groups.LSTM));
   const tanks = TANKS.map(([letter, x, cell]) => {
     const node = put("g", {}, groups[cell]);
     put("rect", { class: "glass", x, y: TOP, width: 24, height: TALL }, node);
     const fluid = put("rect", { class: "fluid", x, width: 24 }, node), signed = "gn".includes(letter);
-    if (signed) put("path", { d: `M${x} ${TOP + TALL / 2}h24` }, node);
+    if (signed) wire(`M${x} ${TOP + TALL / 2}h24`, "", node);
     return { letter, signed, cell, node, fluid, value: word(x + 12, 146, "", node), word: word(x + 12, 161, "word", node) };
   });
   const list = h("ul", { class: "terms" }), items = range(3).map(() => { const e = h("li"); list.append(e); return e; });
@@ -218,7 +218,7 @@ function view(ui) {
     // The scene.
     [was, fmt(q.before), is, show(c), show(kept), hidden ? "?" : (write < 0 ? "" : "+") + fmt(write)].forEach((w, k) => text(words[k], w));
     for (const k of Object.keys(groups)) attr(groups[k], "visibility", k === S.cell ? "visible" : "hidden");
-    if (lstm) [show(q.h), name("h", S.t), "tanh", show(Math.tanh(c))].forEach((w, k) => text(out[k], w));
+    if (lstm) [show(q.h), name("h", S.t), `tanh ${show(Math.tanh(c))}`].forEach((w, k) => text(out[k], w));
     for (const { letter: k, signed, cell, node, fluid, ...e } of tanks) {
       if (cell !== S.cell) continue;
       const v = k[0] === "1" ? 1 - q.z : q[k], tall = Math.abs(v) * TALL / (signed ? 2 : 1), part = { f: 1, z: 1, o: 3 }[k] || 2;
@@ -226,7 +226,7 @@ function view(ui) {
       attr(fluid, "height", tall.toFixed(2));
       attr(node, "class", (signed ? "new" : "") + (k === S.gate ? " chosen" : "") + (S.lit === part && k !== "r" ? " lit" : ""));
       text(e.value, fmt(v));
-      text(e.word, WORDS[k] ? `${k === "g" ? "cand." : WORDS[k]} ${k}` : k);
+      text(e.word, k in WORDS ? `${k === "g" ? "cand." : WORDS[k]} ${k}` : k);
     }
     belts.forEach((e, k) => attr(e, "class", "belt" + (S.lit === 1 && k < 2 ? " lit" : "")));
     wires.forEach((e, k) => attr(e, "class", S.lit === k + 1 ? "lit" : ""));
@@ -247,7 +247,6 @@ function view(ui) {
     verdict.hidden = hidden || !S.predict;
     if (hidden) text(question, `Predict from the gates: ${is} against ${was} = ${fmt(q.before)}. The ${what}`);
     code.set(codeShort(S), codeFull(S));
-    attr(scene, "aria-label", title.textContent + ": " + items.map((e) => e.textContent).join("; "));
     return S.lit && !hidden ? items[S.lit - 1].textContent : `${title.textContent}.${hidden ? " " + question.textContent : lstm ? ` Output ${fmt(q.h)}.` : ""}`;
   }
   return { nodes: [title, sub, controls, ask, verdict, h("div", { class: "side" }, h("div", { class: "scene" }, scene, list, note), table.node), code.node], draw };
