@@ -8,6 +8,7 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 from helpers.figures._figure import ELEMENTS, Figure, script, script_part, tokens
 from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
+from helpers.figures.gradient_through_time import GradientThroughTime
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
@@ -25,6 +26,7 @@ __all__ = [
     "ChannelMixing",
     "DropoutMask",
     "Figure",
+    "GradientThroughTime",
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",

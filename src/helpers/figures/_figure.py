@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ELEMENTS = {
     "channel_mixing": "nn-channel-mixing",
     "dropout_mask": "nn-dropout-mask",
+    "gradient_through_time": "nn-gradient-through-time",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
