@@ -88,9 +88,7 @@ def _rnn(wrong: str = "") -> Any:
             z = x_t @ W_ih.T + back @ w + b
             if wrong == "tanh of the parts":
                 h = act(x_t @ W_ih.T + b_ih) + act(back @ w + b_hh)
-            elif wrong == "linear":
-                h = z
-            elif wrong == "carried before":
+            elif wrong in ("linear", "carried before"):
                 h = z
             elif wrong == "leaky":
                 h = back + act(z)
@@ -257,7 +255,6 @@ JACOBIAN = Exercise(
     name="rnn/jacobian",
     reference=_by_autograd,
     run=function_run(_histories, names=("states", "W_hh", "k")),
-    forbid=("grad", "backward", "jacobian"),
     mistakes=(
         Mistake(
             _jacobian("order"),
