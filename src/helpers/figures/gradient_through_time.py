@@ -83,8 +83,9 @@ class GradientThroughTime(Figure):
 
     >>> GradientThroughTime("identity", 0.5, nonlinearity="none", back=3)
     GradientThroughTime: identity, radius 0.5, none, 30 steps, 3 back gradient x 0.12
-    >>> GradientThroughTime(weight_hh=torch.tensor([[0.5, 4.0], [0.0, 0.5]]), back=1)
-    GradientThroughTime: own, radius 0.5, tanh, 30 steps, 1 back gradient x 1.9
+    >>> W = torch.tensor([[0.5, 4.0], [0.0, 0.5]])
+    >>> GradientThroughTime(weight_hh=W, nonlinearity="none", back=1)
+    GradientThroughTime: own, radius 0.5, none, 30 steps, 1 back gradient x 2.9
     """
 
     name = "gradient_through_time"
