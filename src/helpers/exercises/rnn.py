@@ -59,6 +59,10 @@ def _torchs(
     return output, h_n[0]
 
 
+def _mistakes(make: Any, hints: dict[str, str]) -> tuple[Mistake, ...]:
+    return tuple(Mistake(make(wrong), hint) for wrong, hint in hints.items())
+
+
 def _rnn(wrong: str = "") -> Any:
     def answer(
         x: Tensor,
@@ -71,8 +75,8 @@ def _rnn(wrong: str = "") -> Any:
     ) -> Any:
         act = torch.tanh if nonlinearity == "tanh" else torch.relu
         h, output = h_0, []
-        if wrong == "always tanh":
-            act = torch.tanh
+        if wrong.startswith("always"):
+            act = torch.tanh if wrong == "always tanh" else torch.relu
         elif wrong == "no h_0":
             h = torch.zeros_like(h_0)
         elif wrong == "detached input":
@@ -80,7 +84,9 @@ def _rnn(wrong: str = "") -> Any:
         elif wrong == "backwards":
             x = x.flip(0)
         for x_t in x:
-            b = b_ih if wrong == "one bias" else b_ih + b_hh
+            kept = {"one bias": (1, 0), "no b_ih": (0, 1), "no bias": (0, 0)}
+            first, second = kept.get(wrong, (1, 1))
+            b = first * b_ih + second * b_hh
             back = h_0 if wrong == "no recurrence" else h
             if wrong == "truncated":
                 back = back.detach()
@@ -98,6 +104,14 @@ def _rnn(wrong: str = "") -> Any:
         stacked = torch.stack(output, 1 if wrong == "batch first" else 0)
         if wrong == "concatenated":
             stacked = torch.cat(output)
+        if wrong == "no gradient":
+            return stacked.detach(), h.detach()
+        if wrong == "late":
+            return torch.stack([h_0, *output[:-1]]), h
+        if wrong == "with h_0":
+            return torch.stack([h_0, *output]), h
+        if wrong == "swapped":
+            return h, stacked
         if wrong == "axis":
             return stacked, h[None]
         if wrong == "first":
@@ -114,84 +128,45 @@ BY_HAND = Exercise(
     reference=_torchs,
     run=function_run(_sequences, names=("x", "h_0", *PARAMETERS, "nonlinearity")),
     forbid=("rnn", "RNN", "lstm", "gru"),
-    mistakes=(
-        Mistake(
-            _rnn("no h_0"),
-            "You start from zeros: the first step's old state is h_0.",
-        ),
-        Mistake(
-            _rnn("no recurrence"),
-            "Every step of yours starts from h_0: assign the new state to h, so that "
+    mistakes=_mistakes(
+        _rnn,
+        {
+            "no h_0": "You start from zeros: the first step's old state is h_0.",
+            "no recurrence": "Every step of yours starts from h_0: assign the new state to h, so that "
             "the next step finds it.",
-        ),
-        Mistake(
-            _rnn("not transposed"),
-            "You multiply by W_hh itself: torch stores (H_out, H_in), so it is "
+            "not transposed": "You multiply by W_hh itself: torch stores (H_out, H_in), so it is "
             "h @ W_hh.T.",
-        ),
-        Mistake(
-            _rnn("one bias"),
-            "b_hh is missing: both biases are added.",
-        ),
-        Mistake(
-            _rnn("always tanh"),
-            "You use tanh whatever nonlinearity says.",
-        ),
-        Mistake(
-            _rnn("tanh of the parts"),
-            "You apply the nonlinearity to the input's part and to the state's part: "
+            "one bias": "b_hh is missing: both biases are added.",
+            "always tanh": "You use tanh whatever nonlinearity says.",
+            "tanh of the parts": "You apply the nonlinearity to the input's part and to the state's part: "
             "it acts once, on their sum.",
-        ),
-        Mistake(
-            _rnn("linear"),
-            "The nonlinearity is missing.",
-        ),
-        Mistake(
-            _rnn("carried before"),
-            "You carry the sum before the nonlinearity to the next step: the state is "
+            "linear": "The nonlinearity is missing.",
+            "carried before": "You carry the sum before the nonlinearity to the next step: the state is "
             "what comes out of the nonlinearity.",
-        ),
-        Mistake(
-            _rnn("leaky"),
-            "You add the old state to the new one: h_t replaces h_(t-1).",
-        ),
-        Mistake(
-            _rnn("truncated"),
-            "The output is right, the gradient is not: your state is cut off from its "
+            "leaky": "You add the old state to the new one: h_t replaces h_(t-1).",
+            "truncated": "The output is right, the gradient is not: your state is cut off from its "
             "past by detach (or .data), so nothing flows back through time.",
-        ),
-        Mistake(
-            _rnn("detached input"),
-            "The output is right, the gradient with respect to x is not: do not "
+            "detached input": "The output is right, the gradient with respect to x is not: do not "
             "detach x.",
-        ),
-        Mistake(
-            _rnn("backwards"),
-            "You read the sequence from its end: the first step takes x[0].",
-        ),
-        Mistake(
-            _rnn("batch first"),
-            "Your output has the batch first: stack the steps along axis 0, "
+            "backwards": "You read the sequence from its end: the first step takes x[0].",
+            "batch first": "Your output has the batch first: stack the steps along axis 0, "
             "(L, N, H_out).",
-        ),
-        Mistake(
-            _rnn("concatenated"),
-            "You concatenate the steps along the batch: torch.stack makes the new axis "
+            "concatenated": "You concatenate the steps along the batch: torch.stack makes the new axis "
             "of length L.",
-        ),
-        Mistake(
-            _rnn("axis"),
-            "The last state is asked for as (N, H_out), without the first axis that "
+            "axis": "The last state is asked for as (N, H_out), without the first axis that "
             "nn.RNN's h_n has.",
-        ),
-        Mistake(
-            _rnn("first"),
-            "You return the first state: the last one is output[-1].",
-        ),
-        Mistake(
-            _rnn("only output"),
-            "Return two tensors, all states and the last one: return output, h.",
-        ),
+            "first": "You return the first state: the last one is output[-1].",
+            "only output": "Return two tensors, all states and the last one: return output, h.",
+            "no gradient": "The output is right, but no gradient comes out of it: "
+            "compute without detach, .data, numpy or torch.no_grad().",
+            "no b_ih": "b_ih is missing: both biases are added.",
+            "no bias": "Both biases are missing, b_ih and b_hh.",
+            "always relu": "You use relu where nonlinearity says tanh.",
+            "late": "Your output has the states before the steps, h_0 first: append h after "
+            "you have computed it.",
+            "swapped": "You return the last state first: return output, h.",
+            "with h_0": "Your output has a state too many: h_0 is no step's result.",
+        },
     ),
 )
 
@@ -224,25 +199,34 @@ def _by_autograd(states: Tensor, W_hh: Tensor, k: int) -> Tensor:
 def _jacobian(wrong: str = "") -> Any:
     def answer(states: Tensor, W_hh: Tensor, k: int) -> Tensor:
         J = torch.eye(len(W_hh), dtype=W_hh.dtype)
-        count = {"one more": k + 1, "one less": max(k - 1, 0)}.get(wrong, k)
+        counts = {"one more": k + 1, "one less": max(k - 1, 0)}
+        count = {**counts, "at least one": max(k, 1)}.get(wrong, k)
         for t in range(1, count + 1):
             h = states[-t]
             if wrong == "late":
                 h = states[-t - 1]
             elif wrong == "from the start":
                 h = states[t - 1]
+            elif wrong == "last slope":
+                h = states[-1]
             slope = 1 - h**2
             if wrong == "of h":
                 slope = 1 - torch.tanh(h) ** 2
             elif wrong == "no square":
                 slope = 1 - h
-            elif wrong == "no slope":
+            elif wrong == "plus":
+                slope = 1 + h**2
+            elif wrong == "sigmoid":
+                slope = h * (1 - h)
+            elif wrong == "no slope" or (wrong == "slope once" and t > 1):
                 slope = torch.ones_like(h)
             step = slope[:, None] * W_hh
             if wrong == "columns":
                 step = W_hh * slope
             elif wrong == "transposed W":
                 step = slope[:, None] * W_hh.T
+            elif wrong == "each transposed":
+                step = slope * W_hh.T
             J = step @ J if wrong == "order" else J @ step
             if wrong == "elementwise":
                 J = step if t == 1 else J * step
@@ -255,61 +239,36 @@ JACOBIAN = Exercise(
     name="rnn/jacobian",
     reference=_by_autograd,
     run=function_run(_histories, names=("states", "W_hh", "k")),
-    mistakes=(
-        Mistake(
-            _jacobian("order"),
-            "Your factors stand in the wrong order: the last step's is leftmost, each "
+    mistakes=_mistakes(
+        _jacobian,
+        {
+            "order": "Your factors stand in the wrong order: the last step's is leftmost, each "
             "step back multiplies from the right.",
-        ),
-        Mistake(
-            _jacobian("late"),
-            "Your slopes come one step too early: the step to h_T has the slope "
+            "late": "Your slopes come one step too early: the step to h_T has the slope "
             "1 - h_T^2, of the state it makes, not of the one it starts from.",
-        ),
-        Mistake(
-            _jacobian("columns"),
-            "You scale the columns of W_hh: the slope belongs to the unit that the "
+            "columns": "You scale the columns of W_hh: the slope belongs to the unit that the "
             "step makes, which is W_hh's row, slope[:, None] * W_hh.",
-        ),
-        Mistake(
-            _jacobian("no slope"),
-            "You multiply W_hh only: each step also has the slopes of tanh.",
-        ),
-        Mistake(
-            _jacobian("no square"),
-            "The slope of tanh in terms of its value h is 1 - h^2.",
-        ),
-        Mistake(
-            _jacobian("of h"),
-            "You apply tanh to states that are its values already: the slope is "
+            "no slope": "You multiply W_hh only: each step also has the slopes of tanh.",
+            "no square": "The slope of tanh in terms of its value h is 1 - h^2.",
+            "of h": "You apply tanh to states that are its values already: the slope is "
             "1 - states^2.",
-        ),
-        Mistake(
-            _jacobian("transposed"),
-            "That is the transpose: row i belongs to unit i of the last state.",
-        ),
-        Mistake(
-            _jacobian("transposed W"),
-            "You use W_hh.T: h @ W_hh.T for rows means W_hh @ h for one state, whose "
+            "transposed": "That is the transpose: row i belongs to unit i of the last state.",
+            "transposed W": "You use W_hh.T: h @ W_hh.T for rows means W_hh @ h for one state, whose "
             "derivative is W_hh.",
-        ),
-        Mistake(
-            _jacobian("one more"),
-            "You take a step too many: k steps back are k factors, and none for k = 0.",
-        ),
-        Mistake(
-            _jacobian("one less"),
-            "You take a step too few: k steps back are k factors.",
-        ),
-        Mistake(
-            _jacobian("from the start"),
-            "You take the slopes of the first states: the steps back start at "
+            "one more": "You take a step too many: k steps back are k factors, and none for k = 0.",
+            "one less": "You take a step too few: k steps back are k factors.",
+            "from the start": "You take the slopes of the first states: the steps back start at "
             "states[-1].",
-        ),
-        Mistake(
-            _jacobian("elementwise"),
-            "The factors are multiplied as matrices, with @, not entry by entry.",
-        ),
+            "elementwise": "The factors are multiplied as matrices, with @, not entry by entry.",
+            "last slope": "You use the slopes of the last state at every step: each step has "
+            "those of the state it makes.",
+            "slope once": "You use slopes in one step only: each of the k steps has its own.",
+            "each transposed": "Each of your factors is transposed: (1 - h^2) * W_hh.T scales the "
+            "columns, slope[:, None] * W_hh the rows of W_hh.",
+            "plus": "The sign is wrong: tanh's slope is 1 - h^2.",
+            "sigmoid": "h (1 - h) is the slope of the sigmoid: tanh's is 1 - h^2.",
+            "at least one": "k = 0 takes no step: the identity.",
+        },
     ),
 )
 
@@ -355,6 +314,18 @@ FATES = Exercise(
         Mistake(
             [V, N, V, V, V],
             "One is wrong. In (d) the state stays at 0, where tanh does not saturate.",
+        ),
+        Mistake(
+            [V, E, V, E, V],
+            "One is wrong. A rotation has radius 1 and norm 1: nothing in (b) grows.",
+        ),
+        Mistake(
+            [E, N, V, E, V],
+            "One is wrong. Nothing in (a) grows: each step takes 0.9 of every length.",
+        ),
+        Mistake(
+            [V, N, N, E, V],
+            "One is wrong. In (c) the powers of 0.5 win in the end, by far: see hint 2.",
         ),
         Mistake(
             [V, V, V, V, V],
