@@ -282,6 +282,24 @@ def test_mouse_keyboard_and_speech(show: Show) -> None:
             assert not re.search("NaN|Infinity|undefined|null", words)
 
 
+def test_a_kind_that_the_readers_inputs_do_not_fit(show: Show) -> None:
+    torch.manual_seed(0)
+    own = figures.GradientThroughTime(layer=nn.RNN(3, 5), x=torch.randn(6, 3))
+    page = show(own)
+    page.get_by_label("W_hh", exact=True).select_option(label="default")
+    page.get_by_label("Steps T").focus()
+    page.keyboard.press("End")
+    state = page.locator(TAG).evaluate("(e) => e.figure.get()")
+    assert state["length"] == 40
+    shown = figures.GradientThroughTime.from_state({**own._full, **state})
+    size = shown.sizes()[state["back"]]
+    claim = page.locator(f"{TAG} .claim").text_content() or ""
+    assert float(claim.split("1/")[1]) == pytest.approx(1 / size, rel=0.06)
+    assert "NaN" not in page.locator(TAG).evaluate("(e) => e.shadowRoot.textContent")
+    page.get_by_label("W_hh", exact=True).select_option(label="your own")
+    assert page.locator(TAG).evaluate("(e) => e.figure.get().length") == 6
+
+
 def test_predict_hides_until_answered(show: Show) -> None:
     page = show(figures.GradientThroughTime("identity", 1.0, predict=True))
     claim = page.locator(f"{TAG} .claim")
@@ -359,6 +377,10 @@ def test_live_your_own_layer_and_what_is_refused() -> None:
         ({"weight_hh": torch.full((2, 2), torch.nan)}, "values that are not finite"),
         ({"layer": deep}, "allowed is an nn.RNN of one layer"),
         ({"layer": nn.RNN(13, 2)}, "input_size is 13: allowed are 1 to 12"),
+        ({"weight_hh": torch.eye(2), "radius": -1.0}, "radius is -1.0: allowed are 0"),
+        ({"weight_hh": 5 * torch.eye(2), "radius": 6.0}, "allowed are 0 to 5"),
+        ({"weight_hh": torch.eye(2), "layer": nn.RNN(2, 2)}, "allowed is one"),
+        ({"x": torch.full((4, 8), torch.inf)}, "x has values that are not finite"),
         ({"x": torch.ones(4, 3)}, "x has shape (4, 3): allowed is (L, 8)"),
     ):
         with pytest.raises(ValueError, match=re.escape(words)):

@@ -69,12 +69,17 @@ function base(S) {
   }
   return kept;
 }
+// The reader's inputs, where they fit the matrix of the inputs.
+function given(S) {
+  const size = S.kind === "own" ? (S.weight_ih || S.weight_hh)[0].length : H;
+  return S.x && S.x[0].length === size ? S.x : null;
+}
 // W_hh as used, the input's part of each sum, (T, H), and the scaled eigenvalues.
 function setup(S) {
   const { W, eig, radius } = base(S), factor = radius ? S.radius / radius : 1, n = W.length, own = S.kind === "own";
   const W_ih = own && S.weight_ih || (n === H ? draw8(S.seed, 1) : eye(n)), size = W_ih[0].length, b = own && S.bias || zeros(n);
-  const u = S.x ? [] : uniform(S.seed, 2, S.length * size);
-  const x = scale(S.x ? S.x.slice(0, S.length) : range(S.length).map((t) => u.slice(t * size, t * size + size)), S.x ? S.input_scale : S.input_scale * Math.sqrt(3));
+  const mine = given(S), u = mine ? [] : uniform(S.seed, 2, S.length * size);
+  const x = scale(mine ? mine.slice(0, S.length) : range(S.length).map((t) => u.slice(t * size, t * size + size)), mine ? S.input_scale : S.input_scale * Math.sqrt(3));
   return { W: scale(W, factor), W_ih, b, x, drawn: radius, eig: scale(eig, factor), input: x.map((v) => W_ih.map((row, i) => dot(row, v) + b[i])) };
 }
 // h and slopes a step; size[k]: the Frobenius norm of dh_T / dh_(T-k) over sqrt(H).
@@ -99,7 +104,7 @@ const fate = (v) => v < SMALL ? "vanishes" : v > LARGE ? "explodes" : "neither";
 const table = (list) => JSON.stringify(list.map((row) => row.map((v) => +v.toPrecision(7))));
 // W filled and scaled; what has ones on its diagonal has radius 1 before.
 function make(S) {
-  const { W, radius } = base(S), r = +S.radius.toPrecision(4);
+  const { W, radius } = base(S), r = +S.radius.toPrecision(7);
   return { default: "", orthogonal: "nn.init.orthogonal_(W)\n", identity: "nn.init.eye_(W)\n",
     "non-normal": `W.copy_(torch.eye(${H}) + torch.ones(${H - 1}).diag(1))\n`, own: `W.copy_(torch.tensor(${table(W)}))\n` }[S.kind] +
     (!radius ? "" : W[0][0] === 1 && S.kind !== "own" ? `W *= ${r}` : `W *= ${r} / torch.linalg.eigvals(W).abs().max()  # spectral radius`);
@@ -110,7 +115,7 @@ function codeFull(S) {
   const { W_ih, b, x } = setup(S), f = S.nonlinearity === "none" ? "" : "torch." + S.nonlinearity;
   return `torch.manual_seed(${S.seed})\n${layer(S, ", bias=False")}.double()\nW, W_ih = rnn.weight_hh_l0.data, rnn.weight_ih_l0.data\n${make(S)}\n` +
     (S.kind === "own" ? `W_ih.copy_(torch.tensor(${table(W_ih)}))\nb = torch.tensor(${table([b])}[0]).double()` : "b = 0") +
-    `\nx = ${S.x ? `torch.tensor(${table(x)})` : `${S.input_scale} * torch.randn(${x.length}, ${x[0].length})`}.double()
+    `\nx = ${given(S) ? `torch.tensor(${table(x)})` : `${S.input_scale} * torch.randn(${x.length}, ${x[0].length})`}.double()
 hs = [torch.zeros(${b.length}, dtype=torch.float64, requires_grad=True)]
 for x_t in x:\n    hs.append(${f}(W_ih @ x_t + b + W @ hs[-1]))
 for k, h in enumerate(hs[::-1]):\n    J = torch.stack([torch.autograd.grad(v, h, retain_graph=True)[0] for v in hs[-1]])\n    print(k, J.norm().item() / ${b.length} ** 0.5)`;
@@ -176,10 +181,10 @@ function view(ui) {
     ui.select("kind", "W_hh", (S) => Object.entries(KINDS).filter(([k]) => k !== "own" || S.weight_hh)),
     ui.range("radius", "Spectral radius", { min: 0, max: () => 2, step: 0.05, visible: (S) => base(S).radius > 0 }),
     ui.choice("nonlinearity", "Nonlinearity", [["none", "none"], ["tanh", "tanh"], ["relu", "relu"]]),
-    ui.range("length", "Steps T", { min: 1, max: (S) => S.x ? S.x.length : 40 }),
+    ui.range("length", "Steps T", { min: 1, max: (S) => (given(S) || { length: 40 }).length }),
     ui.range("back", "Steps back", { min: 0, max: (S) => S.length }),
     ui.more(ui.range("input_scale", "Input scale", { min: 0, max: () => 4, step: 0.25 }),
-      ui.button("Draw again", () => ui.update({ seed: state.seed + 1 })), ui.check("predict", "Predict first")));
+      ui.button("Draw again", () => ui.update({ seed: (state.seed + 1) % 2 ** 32 })), ui.check("predict", "Predict first")));
   const question = h("span"), buttons = h("div", { class: "buttons" }, ...[["vanishes", `vanishes: below 1/${LARGE}`], ["explodes", `explodes: above ${LARGE}`], ["neither", "neither"]]
     .map(([word, words]) => ui.button(words, () => choose(word))));
   const ask = h("div", { class: "ask" }, question, buttons);
@@ -205,8 +210,8 @@ function view(ui) {
     const r = run(S), N = S.length, k = S.back, v = r.sizes[k], hidden = hides(S), radius = largest(r.eig), step = k && v ? v ** (1 / k) : 0;
     const x = (t) => L + (R - L) * (t + 0.5) / (N + 1), w = (R - L) / (N + 1), logs = r.sizes.map(Math.log10), all = logs.filter(Number.isFinite);
     text(title, hidden ? `What becomes of the gradient on its way from h${N} to h0?` : claim(S, v));
-    const own = S.kind === "default" ? ` (torch drew ${fmt(r.drawn)})` : "";
-    text(sub, `W_hh has spectral radius ${fmt(radius)}${own}` + (hidden || !k ? "." : v === 0 ? `; on the way every path meets a slope or a weight of zero.` :
+    const own = S.kind === "default" ? ` (drawn as torch does: ${fmt(r.drawn)})` : "";
+    text(sub, `W_hh has spectral radius ${fmt(radius)}${own}` + (hidden || !k ? "." : v === 0 ? `; the slopes and weights on the way multiply to zero.` :
       `; the slopes average ${slope(r, k)}; together a step back multiplies by about ${digits2(step)}.`));
     ask.hidden = !hidden;
     text(question, `Predict: from h${N} back to h0 it`);
@@ -214,7 +219,7 @@ function view(ui) {
     rows.hidden = hidden;
     time.all.hidden = hidden;
     // Bars from size 1, early steps left, on a log scale; below them the states.
-    const low = Math.floor(Math.min(-1, ...all)), high = Math.ceil(Math.max(0.5, ...all)), y = (e) => T + (B - T) * (high - e) / (high - low), f = (n) => n.toFixed(1), zero = y(0);
+    const high = Math.ceil(Math.max(0.5, ...all)), low = Math.floor(Math.min(-1, -high / 6, ...all)), y = (e) => T + (B - T) * (high - e) / (high - low), f = (n) => n.toFixed(1), zero = y(0);
     const bar = (lag) => `M${f(x(N - lag) - w * 0.36)} ${f(zero)}V${f(Math.min(y(logs[lag]), B))}h${f(w * 0.72)}V${f(zero)}z`;
     const side = Math.min(w * 0.7, 16), box = (lag) => `M${f(x(N - lag) - side / 2)} ${f(B + 22 - side / 2)}h${f(side)}v${f(side)}h${f(-side)}z`;
     const lags = range(N + 1), each = (test, shape) => lags.filter(test).map(shape).join("");
@@ -245,8 +250,9 @@ function view(ui) {
 
 // The lag lies within the steps; a matrix of one's own only where one came along.
 function mend(S) {
-  const length = S.x ? Math.min(S.length, S.x.length) : S.length;
-  return { length, back: Math.max(0, Math.min(S.back, length)), kind: S.kind === "own" && !S.weight_hh ? "default" : S.kind };
+  const kind = S.kind === "own" && !S.weight_hh ? "default" : S.kind;
+  const length = Math.min(S.length, (given({ ...S, kind }) || { length: 40 }).length);
+  return { length, back: Math.max(0, Math.min(S.back, length)), kind };
 }
 
 F.define(NAME, { label: "gradient through time", defaults, css, mend, build: view,

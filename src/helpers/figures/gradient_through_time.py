@@ -129,6 +129,9 @@ class GradientThroughTime(Figure):
         x: Tensor | None = None,
     ) -> None:
         own: dict[str, Any] = {}
+        drawn = 0.0
+        if layer is not None and weight_hh is not None:
+            raise ValueError("layer and weight_hh are both given: allowed is one")
         if layer is not None:
             own = _taken(layer)
             nonlinearity = nonlinearity or layer.nonlinearity
@@ -139,7 +142,8 @@ class GradientThroughTime(Figure):
                 torch.tensor(own["weight_hh"], dtype=torch.float64)
             )
             own["eigenvalues"] = [[v.real, v.imag] for v in found.tolist()]
-            radius = float(found.abs().max()) if radius is None else radius
+            drawn = float(found.abs().max())
+            radius = drawn if radius is None else radius
         kind = kind or ("own" if own else "default")
         nonlinearity = nonlinearity or "tanh"
         for key, value in (("kind", kind), ("nonlinearity", nonlinearity)):
@@ -150,8 +154,8 @@ class GradientThroughTime(Figure):
         if kind == "own" and not own:
             raise ValueError("kind is 'own': give weight_hh or layer with it")
         radius = self.defaults["radius"] if radius is None else radius
-        if not 0 <= radius <= 2 and not own:
-            raise ValueError(f"radius is {radius}: allowed are 0 to 2")
+        if not 0 <= radius <= max(2.0, drawn):
+            raise ValueError(f"radius is {radius}: allowed are 0 to {max(2, drawn):g}")
         if x is not None:
             own["x"] = _inputs(x, own)
             length = len(own["x"]) if length is None else length
@@ -208,7 +212,7 @@ class GradientThroughTime(Figure):
     def x(self) -> Tensor:
         """The inputs, float64, ``(T, H_in)``."""
         s, size = self._full, self.weight_ih.shape[1]
-        if s["x"]:
+        if s["x"] and len(s["x"][0]) == size:  # another kind may need other inputs
             x = torch.tensor(s["x"], dtype=torch.float64)[: s["length"]]
         else:
             values = uniform(s["seed"], 2, s["length"] * size)
@@ -234,7 +238,7 @@ class GradientThroughTime(Figure):
                 parameter.zero_()
             values = [*weights]
             if s["kind"] == "own" and s["bias"]:
-                values.append(torch.tensor(s["bias"]))
+                values.append(torch.tensor(s["bias"], dtype=torch.float64))
             for parameter, value in zip(layer.parameters(), values, strict=False):
                 parameter.copy_(value)
         return layer
@@ -343,7 +347,7 @@ def _inputs(x: Tensor, own: dict[str, Any]) -> list[list[float]]:
     """A reader's inputs as numbers.
 
     Raises:
-        ValueError: the shape does not fit the matrix.
+        ValueError: the shape does not fit the matrix, or a value is not finite.
     """
     size = HIDDEN
     if own:
@@ -352,4 +356,6 @@ def _inputs(x: Tensor, own: dict[str, Any]) -> list[list[float]]:
         raise ValueError(
             f"x has shape {tuple(x.shape)}: allowed is (L, {size}), L from 1 to 40"
         )
+    if not x.isfinite().all():
+        raise ValueError("x has values that are not finite")
     return _rows(x)
