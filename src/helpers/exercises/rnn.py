@@ -132,38 +132,64 @@ BY_HAND = Exercise(
         _rnn,
         {
             "no h_0": "You start from zeros: the first step's old state is h_0.",
-            "no recurrence": "Every step of yours starts from h_0: assign the new state to h, so that "
-            "the next step finds it.",
-            "not transposed": "You multiply by W_hh itself: torch stores (H_out, H_in), so it is "
-            "h @ W_hh.T.",
+            "no recurrence": (
+                "Every step of yours starts from h_0: assign the new state to h, so "
+                "that the next step finds it."
+            ),
+            "not transposed": (
+                "You multiply by W_hh itself: torch stores (H_out, H_in), so it is h @ "
+                "W_hh.T."
+            ),
             "one bias": "b_hh is missing: both biases are added.",
             "always tanh": "You use tanh whatever nonlinearity says.",
-            "tanh of the parts": "You apply the nonlinearity to the input's part and to the state's part: "
-            "it acts once, on their sum.",
+            "tanh of the parts": (
+                "You apply the nonlinearity to the input's part and to the state's "
+                "part: it acts once, on their sum."
+            ),
             "linear": "The nonlinearity is missing.",
-            "carried before": "You carry the sum before the nonlinearity to the next step: the state is "
-            "what comes out of the nonlinearity.",
+            "carried before": (
+                "You carry the sum before the nonlinearity to the next step: the state "
+                "is what comes out of the nonlinearity."
+            ),
             "leaky": "You add the old state to the new one: h_t replaces h_(t-1).",
-            "truncated": "The output is right, the gradient is not: your state is cut off from its "
-            "past by detach (or .data), so nothing flows back through time.",
-            "detached input": "The output is right, the gradient with respect to x is not: do not "
-            "detach x.",
-            "backwards": "You read the sequence from its end: the first step takes x[0].",
-            "batch first": "Your output has the batch first: stack the steps along axis 0, "
-            "(L, N, H_out).",
-            "concatenated": "You concatenate the steps along the batch: torch.stack makes the new axis "
-            "of length L.",
-            "axis": "The last state is asked for as (N, H_out), without the first axis that "
-            "nn.RNN's h_n has.",
+            "truncated": (
+                "The output is right, the gradient is not: your state is cut off from "
+                "its past by detach (or .data), so nothing flows back through time."
+            ),
+            "detached input": (
+                "The output is right, the gradient with respect to x is not: do not "
+                "detach x."
+            ),
+            "backwards": (
+                "You read the sequence from its end: the first step takes x[0]."
+            ),
+            "batch first": (
+                "Your output has the batch first: stack the steps along axis 0, (L, N, "
+                "H_out)."
+            ),
+            "concatenated": (
+                "You concatenate the steps along the batch: torch.stack makes the new "
+                "axis of length L."
+            ),
+            "axis": (
+                "The last state is asked for as (N, H_out), without the first axis "
+                "that nn.RNN's h_n has."
+            ),
             "first": "You return the first state: the last one is output[-1].",
-            "only output": "Return two tensors, all states and the last one: return output, h.",
-            "no gradient": "The output is right, but no gradient comes out of it: "
-            "compute without detach, .data, numpy or torch.no_grad().",
+            "only output": (
+                "Return two tensors, all states and the last one: return output, h."
+            ),
+            "no gradient": (
+                "The output is right, but no gradient comes out of it: compute without "
+                "detach, .data, numpy or torch.no_grad()."
+            ),
             "no b_ih": "b_ih is missing: both biases are added.",
             "no bias": "Both biases are missing, b_ih and b_hh.",
             "always relu": "You use relu where nonlinearity says tanh.",
-            "late": "Your output has the states before the steps, h_0 first: append h after "
-            "you have computed it.",
+            "late": (
+                "Your output has the states before the steps, h_0 first: append h "
+                "after you have computed it."
+            ),
             "swapped": "You return the last state first: return output, h.",
             "with h_0": "Your output has a state too many: h_0 is no step's result.",
         },
@@ -242,29 +268,56 @@ JACOBIAN = Exercise(
     mistakes=_mistakes(
         _jacobian,
         {
-            "order": "Your factors stand in the wrong order: the last step's is leftmost, each "
-            "step back multiplies from the right.",
-            "late": "Your slopes come one step too early: the step to h_T has the slope "
-            "1 - h_T^2, of the state it makes, not of the one it starts from.",
-            "columns": "You scale the columns of W_hh: the slope belongs to the unit that the "
-            "step makes, which is W_hh's row, slope[:, None] * W_hh.",
-            "no slope": "You multiply W_hh only: each step also has the slopes of tanh.",
+            "order": (
+                "Your factors stand in the wrong order: the last step's is leftmost, "
+                "each step back multiplies from the right."
+            ),
+            "late": (
+                "Your slopes come one step too early: the step to h_T has the slope 1 "
+                "- h_T^2, of the state it makes, not of the one it starts from."
+            ),
+            "columns": (
+                "You scale the columns of W_hh: the slope belongs to the unit that the "
+                "step makes, which is W_hh's row, slope[:, None] * W_hh."
+            ),
+            "no slope": (
+                "You multiply W_hh only: each step also has the slopes of tanh."
+            ),
             "no square": "The slope of tanh in terms of its value h is 1 - h^2.",
-            "of h": "You apply tanh to states that are its values already: the slope is "
-            "1 - states^2.",
-            "transposed": "That is the transpose: row i belongs to unit i of the last state.",
-            "transposed W": "You use W_hh.T: h @ W_hh.T for rows means W_hh @ h for one state, whose "
-            "derivative is W_hh.",
-            "one more": "You take a step too many: k steps back are k factors, and none for k = 0.",
+            "of h": (
+                "You apply tanh to states that are its values already: the slope is 1 "
+                "- states^2."
+            ),
+            "transposed": (
+                "That is the transpose: row i belongs to unit i of the last state."
+            ),
+            "transposed W": (
+                "You use W_hh.T: h @ W_hh.T for rows means W_hh @ h for one state, "
+                "whose derivative is W_hh."
+            ),
+            "one more": (
+                "You take a step too many: k steps back are k factors, and none for k "
+                "= 0."
+            ),
             "one less": "You take a step too few: k steps back are k factors.",
-            "from the start": "You take the slopes of the first states: the steps back start at "
-            "states[-1].",
-            "elementwise": "The factors are multiplied as matrices, with @, not entry by entry.",
-            "last slope": "You use the slopes of the last state at every step: each step has "
-            "those of the state it makes.",
-            "slope once": "You use slopes in one step only: each of the k steps has its own.",
-            "each transposed": "Each of your factors is transposed: (1 - h^2) * W_hh.T scales the "
-            "columns, slope[:, None] * W_hh the rows of W_hh.",
+            "from the start": (
+                "You take the slopes of the first states: the steps back start at "
+                "states[-1]."
+            ),
+            "elementwise": (
+                "The factors are multiplied as matrices, with @, not entry by entry."
+            ),
+            "last slope": (
+                "You use the slopes of the last state at every step: each step has "
+                "those of the state it makes."
+            ),
+            "slope once": (
+                "You use slopes in one step only: each of the k steps has its own."
+            ),
+            "each transposed": (
+                "Each of your factors is transposed: (1 - h^2) * W_hh.T scales the "
+                "columns, slope[:, None] * W_hh the rows of W_hh."
+            ),
             "plus": "The sign is wrong: tanh's slope is 1 - h^2.",
             "sigmoid": "h (1 - h) is the slope of the sigmoid: tanh's is 1 - h^2.",
             "at least one": "k = 0 takes no step: the identity.",
@@ -325,7 +378,7 @@ FATES = Exercise(
         ),
         Mistake(
             [V, N, N, E, V],
-            "One is wrong. In (c) the powers of 0.5 win in the end, by far: see hint 2.",
+            "One is wrong. In (c) the powers of 0.5 win in the end: see hint 2.",
         ),
         Mistake(
             [V, V, V, V, V],
