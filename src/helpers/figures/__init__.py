@@ -10,6 +10,7 @@ from helpers.figures.attention_weights import AttentionWeights
 from helpers.figures.channel_mixing import ChannelMixing
 from helpers.figures.dropout_mask import DropoutMask
 from helpers.figures.gate_stepper import GateStepper
+from helpers.figures.gradient_through_time import GradientThroughTime
 from helpers.figures.lookup_table import LookupTable
 from helpers.figures.normalized_axes import NormalizedAxes
 from helpers.figures.pooling_bins import PoolingBins
@@ -30,6 +31,7 @@ __all__ = [
     "DropoutMask",
     "Figure",
     "GateStepper",
+    "GradientThroughTime",
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",

@@ -20,6 +20,7 @@ ELEMENTS = {
     "channel_mixing": "nn-channel-mixing",
     "dropout_mask": "nn-dropout-mask",
     "gate_stepper": "nn-gate-stepper",
+    "gradient_through_time": "nn-gradient-through-time",
     "lookup_table": "nn-lookup-table",
     "normalized_axes": "nn-normalized-axes",
     "pooling_bins": "nn-pooling-bins",
