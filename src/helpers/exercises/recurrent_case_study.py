@@ -31,7 +31,7 @@ def _bag(k: int) -> float:
     hits: dict[int, list[int]] = {}
     for buttons in product((0, 1), repeat=k):
         hits.setdefault(sum(buttons), [0, 0])[buttons[-1]] += 1
-    return sum(max(pair) for pair in hits.values()) / 2**k
+    return sum(max(pair) for pair in hits.values()) / float(2**k)
 
 
 def _wrong_bag(wrong: str) -> Any:
