@@ -148,7 +148,7 @@ def _latch_run(answer: Any, generator: Generator) -> Iterator[Case]:
         for word in F.one_hot(log, 3).double():
             h, c = cell(word, (h, c))
             said.append((h > 0.5).long() - (h < -0.5).long())
-    label = "the output, minute by log, as 1 above 0.5, -1 below -0.5, 0 between,"
+    label = "the output (1 above 0.5, -1 below -0.5, 0 between; log, minute)"
     yield Case(label, torch.cat(said, 1).T)
 
 
