@@ -23,7 +23,8 @@ from helpers._check import (
 
 
 def _presses(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (generator.initial_seed() + 1,), {}
+    k = (generator.initial_seed() + 2) % 10 + 1  # from 3: many rules agree at 1
+    return (k,), {}
 
 
 def _bag(k: int) -> float:
@@ -64,6 +65,12 @@ def _wrong_bag(wrong: str) -> Any:
             return sum(_bag(j) for j in range(1, k + 1)) / k
         if wrong == "percent":
             return 100 * total
+        if wrong == "sum":
+            return 2**k * total
+        if wrong == "all alike":
+            return total - 1 / 2**k
+        if wrong == "times":
+            return k * total
         return total
 
     return answer
@@ -100,8 +107,8 @@ BAG = Exercise(
         ),
         Mistake(
             _wrong_bag("on only"),
-            "Your guesser says on whatever it counts, so it is a coin: let it name the "
-            "more frequent button, max(a, k - a).",
+            "That is 1/2, a coin: let the guesser name the more frequent button, which "
+            "is pressed max(a, k - a) times.",
         ),
         Mistake(
             _wrong_bag("minority"),
@@ -121,6 +128,20 @@ BAG = Exercise(
             "You average over evenings of 1 to k presses: here there are exactly k.",
         ),
         Mistake(_wrong_bag("percent"), "Give a share between 0 and 1, not percent."),
+        Mistake(
+            _wrong_bag("sum"),
+            "That counts evenings: divide by the number of all evenings, 2 ** k.",
+        ),
+        Mistake(
+            _wrong_bag("all alike"),
+            "One evening is missing, with k presses of one button: a runs from 0 to k, "
+            "range(k + 1).",
+        ),
+        Mistake(
+            _wrong_bag("times"),
+            "The last press is the more frequent button in max(a, k - a) of k orders: "
+            "divide by k.",
+        ),
     ),
 )
 
@@ -140,19 +161,15 @@ def _latch_run(answer: Any, generator: Generator) -> Iterator[Case]:
         buttons[:, 0] = torch.arange(500) % 2
     log = torch.where(pressed, buttons, 2)  # (L, N)
     yield Case(CONFIGURATION, f"8 logs of 500 minutes, a press in {rate:.1%} of them")
-    cell = nn.LSTMCell(3, 1).double()
-    _fill(cell, call(answer))
-    h = c = torch.zeros(8, 1, dtype=torch.float64)
-    said = []
+    layer = nn.LSTM(3, 1).double()  # all the steps of a cell in one call
+    _fill(layer, call(answer))
     with torch.no_grad():
-        for word in F.one_hot(log, 3).double():
-            h, c = cell(word, (h, c))
-            said.append((h > 0.5).long() - (h < -0.5).long())
-    label = "the output (1 above 0.5, -1 below -0.5, 0 between; log, minute)"
-    yield Case(label, torch.cat(said, 1).T)
+        h = layer(F.one_hot(log, 3).double())[0][..., 0]  # (L, N)
+    label = "the output (1 above 0.5, -1 below -0.5, 0 between; minute, log)"
+    yield Case(label, (h > 0.5).long() - (h < -0.5).long())
 
 
-def _fill(cell: nn.LSTMCell, weights: Any) -> None:
+def _fill(layer: nn.LSTM, weights: Any) -> None:
     if not isinstance(weights, tuple | list) or len(weights) != 4:
         raise Refused(f"Return four tensors: {', '.join(SHAPES)}.")
     for (name, shape), value in zip(SHAPES.items(), weights, strict=True):
@@ -163,7 +180,7 @@ def _fill(cell: nn.LSTMCell, weights: Any) -> None:
                 f"{name} has shape {tuple(value.shape)}, expected {shape}: rows are "
                 "the gates i, f, g, o, columns the words off, on, wind."
             )
-        getattr(cell, name).data.copy_(value)
+        getattr(layer, f"{name}_l0").data.copy_(value)
 
 
 def _latch(wrong: str = "") -> Any:
@@ -225,8 +242,8 @@ LATCH = Exercise(
         ),
         Mistake(
             _latch("forgets"),
-            "At wind your state is back at 0: there the forget gate must be open, and "
-            "open means keep; the output gate too. sigmoid(0) is only half open.",
+            "At wind your state does not stay beyond 0.5: there the forget gate must be "
+            "open, and open means keep; the output gate too. sigmoid(0) is half open.",
         ),
         Mistake(
             _latch("swapped buttons"),
@@ -235,13 +252,13 @@ LATCH = Exercise(
         ),
         Mistake(
             _latch("off is zero"),
-            "After off your state is 0 instead of below -0.5: the candidate g needs a "
-            "negative preactivation there.",
+            "After off your state is not below -0.5: there the input gate must be open, "
+            "and the candidate g needs a negative preactivation.",
         ),
         Mistake(
             _latch("on is zero"),
-            "After on your state is 0 instead of above 0.5: the candidate g needs a "
-            "positive preactivation there.",
+            "After on your state is not above 0.5: there the input gate must be open, "
+            "and the candidate g needs a positive preactivation.",
         ),
         Mistake(
             _latch("wind is off"),
@@ -250,8 +267,9 @@ LATCH = Exercise(
         ),
         Mistake(
             _latch("half output"),
-            "Your state never passes 0.5: at a press the input gate must be open, and "
-            "an output gate of sigmoid(0) = 1/2 leaves h = 0.38.",
+            "Your state is never beyond 0.5. At a press the input and output gates must "
+            "be open and the candidate near 1 or -1: a half-open output gate alone "
+            "leaves h = 0.38.",
         ),
         Mistake(
             _latch("first press stays"),
@@ -318,9 +336,8 @@ def _wrong_probe(wrong: str) -> Any:
             return bias, weight
         if wrong == "said":
             return h @ weight + bias
-        if wrong == "ridge":
-            x = torch.cat([h, torch.ones_like(h[:, :1])], 1)
-            both = torch.linalg.solve(x.T @ x + torch.eye(x.shape[1]).to(x), x.T @ y)
+        if wrong == "ones first":
+            both = torch.cat([bias[None], weight])
             return both[:-1], both[-1]
         if wrong == "standardized":
             return _fit((h - h.mean(0)) / h.std(0), y)
@@ -377,6 +394,11 @@ PROBE = Exercise(
         Mistake(
             _wrong_probe("said"),
             "You return what the probe says: return its weight and its bias.",
+        ),
+        Mistake(
+            _wrong_probe("ones first"),
+            "Your column of ones comes first, so the bias is the first entry of the "
+            "solution, not the last.",
         ),
         Mistake(
             _wrong_probe("standardized"),
