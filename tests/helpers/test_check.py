@@ -940,6 +940,8 @@ def test_whole_numbers_where_fractions_are_expected():
 
 
 def test_a_part_left_open_is_named_and_the_rest_not_printed():
-    verdict = check("shapes/by_layer", lambda *args, **kwargs: (torch.ones(99, 9), None))
+    verdict = check(
+        "shapes/by_layer", lambda *args, **kwargs: (torch.ones(99, 9), None)
+    )
     assert "Not answered yet: value 1 of your result is, or holds," in verdict.message
     assert "tensor(" not in verdict.message
