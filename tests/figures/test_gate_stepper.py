@@ -186,6 +186,11 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
     for _ in range(3):
         page.get_by_role("button", name="Next term").click()
     expect(sub).to_contain_text("Step 5")
+    # a term that is lit leaves the words of its tank thin
+    strokes = page.locator(f"{TAG} .scene text").evaluate_all(
+        "(all) => all.map((e) => getComputedStyle(e).stroke)"
+    )
+    assert set(strokes) == {"none"}
     page.get_by_role("radio", name="1", exact=True).click()
     expect(claim).to_contain_text("Forget 1 keeps 100 % of")
     expect(sub).to_contain_text("In every step: f held at 1.")
@@ -215,6 +220,12 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
     page.get_by_label("Unit", exact=True).focus()
     page.keyboard.press("End")
     expect(sub).to_contain_text("unit 1 of 2 units")
+    # at either end the button is disabled, and the focus stays in the figure
+    for button, end in (("Back", "0"), ("Next step", "7")):
+        while page.get_by_role("button", name=button).is_enabled():
+            page.get_by_role("button", name=button).press("Enter")
+        focused = f"(e) => e.shadowRoot.activeElement.ariaLabel.includes('step {end}:')"
+        assert page.locator(TAG).evaluate(focused)
 
 
 def test_a_guess_hides_the_carry(show: Show) -> None:

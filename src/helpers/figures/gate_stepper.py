@@ -242,7 +242,8 @@ class GateStepper(Figure):
         for key, values in self.states().items():
             shown = ", ".join(f"{v:.2f}" for v in values[:, s["unit"]].tolist())
             rows.append((key, shown))
-        return f"Unit {s['unit']} of an {s['cell']} cell over the steps", rows
+        article = "an" if s["cell"] == "LSTM" else "a"
+        return f"Unit {s['unit']} of {article} {s['cell']} cell over the steps", rows
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw input, gates and states as rows over the steps."""
