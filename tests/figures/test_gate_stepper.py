@@ -248,6 +248,18 @@ def test_a_guess_hides_the_carry(show: Show) -> None:
     expect(claim).to_have_text("Step 4: where does the carry go from −0.55?")
 
 
+def test_without_scripts_a_guess_hides_it_too() -> None:
+    shown, asked = (figures.GateStepper(t=3, predict=p) for p in (False, True))
+    caption, rows = asked.rows()
+    assert caption == "Unit 0 of an LSTM cell over the steps"
+    assert dict(rows)["c"] == "0.03, -0.67, -0.57, ?, ?, ?, ?, ?"
+    assert dict(rows)["f"] == "0.92, 0.73, 0.92, 0.92, ?, ?, ?, ?"
+    assert dict(shown.rows()[1])["h"].endswith("-0.29, -0.02, -0.04, 0.00")
+    assert repr(asked).endswith("of -0.57, predict first")
+    assert asked.png() != shown.png()
+    assert figures.GateStepper("GRU").rows()[0].startswith("Unit 0 of a GRU cell")
+
+
 def test_axe_and_a_phone(phone: Show) -> None:
     layer = nn.LSTM(4, 8)
     page = phone(

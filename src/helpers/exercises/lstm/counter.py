@@ -43,7 +43,7 @@ def _run_counter(answer: Any, generator: Generator) -> Iterator[Case]:
     yield Case(CONFIGURATION, f"{length} steps, {int(inputs[:, 1].sum())} resets")
     state: Any = None
     found = []
-    ideal = []
+    ideal: list[float] = []
     with torch.no_grad():
         for x_t in inputs:
             _, state = layer(x_t[None], state)
