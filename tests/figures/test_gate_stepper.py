@@ -295,6 +295,8 @@ def test_your_own_layer_and_what_is_refused() -> None:
     own = figures.GateStepper(x=x[:, 0], layer=gru)
     assert torch.allclose(own.states()["h"].float(), gru(x[:, :1])[0], atol=1e-5)
     wide: Any = nn.LSTM(3, 5, num_layers=2)
+    lost = nn.GRUCell(2, 2)
+    lost.weight_hh.data[0, 0] = torch.inf
     for given, words in (
         ({"cell": "RNN"}, "cell is 'RNN': allowed are LSTM, GRU"),
         ({"reset": "never"}, "reset is 'never'"),
@@ -310,6 +312,7 @@ def test_your_own_layer_and_what_is_refused() -> None:
         ({"x": torch.full((3, 2), torch.nan)}, "x holds values that are not finite"),
         ({"layer": nn.RNN(2, 2)}, "layer is RNN: allowed are nn.LSTMCell"),
         ({"layer": wide}, "allowed are one layer"),
+        ({"layer": lost}, "weight_hh of layer is not finite"),
         ({"layer": nn.LSTMCell(5, 2)}, "input_size is 5: allowed are 1 to 4"),
         ({"layer": nn.GRUCell(2, 9)}, "hidden_size is 9: allowed are 1 to 8"),
     ):

@@ -301,6 +301,8 @@ def _from_module(layer: nn.Module) -> tuple[str, dict[str, Any]]:
         value = getattr(layer, key + ending, None)
         if value is None:  # bias=False
             value = torch.zeros(len(found["weight_ih"]))
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"{key} of layer is not finite: give numbers")
         found[key] = _numbers(value)
     return "LSTM" if isinstance(layer, nn.LSTMCell | nn.LSTM) else "GRU", found
 
