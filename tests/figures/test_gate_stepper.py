@@ -186,6 +186,11 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
     for _ in range(3):
         page.get_by_role("button", name="Next term").click()
     expect(sub).to_contain_text("Step 5")
+    # a term that is lit leaves the words of its tank thin
+    strokes = page.locator(f"{TAG} .scene text").evaluate_all(
+        "(all) => all.map((e) => getComputedStyle(e).stroke)"
+    )
+    assert set(strokes) == {"none"}
     page.get_by_role("radio", name="1", exact=True).click()
     expect(claim).to_contain_text("Forget 1 keeps 100 % of")
     expect(sub).to_contain_text("In every step: f held at 1.")
@@ -215,6 +220,12 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
     page.get_by_label("Unit", exact=True).focus()
     page.keyboard.press("End")
     expect(sub).to_contain_text("unit 1 of 2 units")
+    # at either end the button is disabled, and the focus stays in the figure
+    for button, end in (("Back", "0"), ("Next step", "7")):
+        while page.get_by_role("button", name=button).is_enabled():
+            page.get_by_role("button", name=button).press("Enter")
+        focused = f"(e) => e.shadowRoot.activeElement.ariaLabel.includes('step {end}:')"
+        assert page.locator(TAG).evaluate(focused)
 
 
 def test_a_guess_hides_the_carry(show: Show) -> None:
@@ -235,6 +246,18 @@ def test_a_guess_hides_the_carry(show: Show) -> None:
     expect(claim).to_contain_text("the carry is now −0.55")
     page.get_by_role("button", name="Next step").click()
     expect(claim).to_have_text("Step 4: where does the carry go from −0.55?")
+
+
+def test_without_scripts_a_guess_hides_it_too() -> None:
+    shown, asked = (figures.GateStepper(t=3, predict=p) for p in (False, True))
+    caption, rows = asked.rows()
+    assert caption == "Unit 0 of an LSTM cell over the steps"
+    assert dict(rows)["c"] == "0.03, -0.67, -0.57, ?, ?, ?, ?, ?"
+    assert dict(rows)["f"] == "0.92, 0.73, 0.92, 0.92, ?, ?, ?, ?"
+    assert dict(shown.rows()[1])["h"].endswith("-0.29, -0.02, -0.04, 0.00")
+    assert repr(asked).endswith("of -0.57, predict first")
+    assert asked.png() != shown.png()
+    assert figures.GateStepper("GRU").rows()[0].startswith("Unit 0 of a GRU cell")
 
 
 def test_axe_and_a_phone(phone: Show) -> None:
@@ -272,6 +295,8 @@ def test_your_own_layer_and_what_is_refused() -> None:
     own = figures.GateStepper(x=x[:, 0], layer=gru)
     assert torch.allclose(own.states()["h"].float(), gru(x[:, :1])[0], atol=1e-5)
     wide: Any = nn.LSTM(3, 5, num_layers=2)
+    lost = nn.GRUCell(2, 2)
+    lost.weight_hh.data[0, 0] = torch.inf
     for given, words in (
         ({"cell": "RNN"}, "cell is 'RNN': allowed are LSTM, GRU"),
         ({"reset": "never"}, "reset is 'never'"),
@@ -287,6 +312,7 @@ def test_your_own_layer_and_what_is_refused() -> None:
         ({"x": torch.full((3, 2), torch.nan)}, "x holds values that are not finite"),
         ({"layer": nn.RNN(2, 2)}, "layer is RNN: allowed are nn.LSTMCell"),
         ({"layer": wide}, "allowed are one layer"),
+        ({"layer": lost}, "weight_hh of layer is not finite"),
         ({"layer": nn.LSTMCell(5, 2)}, "input_size is 5: allowed are 1 to 4"),
         ({"layer": nn.GRUCell(2, 9)}, "hidden_size is 9: allowed are 1 to 8"),
     ):

@@ -117,7 +117,7 @@ text{font-size:13px;fill:var(--ink);text-anchor:middle}
 .new .glass{stroke:var(--input)}.new .fluid{fill:var(--input)}
 .chosen .glass{stroke-width:4}
 .word{fill:var(--muted)}
-svg .lit{stroke-width:5;stroke:var(--ink)}
+path.lit{stroke-width:5;stroke:var(--ink)}
 .lit .glass{fill:var(--statistic-fill)}
 .terms{margin:.5rem 0 0;padding:0;list-style:none}
 .terms li{padding:.15rem .5rem;border-left:4px solid var(--line)}
@@ -143,11 +143,19 @@ function view(ui) {
   const next = () => state.lit === (state.cell === "LSTM" ? 3 : 2) ? { t: Math.min(state.t + 1, inputs(state).length - 1), lit: 1 } : { lit: state.lit + 1 };
   const key = (S) => JSON.stringify([S.cell, S.t, S.unit, S.bias, S.override, S.reset, S.x]);
   const hides = (S) => S.predict && open !== key(S);
+  const settle = () => table.node.querySelector("[aria-selected]").focus({ preventScroll: true });
+  const walk = (label, patch, enabled) => {
+    const button = ui.button(label, () => {
+      ui.update(patch());
+      if (button.disabled) settle(); // which would drop the focus
+    }, enabled);
+    return button;
+  };
   const controls = h("div", { class: "controls" },
     ui.choice("cell", "Cell", Object.keys(CELLS).map((k) => [k, k]), (S) => !S.weights && inputs(S)[0].length === 2),
-    h("div", { class: "buttons" }, ui.button("Back", () => ui.update({ t: state.t - 1, lit: 0 }), (S) => S.t > 0),
-      ui.button("Next step", () => ui.update({ t: state.t + 1, lit: 0 }), (S) => S.t < inputs(S).length - 1),
-      ui.button("Next term", () => ui.update(next()), (S) => !hides(S))),
+    h("div", { class: "buttons" }, walk("Back", () => ({ t: state.t - 1, lit: 0 }), (S) => S.t > 0),
+      walk("Next step", () => ({ t: state.t + 1, lit: 0 }), (S) => S.t < inputs(S).length - 1),
+      walk("Next term", next, (S) => !hides(S))),
     ui.select("gate", "Gate", (S) => GATES[S.cell].map((k) => [k, `${k}, ${WORDS[k]}`])),
     ui.range("move", "Its bias, plus", { min: -8, max: () => 8, step: 0.5, visible: (S) => S.fix === null }),
     ui.choice("fix", "Hold it at", [[null, "free"], [0, "0"], [1, "1"]], (S) => !"gn".includes(S.gate)),
@@ -170,7 +178,7 @@ function view(ui) {
   box(236, 18, "state", 3);
   box(236, 150, "shown", 10, groups.LSTM);
   const words = [[32, 12, "word"], [32, 39], [266, 12, "word"], [266, 39], [134, 25], [206, 58]].map((place) => word(...place));
-  const out = [[266, 171], [266, 196, "word"], [306, 66, "word"]].map(([x, y, cls]) => word(x, y, cls, groups.LSTM));
+  const out = [[266, 171], [266, 196, "word"], [314, 66, "word"]].map(([x, y, cls]) => word(x, y, cls, groups.LSTM));
   const tanks = TANKS.map(([letter, x, cell]) => {
     const node = put("g", {}, groups[cell]);
     put("rect", { class: "glass", x, y: TOP, width: 24, height: TALL }, node);
@@ -186,7 +194,7 @@ function view(ui) {
       open = key(state);
       text(verdict, `${guess === right ? "Right" : "Not quite"}: the ${what} ${right}.`);
       ui.update({ lit: 0 });
-      table.node.querySelector("[aria-selected]").focus({ preventScroll: true });
+      settle();
     }))));
 
   const rows = (S) => [...range(sizes(S)[0]).map((k) => ({ key: "x" + k, cls: "x", at: (t) => inputs(S)[t][k], words: `input ${k}` })),

@@ -229,33 +229,42 @@ class GateStepper(Figure):
     def __repr__(self) -> str:
         s = self._full
         keeps, gate, before, after = self._now()
+        found = "predict first" if s["predict"] else f"now {_short(after)}"
         return (
             f"GateStepper: {s['cell']}, step {s['t']}, unit {s['unit']}, "
-            f"{keeps} {gate:.2f} keeps {100 * gate:.0f} % of {before:.2f}, "
-            f"now {after:.2f}"
+            f"{keeps} {gate:.2f} keeps {100 * gate:.0f} % of {_short(before)}, {found}"
         )
+
+    def _seen(self) -> dict[str, list[float]]:
+        """Gates and states of the unit, up to what a guess may see."""
+        s = self._full
+        seen = {}
+        for key, values in self.states().items():
+            end = s["t"] + (key not in "ch") if s["predict"] else len(values)
+            seen[key] = [round(v, 2) + 0.0 for v in values[:end, s["unit"]].tolist()]
+        return seen
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
         s = self._full
         rows = [("x", "; ".join(", ".join(f"{v:g}" for v in r) for r in self.x))]
-        for key, values in self.states().items():
-            shown = ", ".join(f"{v:.2f}" for v in values[:, s["unit"]].tolist())
-            rows.append((key, shown))
-        return f"Unit {s['unit']} of an {s['cell']} cell over the steps", rows
+        for key, values in self._seen().items():
+            hidden = ["?"] * (len(self.x) - len(values))
+            rows.append((key, ", ".join([*map(_short, values), *hidden])))
+        article = "an" if s["cell"] == "LSTM" else "a"
+        return f"Unit {s['unit']} of {article} {s['cell']} cell over the steps", rows
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw input, gates and states as rows over the steps."""
-        s, color, states = self._full, tokens()["light"], self.states()
+        s, color = self._full, tokens()["light"]
         ax = canvas.subplots()
         top = self.x.shape[1]
         draw_cells(
             ax, self.x.T.tolist(), 0, 0, "input", {(r, s["t"]) for r in range(4)}
         )
         names = [f"x{k}" for k in range(top)]
-        for key, values in states.items():
+        for key, numbers in self._seen().items():
             role = {"c": "statistic", "h": "output", "g": "input", "n": "input"}
-            numbers = [round(v, 2) + 0.0 for v in values[:, s["unit"]].tolist()]
             place = (len(names), role.get(key, "kernel"))
             draw_cells(ax, [numbers], 0, *place, {(0, s["t"])})
             names.append(key)
@@ -266,6 +275,11 @@ class GateStepper(Figure):
         ax.set_ylim(len(names) + 0.2, -1)
         ax.set_axis_off()
         ax.set_title(repr(self).split(": ", 1)[1], fontsize=9, loc="left")
+
+
+def _short(value: float) -> str:
+    """Two decimals, without a negative zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _from_module(layer: nn.Module) -> tuple[str, dict[str, Any]]:
@@ -287,6 +301,8 @@ def _from_module(layer: nn.Module) -> tuple[str, dict[str, Any]]:
         value = getattr(layer, key + ending, None)
         if value is None:  # bias=False
             value = torch.zeros(len(found["weight_ih"]))
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"{key} of layer is not finite: give numbers")
         found[key] = _numbers(value)
     return "LSTM" if isinstance(layer, nn.LSTMCell | nn.LSTM) else "GRU", found
 

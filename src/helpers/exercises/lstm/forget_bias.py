@@ -40,10 +40,11 @@ def _layer(generator: Generator) -> nn.LSTM:
 
 
 def _run_forget_bias(answer: Any, generator: Generator) -> Iterator[Case]:
-    if not callable(answer) or isinstance(answer, type):
+    if not callable(answer) or isinstance(answer, nn.Module | type):
+        given = "a layer" if isinstance(answer, nn.Module) else kind(answer)
         raise Refused(
-            f"A function is expected, and you pass {kind(answer)}: write its name "
-            "without calling it."
+            f"A function is expected, and you pass {given}: write its name without "
+            "calling it."
         )
     layer = _layer(generator)
     value = (1.0, 3.0, 2, -0.5, 0.0, 1.5)[generator.initial_seed() % 6]
@@ -63,7 +64,7 @@ def _run_forget_bias(answer: Any, generator: Generator) -> Iterator[Case]:
     untouched = after.keys() == before.keys() and all(
         torch.equal(after[name], old) for name, old in before.items()
     )
-    if untouched and returned in (None, ...):
+    if untouched and (returned is None or returned is ...):
         raise Unanswered("your function leaves the layer as it was.")
     yield Case("the names of the parameters", sorted(after))
     h = layer.hidden_size
@@ -100,7 +101,7 @@ def _forget_bias(wrong: str = "") -> Any:
         elif wrong == "half":
             block = slice(h, None)
         for name, bias in list(layer.named_parameters()):
-            if "bias" not in name:
+            if "bias" not in name and wrong != "weights":
                 continue
             if wrong == "first layer" and "_l0" not in name:
                 continue
@@ -121,7 +122,7 @@ def _forget_bias(wrong: str = "") -> Any:
                 bias.data[block] = bias.data[block] if ih else value
             elif wrong == "added":
                 bias.data[block] += value if ih else 0
-            elif wrong == "zeroed":
+            elif wrong == "zeroed" or (wrong == "hh zeroed" and not ih):
                 bias.data.zero_()
                 bias.data[block] = value if ih else 0
             else:
@@ -210,6 +211,16 @@ FORGET_BIAS = Exercise(
         Mistake(
             _forget_bias("zeroed"),
             "You set the biases of the other gates to 0: leave them as they are.",
+        ),
+        Mistake(
+            _forget_bias("hh zeroed"),
+            "You set all of bias_hh to 0: the blocks of the other gates must stay, so "
+            "change [h : 2 * h] alone.",
+        ),
+        Mistake(
+            _forget_bias("weights"),
+            "You change rows of the weights too: write only into the parameters whose "
+            "names start with bias.",
         ),
         Mistake(
             _forget_bias("frozen"),

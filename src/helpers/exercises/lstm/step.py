@@ -21,9 +21,7 @@ def _steps(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(t.requires_grad_() for t in args), {}
 
 
-def _reference(
-    *args: Tensor,
-) -> tuple[Tensor, Tensor]:
+def _reference(*args: Tensor) -> tuple[Tensor, Tensor]:
     x, h, c, *weights = args
     return torch.lstm_cell(x, (h, c), *weights)
 
@@ -40,6 +38,8 @@ def _step(wrong: str = "", order: str = "ifgo") -> Any:
     ) -> Any:
         if wrong == "detached":
             h, c = h.detach(), c.detach()
+        if wrong == "fresh":
+            h, c = h * 0, c * 0
         sums = x @ weight_ih.T + (c if wrong == "c in sums" else h) @ weight_hh.T
         if wrong != "no b_ih":
             sums = sums + bias_ih
@@ -51,6 +51,10 @@ def _step(wrong: str = "", order: str = "ifgo") -> Any:
         i, f, o = (part[k].sigmoid() for k in "ifo")
         g = part["g"].sigmoid() if wrong == "sigmoid g" else part["g"].tanh()
         old = c
+        if wrong == "raw g":
+            g = part["g"]
+        if wrong == "no o":
+            o = torch.ones_like(o)
         if wrong == "no gates":
             i, f, o = part["i"], part["f"], part["o"]
         if wrong == "forgets":
@@ -68,7 +72,7 @@ def _step(wrong: str = "", order: str = "ifgo") -> Any:
             return out
         if wrong == "tanh carried":
             return out, c.tanh()
-        return out, c
+        return out, out if wrong == "h twice" else c
 
     return answer
 
@@ -92,6 +96,27 @@ STEP = Exercise(
         Mistake(
             _step(order="fiog"),
             "The order of the four parts is i, f, g, o; you read f, i, o, g.",
+        ),
+        Mistake(
+            _step(order="igfo"),
+            "You have the two middle parts the other way round: the forget gate is the "
+            "second, the candidate the third.",
+        ),
+        Mistake(
+            _step("fresh"),
+            "You start from zeros: use the h and c that your function is given.",
+        ),
+        Mistake(
+            _step("raw g"),
+            "Your candidate lacks its tanh: g is tanh of the third part.",
+        ),
+        Mistake(
+            _step("no o"),
+            "You leave the output gate out: h = o * tanh(c).",
+        ),
+        Mistake(
+            _step("h twice"),
+            "Your second value is h again: return the carry, c.",
         ),
         Mistake(
             _step("coupled"),
