@@ -17,6 +17,18 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 Theme = Literal["light", "dark"]
+# axe takes milliseconds for the contrast of each token of code: one a color will do,
+# and it does not judge a single character
+ONE_TOKEN_A_COLOR = """() => {
+  const seen = new Set();
+  const again = [...document.querySelectorAll(".highlight span")].filter((token) => {
+    const ground = getComputedStyle(token.closest(".highlight")).backgroundColor;
+    const colors = getComputedStyle(token).color + ground;
+    const single = token.textContent.trim().length < 2;
+    return single || seen.has(colors) || !seen.add(colors);
+  });
+  for (const token of again) token.replaceWith(token.textContent);
+}"""
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
 
 
@@ -72,6 +84,7 @@ def violations(tab: Page) -> list[dict[str, Any]]:
     tab.add_style_tag(content="* { content-visibility: visible !important }")
     tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     tab.evaluate("globalThis.nnFigures?.wake()")
+    tab.evaluate(ONE_TOKEN_A_COLOR)
     tab.wait_for_timeout(2000)  # what scrolls gets its tab stop when the page is idle
     tab.evaluate(AXE.read_text("utf8"))
     run = "axe.run(document, {resultTypes: ['violations']})"
