@@ -20,7 +20,7 @@ from helpers.coursework.output import folder_name, render, write_table, write_te
 
 KGRAM = 25  # reduced characters in a fingerprint
 WINDOW = 6  # a match of KGRAM + WINDOW - 1 characters is always found
-LONGEST = 20_000  # characters of an answer that are read
+LONGEST = 10_000  # characters of an answer that are read
 SHORTEST = 100  # reduced characters: honest short functions look alike
 FEWEST = 15  # rare fingerprints, likewise
 COMMON = 20, 50  # a fingerprint in more answers is an idiom: from, to; between, 5 %
@@ -81,7 +81,7 @@ def similar(
     Left out: answers of fewer than 100 reduced characters (about six lines), since
     honest solutions of a short function are alike; the release's own text; fingerprints
     in more than 20 answers (5 % of them, at most 50, in a larger class). Of an answer,
-    20,000 characters are read.
+    10,000 characters are read.
 
     Args:
         answers: the sources, by student and question.
