@@ -134,6 +134,22 @@ def test_the_text_of_the_release_does_not_count() -> None:
     ]
 
 
+def test_long_answers_of_their_own_beside_the_release_are_not_flagged() -> None:
+    gates = """def lstm_cell(x, h, c, w_ih, w_hh, b_ih, b_hh):
+    z = x @ w_ih.t() + h @ w_hh.t() + b_ih + b_hh
+    i, f, g, o = z.chunk(4, 1)
+    i = torch.sigmoid(i)
+    f = torch.sigmoid(f)
+    g = torch.tanh(g)
+    c = f * c + i * g
+    return torch.sigmoid(o) * torch.tanh(c), c"""
+    release = CLASS + "\n\n" + CLASS.replace("1 - ", "2 * ").replace("0", "7")
+    mine, yours = f"{release}\n\n{gates}", release + "\n\n" + OTHER.split("\n\n")[2]
+    assert found(mine, yours) == [("s0", "s1")]
+    assert similar({"a": {"q": mine}, "b": {"q": yours}}, [release]).compared == 2
+    assert found(mine, yours, release=(release,)) == []
+
+
 def test_questions_are_not_mixed() -> None:
     assert similar({"a": {"q": CLASS}, "b": {"r": CLASS}}).pairs == ()
 
