@@ -104,7 +104,7 @@ class Sandbox:
         Args:
             cells: name and source of each, in order.
             questions: encoded, as in `Question.message`.
-            skip: names of cells and questions that are left out.
+            skip: what is left out: ``"cell NAME"`` or ``"question NAME"``.
             step_seconds: the longest time of a question, if longer than a cell's.
         """
         job = {"cells": list(cells), "questions": list(questions), "skip": list(skip)}

@@ -66,12 +66,12 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     space = _main_module()
     gc.enable()
     for name, source in work["cells"]:
-        if name not in work["skip"]:
+        if f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, space, limits["cell_seconds"]))
     for message in work["questions"]:
         question = decode(message)
-        if question["name"] not in work["skip"]:
+        if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
             _say("question", question["name"], *_ask(question, space))
     _say("end", "")
@@ -136,7 +136,7 @@ class _Shell:
 def _run_cell(
     name: str, source: str, space: dict[str, Any], seconds: float
 ) -> tuple[str, str]:
-    """How a cell ended: ok, error, time or memory; and the error in words."""
+    """How a cell ended: ok, error, time or memory; and why, without its own words."""
     file = f"{drives.CELL}{name}>"
     try:
         with _within(seconds):
@@ -148,17 +148,18 @@ def _run_cell(
     except MemoryError:
         return "memory", "asked for more memory than allowed"
     except BaseException as error:
-        words = _words(error)
-        state = "memory" if "can't allocate memory" in words else "error"
-        return state, words
+        if _is_memory(error):
+            return "memory", "asked for more memory than allowed"
+        line = drives.line(error) or getattr(error, "lineno", 0)
+        return "error", f"{type(error).__name__} in line {line}"
     return "ok", ""
 
 
-def _words(error: BaseException) -> str:
+def _is_memory(error: BaseException) -> bool:
     try:
-        return f"{type(error).__name__}: {str(error)[:500]}".removesuffix(": ")
+        return "can't allocate memory" in str(error)
     except BaseException:  # an exception whose text raises
-        return type(error).__name__
+        return False
 
 
 def _ask(question: dict[str, Any], space: dict[str, Any]) -> tuple[str, bytes]:
