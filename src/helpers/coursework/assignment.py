@@ -25,6 +25,7 @@ __all__ = [
     "Cell",
     "check_key",
     "find",
+    "load",
     "master",
     "questions",
     "variant",
@@ -76,7 +77,7 @@ def find(name: str, course: Path = Path()) -> Assignment:
     if NAME.fullmatch(name):
         for place in places:
             if (place / name).is_dir():
-                return _load(place / name)
+                return load(place / name)
     found = sorted(
         {m.parent.name for place in places for m in place.glob("*/assignment.*")}
     )
@@ -86,7 +87,12 @@ def find(name: str, course: Path = Path()) -> Assignment:
     )
 
 
-def _load(folder: Path) -> Assignment:
+def load(folder: Path) -> Assignment:
+    """Load an assignment from its folder, whose name it has.
+
+    Raises:
+        AssignmentError: there is no master or two, or a file is not UTF-8 text.
+    """
     masters = [m for m in MASTERS if (folder / m).is_file()]
     if len(masters) != 1:
         raise AssignmentError(
