@@ -18,7 +18,7 @@ from helpers._check_trace import Raised, Refused, Unanswered, unwritten
 TENSOR_BYTES = 16 * 2**20  # of one value
 DEPTH = 30
 ITEMS = 200_000
-TEXT = 10_000
+TEXT = 2**20  # characters
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -83,7 +83,7 @@ def _plain(x: Any, depth: int) -> Any:
     if x is None or kind in (bool, float, bytes):
         return x
     if kind is int:
-        return x if -(2**63) <= x < 2**63 else {"!": "int", "v": hex(x)[:TEXT]}
+        return x if -(2**63) <= x < 2**63 else {"!": "int", "v": hex(x)[:1000]}
     if kind is str:
         return x[:TEXT].encode("utf-8", "replace").decode()
     if kind is list:
