@@ -161,14 +161,14 @@ def _plan(
     plan = _Plan()
     master = {cell.grade_id: cell for cell in _master(assignment)}
     given = {cell.grade_id for cell in notebook.cells}
-    for cell in master.values():
-        if cell.kind == "variant" and variant:
-            plan.cells.append((cell.grade_id, f"VARIANT = {variant!r}"))
-        elif cell.kind in ("setup", "variant"):
-            plan.cells.append((cell.grade_id, cell.student))
-        elif cell.kind == "code" and cell.grade_id not in given:
-            plan.cells.append((cell.grade_id, cell.student))
-            plan.notes.append(f"the cell {cell.grade_id} is missing: ours was run")
+    for own in master.values():
+        if own.kind == "variant" and variant:
+            plan.cells.append((own.grade_id, f"VARIANT = {variant!r}"))
+        elif own.kind in ("setup", "variant"):
+            plan.cells.append((own.grade_id, own.student))
+        elif own.kind == "code" and own.grade_id not in given:
+            plan.cells.append((own.grade_id, own.student))
+            plan.notes.append(f"the cell {own.grade_id} is missing: ours was run")
     last = _last_answer(notebook, master)
     for number, cell in enumerate(notebook.cells, 1):
         ours = master.get(cell.grade_id)
