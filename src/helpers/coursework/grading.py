@@ -48,7 +48,12 @@ def job_key(assignment: Assignment, student: str, submission: str, salt: str) ->
     """
     variant = source.variant(assignment, student, salt)
     checks = [_key(assignment, name, variant) for name in questions(assignment)]
-    return _digest(SCHEMA, submission, checks, versions()["torch"])
+    return _digest(SCHEMA, student, submission, checks, versions()["torch"])
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _key(assignment: Assignment, question: str, variant: dict[str, Any]) -> str:
@@ -101,7 +106,7 @@ def grade(
         The record; a file that cannot be read gives one with a reason and no points.
     """
     begun = time.monotonic()
-    submission = hashlib.sha256(data).hexdigest()
+    submission = digest_of(data)
     record: Record = {
         "schema": SCHEMA,
         "assignment": assignment.name,
