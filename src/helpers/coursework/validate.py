@@ -140,14 +140,12 @@ def _solved(
         record = grading.grade(assignment, student, _bytes(notebook), sandbox)
         records.append(record)
         for question in record["questions"]:
-            if (
-                question["state"] != "manual"
-                and question["points"] != question["max_points"]
-            ):
+            points, most = question["points"], question["max_points"]
+            if question["state"] != "manual" and points != most:
                 report.problems.append(
-                    f"{question['name']}: the solution gets {question['points']:g} of "
-                    f"{question['max_points']:g}{f', variant of {student}' * bool(student)}"
-                    f": {question['seen']} {question['error']} {question['reason']}"
+                    f"{question['name']}: the solution gets {points:g} of {most:g}"
+                    f"{f' with the variant of {student}' if student else ''}: "
+                    f"{question['seen']} {question['error']} {question['reason']}"
                 )
         if record["state"] != "graded":
             report.problems.append(f"the solution: {record['reason']}")

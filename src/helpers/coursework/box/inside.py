@@ -3,6 +3,7 @@
 Forked from the warm process. All it can reach is its scratch folder and one pipe.
 """
 
+import contextlib
 import ctypes
 import gc
 import linecache
@@ -13,7 +14,6 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 SLAVE = (1 << 19) | 0x4000  # MS_SLAVE | MS_REC
 NO_SUID_DEV, READ_ONLY = 2 | 4, 1  # MS_NOSUID | MS_NODEV, MS_RDONLY
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
-FRAME_BYTES = 16 * 2**20
+FRAME_BYTES = 32 * 2**20
 OUT = 3  # the pipe's file descriptor
 RUNNER = 0  # the process that runs the cells
 
@@ -57,7 +57,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         os.dup2(null, descriptor)
     os.dup2(out, OUT)
     os.closerange(OUT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    work = decode(job)
+    work = decode(job, len(job))
     if lock is not None:
         _lock_down(limits, lock)
     _limit(limits)
@@ -69,8 +69,11 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         if f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, space, limits["cell_seconds"]))
+    if RUNNER == 1:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # what the cells have left running
     for message in work["questions"]:
-        question = decode(message)
+        question = decode(message, len(message))
         if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
             _say("question", question["name"], *_ask(question, space))
@@ -194,7 +197,7 @@ def _traces(
             yield drives.trace(probe, answer, index, forbid)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TimeLimit
