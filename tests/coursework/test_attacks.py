@@ -260,7 +260,7 @@ LOOKS = {
     "the environment": (
         "import os\n"
         "known = ('HOME', 'LANG', 'PATH', 'PWD', 'MPL', 'OMP', 'PYTHON', 'LAYERS', "
-        "'TORCH')\n"
+        "'TORCH', 'CUBLAS')\n"
         "found = [k for k in os.environ if not k.startswith(known)]"
     ),
     "other processes": (
