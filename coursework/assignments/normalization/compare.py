@@ -8,18 +8,23 @@ from torch import Tensor
 
 from helpers.coursework import Question, Wrong, script_probe
 
-SHIFTS = (-3.0, 2.0, -0.1, 0.0, -2.0, 0.5)  # after minus before
+CASES: tuple[tuple[float, list[float]], ...] = (  # t, and after minus before by seed
+    (2.571, [-3, -2.5, -4, 0.25, -3.5, -2]),  # decided, though not by every seed
+    (2.776, [1.5, 2, 2.25, 1.75, 2.5]),
+    (2.776, [0.25, 0.5, 0.25, 1.5, 2.5]),  # undecided: 2.2 errors, and all of one sign
+    (2.365, [-0.5, -0.25, 4, -0.5, -0.75, 3, -0.5, -0.25]),
+    (2.447, [0.0] * 7),
+    (2.447, [-2.0] * 7),
+    (1.833, [0.5, 1, 0.25, 0, 0.5, 1.25, -0.25, 0.75, 0.5, 0.25]),
+)
 
 
 def case(generator: torch.Generator) -> dict[str, Any]:
     """Seeds that differ by far more than the two columns do."""
-    index = generator.initial_seed()
-    n = 5 + index
-    noise = torch.randn(2, n, generator=generator, dtype=torch.float64)
-    before = 20 + (12 * noise[0]).round() / 4
-    spread = (1.0, 0.5, 1.0, 0.0, 0.0, 0.25)[index]
-    after = before + SHIFTS[index] + (8 * noise[1]).round() / 4 * spread
-    t = (2.776, 2.571, 2.447, 2.365, 2.306, 1.833)[index]
+    t, differences = CASES[generator.initial_seed()]
+    noise = torch.randn(len(differences), generator=generator, dtype=torch.float64)
+    before = 20 + (12 * noise).round() / 4
+    after = before + torch.tensor(differences, dtype=torch.float64)
     return {"before": before, "after": after, "t": t}
 
 
@@ -29,7 +34,7 @@ def drive(answer, before, after, t):
     mean, low, high, verdict = call(answer, *given, t)  # noqa: F821
     yield "the mean", float(mean), 1e-6
     yield "the mean: arguments after the call", given
-    yield "the interval", [float(low), float(high)], 1e-6
+    yield "the interval", [float(low), float(high)], 1e-3
     yield "the verdict", verdict
 
 
@@ -58,7 +63,7 @@ QUESTION = Question(
     title="Before, after, or undecided",
     answer="compare",
     reference=reference,
-    probes=(script_probe(drive, case),),
+    probes=(script_probe(drive, case, configurations=len(CASES)),),
     parts={MEAN: 1, INTERVAL: 2, SIDE: 1},
     wrong=(
         Wrong(
@@ -142,6 +147,16 @@ QUESTION = Question(
             "never undecided",
             "Where the interval holds 0, the data do not decide.",
             edits=((VERDICT, '"after" if mean < 0 else "before"'),),
+            loses=(SIDE,),
+        ),
+        Wrong(
+            "verdict by the seeds' signs",
+            "One seed of the other sign does not make the interval reach over 0, and "
+            "seeds of one sign do not keep it away from 0.",
+            edits=(
+                ("high < 0 else", "(differences < 0).all() else"),
+                ("low > 0 else", "(differences > 0).all() else"),
+            ),
             loses=(SIDE,),
         ),
         Wrong(

@@ -18,26 +18,22 @@ from helpers.coursework import (
 def module_case(
     generator: torch.Generator,
 ) -> tuple[dict[str, Any], list[Tensor], Tensor]:
-    """A batch for training, of two ghost batches, and another for eval mode."""
+    """A batch for training, of two ghost batches or one, and another for eval mode."""
     c, length = distinct(generator, 2, low=3)
     if generator.initial_seed() == 0:
         x = [varied(generator, n, c, length) for n in (5, 4)]
         return {"num_features": c, "ghost_size": 3}, x[:1], x[1]
-    x = [3 * varied(generator, n, c) + 2 for n in (8, 2)]
-    kwargs = {"num_features": c, "ghost_size": 4, "eps": 0.1, "momentum": 0.3}
+    x = [3 * varied(generator, n, c) + 2 for n in (4, 1)]
+    kwargs = {"num_features": c, "ghost_size": 6, "eps": 0.1, "momentum": 0.3}
     return kwargs, x[:1], x[1]
 
 
 def images(generator: torch.Generator) -> dict[str, Any]:
-    """Maps of one constant channel, in ghost batches of one sample or all samples."""
-    index = generator.initial_seed()
-    n, (c, h, w) = 3, distinct(generator, 3, low=4)
-    x = torch.randn(n, c, h, w, generator=generator, dtype=torch.float64)
-    x[:, 0] = 3.0
-    return {
-        "size": n + 1 if index else 1,
-        "x": x.movedim(1, 3).contiguous().movedim(3, 1),
-    }
+    """Maps of which one channel is constant, with the channels last in memory."""
+    c, h, w = distinct(generator, 3, low=4)
+    x = torch.randn(5, h, w, c, generator=generator, dtype=torch.float64)
+    x[..., 0] = 3.0
+    return {"size": 2, "x": x.movedim(3, 1)}
 
 
 def forward(answer, size, x):
@@ -116,7 +112,7 @@ QUESTION = Question(
     reference=reference,
     probes=(
         module_probe(module_case, configurations=2),
-        script_probe(forward, images, configurations=2),
+        script_probe(forward, images, configurations=1),
         script_probe(cumulative, cumulative_case, configurations=1),
     ),
     parts={

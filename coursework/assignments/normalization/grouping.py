@@ -34,7 +34,7 @@ def case(generator: torch.Generator) -> dict[str, Any]:
         x *= 0.01 if index == 4 else 1
         x[:, group == 1] = 2.0  # a constant group
     if index == 5:
-        words, x = "in float32: ", x + 3000
+        words, x = "in float32: ", x + 300
     dtype = torch.float32 if index == 5 else torch.float64
     weight, bias = signed(generator, len(group)), signed(generator, len(group))
     return {

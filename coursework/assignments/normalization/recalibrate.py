@@ -40,6 +40,8 @@ def drive(answer, which, batches, more):
         ),
         nn.Sequential(nn.Conv3d(1, 2, 2), nn.BatchNorm3d(2), nn.ReLU()),
     )[which].double()
+    for parameter in net.parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5)
     net(more)  # statistics that will be stale
     if which == 1:
         net[:3].eval()
@@ -66,9 +68,8 @@ def drive(answer, which, batches, more):
     modes = [m.training for m in net.modules()]
     yield "modes and all else as before", [modes, others, found is net, first[0]]
     torch.manual_seed(0)
-    net.train()(more)
-    momenta = [m.momentum for m in norms]
-    yield "training goes on", [norms[0].running_mean, norms[0].running_var, momenta]
+    y, momenta = net.train()(more), [m.momentum for m in norms]
+    yield "training goes on", [y, norms[0].running_mean, norms[0].running_var, momenta]
 
 
 def reference(variant: dict[str, Any]) -> Any:
@@ -244,7 +245,8 @@ QUESTION = Question(
         ),
         Wrong(
             "a copy",
-            "The layers of net itself get fresh statistics, not those of a copy.",
+            "net still has its old statistics: the fresh ones belong in its own "
+            "layers, not in those of a copy.",
             edits=(
                 (KINDS, "import copy\n\n    net = copy.deepcopy(net)\n    " + KINDS),
             ),

@@ -12,22 +12,24 @@ def variant(random: random.Random) -> dict[str, Any]:
         n = random.randint(4, 8)
         batch = [random.randint(-12, 12) / 2 for _ in range(n)]
         mean = sum(batch) / n
-        squares = sum((x - mean) ** 2 for x in batch)
-        mean_before = random.randint(-40, 40) / 10
-        var_before = random.randint(5, 60) / 10
+        var = sum((x - mean) ** 2 for x in batch) / n
+        old_mean, old_var = random.randint(-40, 40) / 10, random.randint(5, 60) / 10
+        new_mean = (1 - momentum) * old_mean + momentum * mean
+        new_var = (1 - momentum) * old_var + momentum * var * n / (n - 1)
         x = random.choice(batch)
-        apart = abs(mean - mean_before), abs(squares / n - var_before), abs(x - mean)
-        if min(apart) >= 1 and squares / n >= 2 and abs(mean) >= 0.5:
+        pairs = (old_mean, old_var), (new_mean, new_var), (mean, var)
+        outputs = [0.0, *((x - m) / (v or 1) ** 0.5 for m, v in pairs)]
+        apart = [abs(a - b) for i, a in enumerate(outputs) for b in outputs[:i]]
+        apart += [abs(mean) / 5, abs(old_mean) / 5, abs(mean - old_mean) / 10]
+        if min(apart) >= 0.1 and abs(var - old_var) >= 1 and var >= 2:
             break
     return {
         "momentum": momentum,
         "N": n,
-        "mean_before": mean_before,
-        "var_before": var_before,
-        "mean_after": round((1 - momentum) * mean_before + momentum * mean, 8),
-        "var_after": round(
-            (1 - momentum) * var_before + momentum * squares / (n - 1), 8
-        ),
+        "mean_before": old_mean,
+        "var_before": old_var,
+        "mean_after": round(new_mean, 8),
+        "var_after": round(new_var, 8),
         "x": x,
         "left": left,
         "seed": random.randrange(1000, 10_000),
