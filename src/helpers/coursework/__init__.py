@@ -5,6 +5,7 @@ This module lists what the author of an assignment imports.
 """
 
 from helpers._check_runs import distinct, signed, varied
+from helpers.coursework.kernel import score
 from helpers.coursework.question import (
     Probe,
     Question,
@@ -22,6 +23,7 @@ __all__ = [
     "distinct",
     "function_probe",
     "module_probe",
+    "score",
     "script_probe",
     "signed",
     "value_probe",

@@ -5,6 +5,7 @@ on them where it lives (in the sandbox), and what comes back is compared here wi
 the right answer gives. No right value ever leaves this side.
 """
 
+import builtins
 import inspect
 import random
 import textwrap
@@ -451,9 +452,14 @@ def _error_words(raised: RaisedThere, forbid: tuple[str, ...]) -> str:
     if raised.refused:
         named = [part for part in forbid if part in raised.said]
         if named:
-            return (
-                f"calls torch's own {named[0]}, which this question asks you to write"
-            )
+            return f"calls torch's own {named[0]}: write it by hand"
         return "the answer is not of the kind that is asked for"
-    kind = raised.type if raised.type.isidentifier() else "an exception"
-    return f"{kind} in line {raised.line} of your cell" if raised.line else kind
+    return error_words(raised.type, raised.line)
+
+
+def error_words(kind: str, line: int) -> str:
+    """An exception of the student's code in words that its author cannot choose."""
+    known = getattr(builtins, kind, None)
+    is_known = isinstance(known, type) and issubclass(known, BaseException)
+    words = kind if is_known else "an exception"
+    return f"{words} in line {line} of your cell" if line > 0 else words

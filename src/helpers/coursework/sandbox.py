@@ -104,7 +104,7 @@ class Sandbox:
         Args:
             cells: name and source of each, in order.
             questions: encoded, as in `Question.message`.
-            skip: names of cells and questions that are left out.
+            skip: what is left out: ``"cell NAME"`` or ``"question NAME"``.
             step_seconds: the longest time of a question, if longer than a cell's.
         """
         job = {"cells": list(cells), "questions": list(questions), "skip": list(skip)}
@@ -168,7 +168,7 @@ class Sandbox:
             data += part
             if wanted == 4 and len(data) >= 4:
                 wanted += int.from_bytes(data[:4], "big")
-        return bytes(data[4:]) if raw else decode(bytes(data[4:]))
+        return bytes(data[4:]) if raw else decode(bytes(data[4:]), len(data))
 
 
 def _frames(raw: list[bytes]) -> Iterable[list[Any]]:
@@ -228,6 +228,7 @@ def _bubblewrap() -> list[str]:
             command += ["--symlink", str(root.readlink()), str(root)]
         elif root.exists():
             command += ["--ro-bind", str(root), str(root)]
+    command += ["--perms", "0755", "--dir", "/etc"]
     command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     for folder in _folders():
         for parent in reversed(Path(folder).parents[:-1]):  # a private home stays open

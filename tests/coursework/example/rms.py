@@ -23,6 +23,7 @@ QUESTION = Question(
         "the output | the inputs after": 2,
         "the gradient with respect to": 2,
     },
+    forbid=("norm",),
     wrong=(
         Wrong(
             "the sum",

@@ -69,7 +69,7 @@ def trace(
                     label, value, *tolerance = case
                     seen.append(Case(label, freeze(value), *tolerance))
         except (Exception, SystemExit) as error:
-            error.answer_line = _line(error)  # type: ignore[union-attr]
+            error.answer_line = line(error)  # type: ignore[union-attr]
             seen.append(Case("", Raised(error)))
     return seen
 
@@ -103,7 +103,8 @@ def is_unwritten(error: BaseException) -> bool:
     return isinstance(error, Unanswered) or unwritten(error)
 
 
-def _line(error: BaseException) -> int:
+def line(error: BaseException) -> int:
+    """The line of the student's cell that an exception went through, 0 if none."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f.lineno or 0 for f in frames if f.filename.startswith(CELL)]
     return lines[-1] if lines else 0

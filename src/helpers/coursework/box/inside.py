@@ -3,6 +3,7 @@
 Forked from the warm process. All it can reach is its scratch folder and one pipe.
 """
 
+import contextlib
 import ctypes
 import gc
 import linecache
@@ -13,7 +14,6 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 SLAVE = (1 << 19) | 0x4000  # MS_SLAVE | MS_REC
 NO_SUID_DEV, READ_ONLY = 2 | 4, 1  # MS_NOSUID | MS_NODEV, MS_RDONLY
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
-FRAME_BYTES = 16 * 2**20
+FRAME_BYTES = 32 * 2**20
 OUT = 3  # the pipe's file descriptor
 RUNNER = 0  # the process that runs the cells
 
@@ -57,7 +57,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         os.dup2(null, descriptor)
     os.dup2(out, OUT)
     os.closerange(OUT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    work = decode(job)
+    work = decode(job, len(job))
     if lock is not None:
         _lock_down(limits, lock)
     _limit(limits)
@@ -66,12 +66,15 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     space = _main_module()
     gc.enable()
     for name, source in work["cells"]:
-        if name not in work["skip"]:
+        if f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, space, limits["cell_seconds"]))
+    if RUNNER == 1:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # what the cells have left running
     for message in work["questions"]:
-        question = decode(message)
-        if question["name"] not in work["skip"]:
+        question = decode(message, len(message))
+        if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
             _say("question", question["name"], *_ask(question, space))
     _say("end", "")
@@ -136,7 +139,7 @@ class _Shell:
 def _run_cell(
     name: str, source: str, space: dict[str, Any], seconds: float
 ) -> tuple[str, str]:
-    """How a cell ended: ok, error, time or memory; and the error in words."""
+    """How a cell ended: ok, error, time or memory; and why, without its own words."""
     file = f"{drives.CELL}{name}>"
     try:
         with _within(seconds):
@@ -148,17 +151,18 @@ def _run_cell(
     except MemoryError:
         return "memory", "asked for more memory than allowed"
     except BaseException as error:
-        words = _words(error)
-        state = "memory" if "can't allocate memory" in words else "error"
-        return state, words
+        if _is_memory(error):
+            return "memory", "asked for more memory than allowed"
+        line = drives.line(error) or getattr(error, "lineno", 0)
+        return "error", f"{type(error).__name__} in line {line}"
     return "ok", ""
 
 
-def _words(error: BaseException) -> str:
+def _is_memory(error: BaseException) -> bool:
     try:
-        return f"{type(error).__name__}: {str(error)[:500]}".removesuffix(": ")
+        return "can't allocate memory" in str(error)
     except BaseException:  # an exception whose text raises
-        return type(error).__name__
+        return False
 
 
 def _ask(question: dict[str, Any], space: dict[str, Any]) -> tuple[str, bytes]:
@@ -193,7 +197,7 @@ def _traces(
             yield drives.trace(probe, answer, index, forbid)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TimeLimit
