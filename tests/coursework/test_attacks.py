@@ -259,9 +259,9 @@ LOOKS = {
     ),
     "the environment": (
         "import os\n"
-        "found = [k for k in os.environ if k[:5] != 'TORCH' and k not in ('HOME', 'LANG', 'MPLBACKEND', "
-        "'MPLCONFIGDIR', 'OMP_NUM_THREADS', 'PYTHONHASHSEED', 'PATH', 'PWD', "
-        "'PYTHONDONTWRITEBYTECODE', 'LAYERS_BOOK_DEVICE')]"
+        "known = ('HOME', 'LANG', 'PATH', 'PWD', 'MPL', 'OMP', 'PYTHON', 'LAYERS', "
+        "'TORCH', 'CUBLAS')\n"
+        "found = [k for k in os.environ if not k.startswith(known)]"
     ),
     "other processes": (
         "import os\n"
