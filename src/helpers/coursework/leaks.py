@@ -1,10 +1,11 @@
 """The search of a student version for what students must not see.
 
-A line counts if it tells something: not an import or a signature, at least 20
+A line counts if it tells something: not an import or a signature, at least 16
 characters without spaces, and a call, an operator or four words. Such a line of a
-solution, of a wrong answer or of a question's file may stand in the master's locked
-code, which the author gave to students as code, but nowhere else; hints and marking
-guides stand nowhere. Nor may all lines of a solution together be read anywhere.
+solution may stand in the master's locked code, which the author gave to students as
+code, but nowhere else, and never together with all other lines of that solution. One
+of a wrong answer or of a question's file may also stand in what is given of an answer
+cell. Hints and marking guides stand nowhere.
 """
 
 import ast
@@ -20,14 +21,16 @@ from helpers.coursework.cells import MARKS
 
 __all__ = ["Leak", "check_leaks"]
 
-LENGTH, WORDS = 20, 4
-GIVEN = {"setup", "variant", "code", "check"}
+LENGTH, WORDS = 16, 4
+LOCKED = frozenset({"setup", "variant", "code", "check"})
 HIDDEN = ("helpers.coursework",)
 _TRIVIAL = re.compile(
     r"(?:import|from|def|class|async def|else|try|finally)\b|@|super\(\)\.__init__\(\)$"
     r"|raise NotImplementedError"
 )
-_TARGET = re.compile(r"(?:return|yield)\b|[\w.,\[\] ]+?\s*[-+*/@]?=(?!=)")
+_LEAD = re.compile(
+    r"(?:(?:return|yield)\b|[\w.,\[\] ]+?\s*[-+*/@]?=(?!=))?\s*(?:lambda[^:]*:\s*)*"
+)
 
 
 class Leak(ValueError):
@@ -36,12 +39,12 @@ class Leak(ValueError):
 
 @dataclass(frozen=True)
 class _Secret:
-    """Lines of one text; ``code`` may be repeated in locked code, ``whole`` never."""
+    """Lines of one text; cells of the kinds ``given`` may have some, never ``all``."""
 
     whose: str
     lines: tuple[str, ...]
-    code: bool = True
-    whole: bool = False
+    given: frozenset[str] = frozenset()
+    all: tuple[str, ...] = ()
 
 
 def check_leaks(notebook: Any, assignment: Assignment, salt: str = "") -> None:
@@ -56,24 +59,25 @@ def check_leaks(notebook: Any, assignment: Assignment, salt: str = "") -> None:
         Leak: it does: the cell, whose line, and the line.
     """
     cells = {cell.grade_id: cell for cell in master(assignment)}
-    shown = [("the notebook's metadata", False, "\n".join(_texts(notebook.metadata)))]
+    shown = [("the notebook's metadata", "", "\n".join(_texts(notebook.metadata)))]
     for number, node in enumerate(notebook.cells, 1):
         cell = cells.get(node.id)
         place = f"cell {cell.number}" if cell else f"cell {number} of the release"
         if node.get("outputs") or node.get("execution_count"):
             raise Leak(f"{assignment.name}, {place} ({node.id}): it has outputs")
-        given = cell.kind in GIVEN if cell else False
-        shown.append((f"{place} ({node.id})", given, "\n".join(_texts(node))))
-    for place, given, text in shown:
-        line = _marked(text, salt) or _told(text, given, _secrets(assignment))
+        kind: str = cell.kind if cell else ""
+        shown.append((f"{place} ({node.id})", kind, "\n".join(_texts(node))))
+    for place, kind, text in shown:
+        line = _marked(text, salt) or _told(text, kind, _secrets(assignment))
         if line:
             raise Leak(f"{assignment.name}, {place} shows {line}")
     everything = _squeeze("\n".join(text for _, _, text in shown))
     for secret in _secrets(assignment):
-        if secret.whole and _all_in(secret.lines, everything):
+        telling = [line for line in secret.all if _tells(line)]
+        if telling and all(_squeeze(_core(s)) in everything for s in secret.all):
             raise Leak(
                 f"{assignment.name} shows {secret.whose} line by line, such as "
-                f"{next(filter(_tells, secret.lines)).strip()!r}"
+                f"{telling[0].strip()!r}"
             )
 
 
@@ -86,20 +90,15 @@ def _marked(text: str, salt: str) -> str:
     return ""
 
 
-def _told(text: str, given: bool, secrets: tuple[_Secret, ...]) -> str:
+def _told(text: str, kind: str, secrets: tuple[_Secret, ...]) -> str:
     squeezed = _squeeze(text)
     for secret in secrets:
-        if secret.code and given:
+        if kind in secret.given:
             continue
         for line in secret.lines:
             if _tells(line) and _squeeze(_core(line)) in squeezed:
                 return f"a line of {secret.whose}: {line.strip()!r}"
     return ""
-
-
-def _all_in(lines: tuple[str, ...], everything: str) -> bool:
-    telling = [_squeeze(_core(line)) for line in lines if _core(line)]
-    return any(map(_tells, lines)) and all(line in everything for line in telling)
 
 
 def _tells(line: str) -> bool:
@@ -115,7 +114,8 @@ def _core(line: str) -> str:
     line = line.strip().lstrip("#").strip()
     if _TRIVIAL.match(line):
         return ""
-    return _TARGET.sub("", line, count=1) if _TARGET.match(line) else line
+    lead = _LEAD.match(line)
+    return line[lead.end() :] if lead else line
 
 
 def _squeeze(text: str) -> str:
@@ -126,30 +126,38 @@ def _squeeze(text: str) -> str:
 def _secrets(assignment: Assignment) -> tuple[_Secret, ...]:
     found: list[_Secret] = []
     for cell in master(assignment):
-        if cell.solution:
-            code = cell.type == "code"
-            whose = f"the {'solution' if code else 'marking guide'} of {cell.grade_id}"
-            lines = _pieces(cell.solution) if code else cell.solution.splitlines()
-            found.append(_Secret(whose, tuple(lines), code, whole=True))
+        lines = cell.solution.splitlines()
+        if cell.type == "code":
+            whole = [line for line in lines if not line.lstrip().startswith("#")]
+            found.append(
+                _Secret(
+                    f"the solution of {cell.grade_id}",
+                    _pieces(cell.solution),
+                    LOCKED,
+                    tuple(_pieces(line)[0] for line in whole if line),
+                )
+            )
+        else:
+            whose = f"the marking guide of {cell.grade_id}"
+            found.append(_Secret(whose, tuple(lines)))
+    given = LOCKED | {"answer"}
     for name, question in questions(assignment).items():
         for wrong in question.wrong:
             whose = f"the wrong answer {wrong.name!r} to {name}"
-            texts = (wrong.code, *(new for _, new in wrong.edits))
-            lines = [line for text in texts for line in _pieces(text)]
-            found.append(_Secret(whose, tuple(lines)))
-            hint = tuple(wrong.hint.splitlines())
-            found.append(_Secret(f"the hint of {whose}", hint, code=False))
-        lines = _code(assignment.files[name])
-        found.append(_Secret(f"{name}.py", tuple(lines)))
+            text = "\n".join([wrong.code, *(new for _, new in wrong.edits)])
+            found.append(_Secret(whose, _pieces(text), given))
+            found.append(_Secret(f"the hint of {whose}", (wrong.hint,)))
+        found.append(_Secret(f"{name}.py", _code(assignment.files[name]), given))
     return tuple(found)
 
 
-def _pieces(code: str) -> list[str]:
+def _pieces(code: str) -> tuple[str, ...]:
     """Lines of code, and comments at their ends by themselves."""
-    return [piece for line in code.splitlines() for piece in re.split(r"\s#\s", line)]
+    lines = code.splitlines()
+    return tuple(piece for line in lines for piece in re.split(r"\s#\s", line))
 
 
-def _code(text: str) -> list[str]:
+def _code(text: str) -> tuple[str, ...]:
     """The lines of a file's functions: reference, inputs, judges."""
     kinds = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
     segments = (
@@ -157,7 +165,7 @@ def _code(text: str) -> list[str]:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, kinds)
     )
-    return [piece for segment in segments for piece in _pieces(segment)]
+    return _pieces("\n".join(segments))
 
 
 def _texts(value: Any) -> Iterator[str]:
