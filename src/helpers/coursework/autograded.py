@@ -1,7 +1,7 @@
 """The notebook that formgrader shows: the master's cells, the student's answers."""
 
 import json
-import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -324,6 +324,6 @@ def _write(path: Path, text: str) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
     partial.write_bytes(data)
     partial.replace(path)

@@ -1,6 +1,6 @@
 """nbgrader's database of a course: made as nbgrader makes it, opened for one writer."""
 
-import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def _create(path: Path) -> None:
     are not on PATH. The file is made beside its place, and linked there when complete:
     of two that are made at once the first stays.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
     engine = _engine(partial)
     try:
         Base.metadata.create_all(bind=engine)
