@@ -4,14 +4,11 @@ import html
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from helpers._check_diagnosis import explain
 from helpers._check_runs import (
@@ -33,6 +30,8 @@ from helpers._check_trace import (
     Refused,
     Trace,
     Unanswered,
+    freeze,
+    isolated,
     same,
     same_traces,
     unwritten,
@@ -186,12 +185,12 @@ def _trace(
 ) -> Trace:
     """The cases of a configuration, as they were when recorded."""
     trace: Trace = []
-    with _isolated(forbid):
+    with isolated(forbid):
         try:
             generator = torch.Generator().manual_seed(index)
             for case in exercise.run(answer, generator):
                 label, value, *tolerance = case
-                trace.append(Case(label, _freeze(value), *tolerance))
+                trace.append(Case(label, freeze(value), *tolerance))
         except (Exception, SystemExit) as error:
             trace.append(Case("", Raised(error)))
     return trace
@@ -204,50 +203,6 @@ def _expected(exercise: Exercise, index: int, mistake: Mistake | None = None) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _trace(exercise, answer, index)
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    if isinstance(value, tuple | list):
-        items = [_freeze(item) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    if isinstance(value, dict):
-        return {name: _freeze(item) for name, item in value.items()}
-    return value
-
-
-class _Forbid(TorchFunctionMode):
-    def __init__(self, parts: tuple[str, ...]) -> None:
-        super().__init__()
-        self.parts = parts
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        if any(part in name for part in self.parts):
-            raise Refused(f"Write it by hand: torch's {name} may not be called here.")
-        return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _isolated(forbid: tuple[str, ...]) -> Iterator[None]:
-    """Run with known global state of torch, and put the old one back."""
-    dtype = torch.get_default_dtype()
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(torch.enable_grad())
-        if torch.get_default_device().type != "cpu":
-            stack.enter_context(torch.device("cpu"))
-        if forbid:
-            stack.enter_context(_Forbid(forbid))
-        torch.default_generator.manual_seed(0)
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
 
 
 def _first_difference(expected: Trace, got: Trace) -> int | None:

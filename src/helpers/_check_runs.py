@@ -31,20 +31,31 @@ def function_run(
     """
 
     def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
-        if not callable(answer) or isinstance(answer, type):
-            raise Refused(
-                "A function is expected, and you pass "
-                f"{kind(answer)}: write its name without calling it."
-            )
         args, kwargs = make_args(generator)
-        named = {**dict(zip(names, args, strict=False)), **kwargs}
-        yield Case(CONFIGURATION, describe(named))
-        yield from _differentiated(answer, args, kwargs, named, "the output")
-        if float32:
-            args, kwargs = _cast(args), _cast(kwargs)
-            yield Case("the output in float32", call(answer, *args, **kwargs))
+        yield from drive_function(answer, args, kwargs, names, float32)
 
     return run
+
+
+def drive_function(
+    answer: Any,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    names: Sequence[str] = NAMES,
+    float32: bool = True,
+) -> Iterator[Case]:
+    """Trace a function on the inputs of one configuration; see `function_run`."""
+    if not callable(answer) or isinstance(answer, type):
+        raise Refused(
+            "A function is expected, and you pass "
+            f"{kind(answer)}: write its name without calling it."
+        )
+    named = {**dict(zip(names, args, strict=False)), **kwargs}
+    yield Case(CONFIGURATION, describe(named))
+    yield from _differentiated(answer, args, kwargs, named, "the output")
+    if float32:
+        args, kwargs = _cast(args), _cast(kwargs)
+        yield Case("the output in float32", call(answer, *args, **kwargs))
 
 
 def module_run(
@@ -70,48 +81,60 @@ def module_run(
     """
 
     def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
-        if not callable(answer) or isinstance(answer, nn.Module):
-            raise Refused(
-                "A module class is expected, and you pass "
-                f"{kind(answer)}: write the name of the class without parentheses."
-            )
-        kwargs, training, evaluation = make(generator)
-        batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
-        named = dict(zip(names, batches[0], strict=False))
-        yield Case(CONFIGURATION, describe({**kwargs, **named}))
-        dtype = batches[0][0].dtype
-        module = _build(answer, kwargs)
-        if not generator.initial_seed():
-            _probe(module, _cast(batches[0]))
-        if "_modules" not in vars(module):
-            raise Refused("Call super().__init__() at the start of your __init__.")
-        _refuse_hidden(module)
-        module = module.to(dtype)
-        yield Case("the parameters", _shapes(module.named_parameters()))
-        yield Case("the buffers", _shapes(_buffers(module, ignore)))
-        if initial:
-            yield from _values(module.named_parameters(), "{} at the start")
-        yield from _values(_buffers(module, ignore), "{} at the start")
-        if generator.initial_seed() or not initial:
-            _randomize(module, generator.initial_seed())
-        for i, batch in enumerate(batches[:-1], 1):
-            mode = f"in training mode, batch {i}"
-            yield from _step(module.train(), batch, names, mode, ignore)
-        yield from _step(module.eval(), batches[-1], names, "in eval mode", ignore)
-        saved = _build(answer, kwargs).to(dtype)
-        saved.load_state_dict(module.state_dict())
-        value = call(saved.eval(), *batches[-1])
-        yield Case(
-            "the output in eval mode of a new module with this state_dict", value
-        )
-        mode = "in training mode after eval mode"
-        yield from _step(module.train(), batches[0], names, mode, ignore)
-        module = module.to(torch.float32)
-        for mode in ("train", "eval"):
-            value = call(module.train(mode == "train"), *_cast(batches[0]))
-            yield Case(f"the output in float32 in {mode} mode", value)
+        kinds, index = make(generator), generator.initial_seed()
+        yield from drive_module(answer, index, *kinds, ignore, names, initial)
 
     return run
+
+
+def drive_module(
+    answer: Any,
+    index: int,
+    kwargs: dict[str, Any],
+    training: Sequence[Any],
+    evaluation: Any,
+    ignore: Sequence[str] = ("num_batches_tracked",),
+    names: Sequence[str] = NAMES[:1],
+    initial: bool = True,
+) -> Iterator[Case]:
+    """Trace a module class on configuration ``index``; see `module_run`."""
+    if not callable(answer) or isinstance(answer, nn.Module):
+        raise Refused(
+            "A module class is expected, and you pass "
+            f"{kind(answer)}: write the name of the class without parentheses."
+        )
+    batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
+    named = dict(zip(names, batches[0], strict=False))
+    yield Case(CONFIGURATION, describe({**kwargs, **named}))
+    dtype = batches[0][0].dtype
+    module = _build(answer, kwargs)
+    if not index:
+        _probe(module, _cast(batches[0]))
+    if "_modules" not in vars(module):
+        raise Refused("Call super().__init__() at the start of your __init__.")
+    _refuse_hidden(module)
+    module = module.to(dtype)
+    yield Case("the parameters", _shapes(module.named_parameters()))
+    yield Case("the buffers", _shapes(_buffers(module, ignore)))
+    if initial:
+        yield from _values(module.named_parameters(), "{} at the start")
+    yield from _values(_buffers(module, ignore), "{} at the start")
+    if index or not initial:
+        _randomize(module, index)
+    for i, batch in enumerate(batches[:-1], 1):
+        mode = f"in training mode, batch {i}"
+        yield from _step(module.train(), batch, names, mode, ignore)
+    yield from _step(module.eval(), batches[-1], names, "in eval mode", ignore)
+    saved = _build(answer, kwargs).to(dtype)
+    saved.load_state_dict(module.state_dict())
+    value = call(saved.eval(), *batches[-1])
+    yield Case("the output in eval mode of a new module with this state_dict", value)
+    mode = "in training mode after eval mode"
+    yield from _step(module.train(), batches[0], names, mode, ignore)
+    module = module.to(torch.float32)
+    for mode in ("train", "eval"):
+        value = call(module.train(mode == "train"), *_cast(batches[0]))
+        yield Case(f"the output in float32 in {mode} mode", value)
 
 
 def value_run(tolerance: float = 1e-3) -> Run:

@@ -3,13 +3,15 @@
 import math
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 CONFIGURATION = "configuration"
 # relative to each value, and relative to the largest of the tensor
@@ -67,6 +69,51 @@ class Raised:
 
 
 Trace = list[Case]
+
+
+def freeze(value: Any) -> Any:
+    """A copy that later writes to the original do not reach."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, tuple | list):
+        items = [freeze(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, dict):
+        return {name: freeze(item) for name, item in value.items()}
+    return value
+
+
+class _Forbid(TorchFunctionMode):
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if any(part in name for part in self.parts):
+            raise Refused(f"Write it by hand: torch's {name} may not be called here.")
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def isolated(forbid: tuple[str, ...]) -> Iterator[None]:
+    """Run with known global state of torch, and put the old one back."""
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if forbid:
+            stack.enter_context(_Forbid(forbid))
+        torch.default_generator.manual_seed(0)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def same(expected: Any, got: Any, tolerance: float | None = None) -> bool:

@@ -22,6 +22,7 @@ def copy(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "book" / "a").mkdir(parents=True)
     (tmp_path / "src" / "helpers" / "exercises").mkdir(parents=True)
+    shutil.copy(ROOT / "src/helpers/_install_cell.py", tmp_path / "src" / "helpers")
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/one\n"
     )

@@ -1,4 +1,4 @@
-"""The first cell of every notebook; tools/notebooks.py puts URL and TAG in."""
+"""The first cell of every notebook; whoever writes one puts URL and TAG in."""
 
 # Makes the book's `helpers` importable where it is missing: Colab, an empty folder.
 import importlib.metadata
