@@ -129,7 +129,8 @@ def softplus(x, beta=1.0):
         Wrong(
             "gradient of the clamp at 0",
             "At 0 you add the derivatives of two kinks, and they do not sum up to 1/2: "
-            "clamp passes the whole gradient at its bound. torch.maximum shares it.",
+            "clamp passes the whole gradient at its bound. Look for a maximum that "
+            "shares it.",
             edits=(
                 (
                     "torch.maximum(z, torch.zeros_like(z))",
