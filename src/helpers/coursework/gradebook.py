@@ -20,6 +20,7 @@ from helpers.coursework import batch
 from helpers.coursework.autograded import submitted_cells, write_autograded
 from helpers.coursework.course import Course, student_id
 from helpers.coursework.database import connect, database
+from helpers.coursework.marks import Hand
 from helpers.coursework.record import Record
 from helpers.coursework.registry import (
     Registered,
@@ -136,6 +137,38 @@ def read_marks(course: Course, name: str) -> dict[str, dict[str, Mark]]:
         for student, cell, *mark in connection.execute(query):
             marks.setdefault(student, {})[cell] = Mark(*mark)
     return marks
+
+
+def by_hand(course: Course, name: str) -> dict[str, dict[str, Hand]]:
+    """What people have given in formgrader: by student and id of the cell.
+
+    Points are set where a mark or extra credit was given by hand; a comment to an
+    answer stands under the answer's own id.
+    """
+    found: dict[str, dict[str, Hand]] = {}
+    for student, cells in read_marks(course, name).items():
+        for cell, mark in cells.items():
+            if mark.manual is not None or mark.extra_credit:
+                found.setdefault(student, {})[cell] = (mark.points, "")
+    if not database(course).exists():
+        return found
+    query = (
+        select(
+            api.SubmittedAssignment.student_id,
+            api.BaseCell.name,
+            api.Comment.manual_comment,
+        )
+        .join_from(api.Comment, api.SubmittedNotebook, api.Comment.notebook)
+        .join(api.SubmittedNotebook.assignment)
+        .join(api.SubmittedAssignment.assignment)
+        .join(api.BaseCell, api.Comment.cell)
+        .where(api.Assignment.name == name, api.Comment.manual_comment.is_not(None))
+    )
+    with connect(course, write=False).begin() as connection:
+        for student, cell, comment in connection.execute(query):
+            points, _ = found.get(student, {}).get(cell, (None, ""))
+            found.setdefault(student, {})[cell] = (points, comment)
+    return found
 
 
 def update_penalties(course: Course, name: str) -> int:
