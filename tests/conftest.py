@@ -1,5 +1,6 @@
 """A Chromium for every test that needs one, and which tests share a process."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from site_server import launch
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests share a process, but not the notebooks that run alone."""
+    """A file's tests share a process, but of the book's site only those of a page."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if "::test_alone" in nodeid else super()._split_scope(nodeid)
+        file = super()._split_scope(nodeid)
+        page = re.search(r"\[(\S+\.html)\]$", nodeid)
+        return f"{file}::{page[1]}" if page else file
 
 
 def pytest_xdist_make_scheduler(

@@ -56,7 +56,8 @@ def named(browser: Browser, base: str, page: str, theme: Theme) -> list[str]:
     """What axe finds on a page, a line each."""
     with blocked_page(browser, base, theme=theme) as (tab, _):
         tab.goto(base + page, wait_until="networkidle")
-        return [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in violations(tab)]
+        found = violations(tab, every_text=True)
+        return [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found]
 
 
 def main() -> int:

@@ -17,17 +17,50 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 Theme = Literal["light", "dark"]
-# axe takes milliseconds for the contrast of each token of code: one a color will do,
-# and it does not judge a single character
-ONE_TOKEN_A_COLOR = """() => {
-  const seen = new Set();
-  const again = [...document.querySelectorAll(".highlight span")].filter((token) => {
-    const ground = getComputedStyle(token.closest(".highlight")).backgroundColor;
-    const colors = getComputedStyle(token).color + ground;
-    const single = token.textContent.trim().length < 2;
-    return single || seen.has(colors) || !seen.add(colors);
-  });
-  for (const token of again) token.replaceWith(token.textContent);
+# axe takes milliseconds for the contrast of each text: three will do of those that
+# share color, font and every ground below them. Controls, and figures, where things
+# overlap, are judged whole; a single character axe does not judge.
+A_FEW_TEXTS_A_COLOR = """() => {
+  const grounds = new Map([[null, ""]]);
+  const ground = (e) => {
+    if (!grounds.has(e)) {
+      const s = getComputedStyle(e);
+      const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter].join();
+      const plain = own === "rgba(0, 0, 0, 0),none,1,none";
+      grounds.set(e, ground(e.parentElement) + (plain ? "" : own + "/"));
+    }
+    return grounds.get(e);
+  };
+  const counts = {};
+  const fresh = (e) => {
+    const own = [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE);
+    if (own.map((n) => n.data).join("").trim().length < 2) return false;
+    if (!e.checkVisibility({ visibilityProperty: true })) return false;
+    const s = getComputedStyle(e);
+    const key = [s.color, s.fontSize, s.fontWeight, s.textShadow, ground(e)].join();
+    return (counts[key] = (counts[key] ?? 0) + 1) <= 3;
+  };
+  const figures = [...document.querySelectorAll(".nn-figure")];
+  const judged = [
+    ...[...document.body.querySelectorAll("*")].filter(fresh),
+    ...document.querySelectorAll("input, select, textarea"),
+    ...figures.flatMap((e) => [...(e.shadowRoot ?? e).querySelectorAll("*")]),
+  ];
+  for (const e of judged) e.toggleAttribute("data-contrast", true);
+  axe.configure({ rules: [{ id: "color-contrast", selector: "[data-contrast]" }] });
+}"""
+# what scrolls gets its tab stop when the page is idle; after two seconds axe judges
+SETTLED = """async () => {
+  const article = document.querySelector("article") ?? document;
+  const blocks = [...article.querySelectorAll("table, pre, .katex-display")];
+  const waits = (e) => e.scrollWidth > e.clientWidth && e.tabIndex !== 0;
+  const moves = (animation) => animation.playState === "running";
+  const start = performance.now();
+  do await new Promise((done) => setTimeout(done, 50));
+  while (
+    (blocks.some(waits) || document.getAnimations().some(moves)) &&
+    performance.now() - start < 2000
+  );
 }"""
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
 
@@ -78,15 +111,16 @@ def serve(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def violations(tab: Page) -> list[dict[str, Any]]:
+def violations(tab: Page, every_text: bool = False) -> list[dict[str, Any]]:
     """What axe finds on the page in this tab, with every box of it open."""
     # axe reads colors from what overlaps; an unlaid section lies where it will not be
     tab.add_style_tag(content="* { content-visibility: visible !important }")
     tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     tab.evaluate("globalThis.nnFigures?.wake()")
-    tab.evaluate(ONE_TOKEN_A_COLOR)
-    tab.wait_for_timeout(2000)  # what scrolls gets its tab stop when the page is idle
+    tab.evaluate(SETTLED)
     tab.evaluate(AXE.read_text("utf8"))
+    if not every_text:
+        tab.evaluate(A_FEW_TEXTS_A_COLOR)
     run = "axe.run(document, {resultTypes: ['violations']})"
     found: list[dict[str, Any]] = tab.evaluate(run)["violations"]
     return found

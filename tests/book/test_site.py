@@ -25,44 +25,62 @@ def base():
         yield address
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_page_stands_alone(page, base, browser):
+@pytest.fixture(scope="module")
+def opened(request, base, browser):
+    """A page in a tab, loaded once for the tests that only look at it."""
     with blocked_page(browser, base) as (tab, seen):
-        tab.goto(base + page, wait_until="networkidle")
-        assert seen.foreign == []
-        assert seen.errors == []
-        weight = sum(seen.sizes.values())
-        assert weight <= 250_000, f"{page} weighs {weight} bytes at first load"
-        raw = tab.locator("article").inner_text()
-        assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
-        assert tab.locator("article img:not([width][height])").count() == 0
-        shown = tab.locator(".nn-figure")
-        for i in range(shown.count()):
-            shown.nth(i).evaluate("(e) => e.start()")
-            grid = shown.nth(i).locator("[role=grid], svg, table").first
-            grid.wait_for(state="attached", timeout=5000)
-        tree = tab.locator("body").aria_snapshot()
-        control = r"- (?:button|link|slider|spinbutton|radio|checkbox|combobox|grid)"
-        nameless = re.findall(rf"^\s*{control}(?: \[[^\]]*\])?:?$", tree, re.MULTILINE)
-        assert nameless == [], "every control has a name"
-        tab.set_viewport_size({"width": 360, "height": 740})
-        tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-        wide = tab.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert wide <= 0, f"{page} scrolls sideways by {wide} px on a phone"
+        tab.goto(base + request.param, wait_until="networkidle")
+        yield request.param, tab, seen
+
+
+@pytest.mark.parametrize("opened", PAGES, indirect=True)
+def test_page_stands_alone(opened):
+    page, tab, seen = opened
+    assert seen.foreign == []
+    assert seen.errors == []
+    weight = sum(seen.sizes.values())
+    assert weight <= 250_000, f"{page} weighs {weight} bytes at first load"
+    raw = tab.locator("article").inner_text()
+    assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
+    assert tab.locator("article img:not([width][height])").count() == 0
+    shown = tab.locator(".nn-figure")
+    for i in range(shown.count()):
+        shown.nth(i).evaluate("(e) => e.start()")
+        grid = shown.nth(i).locator("[role=grid], svg, table").first
+        grid.wait_for(state="attached", timeout=5000)
+    tree = tab.locator("body").aria_snapshot()
+    control = r"- (?:button|link|slider|spinbutton|radio|checkbox|combobox|grid)"
+    nameless = re.findall(rf"^\s*{control}(?: \[[^\]]*\])?:?$", tree, re.MULTILINE)
+    assert nameless == [], "every control has a name"
+
+
+@pytest.mark.parametrize("opened", PAGES, indirect=True)
+def test_axe_finds_nothing(opened):
+    _, tab, _ = opened
+    assert tab.evaluate("document.documentElement.dataset.theme") == "light"
+    found = violations(tab)
+    assert found == [], json.dumps(found, indent=1)[:3000]
+
+
+@pytest.mark.parametrize("opened", PAGES, indirect=True)
+def test_a_phone_does_not_scroll_sideways(opened):
+    page, tab, _ = opened
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    wide = tab.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert wide <= 0, f"{page} scrolls sideways by {wide} px on a phone"
 
 
 # every page in both themes is make site-check's; here the dark colors of two kinds
-THEMES = [(page, "light") for page in PAGES]
-THEMES += [("notebooks/normalization/layer_norm.html", "dark"), ("book/index.html", "dark")]
-
-
-@pytest.mark.parametrize(("page", "theme"), THEMES)
-def test_axe_finds_nothing(page, theme, base, browser):
-    with blocked_page(browser, base, theme=theme) as (tab, seen):
+@pytest.mark.parametrize(
+    "page", ["notebooks/normalization/layer_norm.html", "book/index.html"]
+)
+def test_axe_finds_nothing_in_the_dark(page, base, browser):
+    with blocked_page(browser, base, theme="dark") as (tab, _):
         tab.goto(base + page, wait_until="networkidle")
-        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
         found = violations(tab)
         assert found == [], json.dumps(found, indent=1)[:3000]
 

@@ -11,14 +11,8 @@ import os
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +23,8 @@ from helpers.coursework.assignment import Assignment
 from helpers.coursework.record import Record, checked
 from helpers.coursework.sandbox import Limits, Sandbox
 
-WINDOW = 4  # jobs under way for each worker: enough to keep it busy, few in memory
-DEATHS = 3  # of workers, until the job that was with each of them is given up
+WINDOW = 4  # jobs under way for each worker of a cluster: busy, and few in memory
+DEATHS = 3  # of processes, until the job that each had is given up
 RECONNECT_SECONDS = 120.0
 
 
@@ -197,62 +191,43 @@ def work(job: Job) -> Record:
 def _on_cores(
     waiting: Iterator[Job], workers: int, finish: Callable[[Record | Failed], None]
 ) -> None:
-    """A pool of processes; jobs that were under way when one died go one by one."""
-    suspects: deque[tuple[Job, int]] = deque()
-    while True:
-        alone = bool(suspects)
-        pool = ProcessPoolExecutor(
-            1 if alone else workers, multiprocessing.get_context("spawn")
-        )
+    """A thread for each process: if one dies, it is known with which job."""
+    turn, stop = threading.Lock(), threading.Event()
+    spawn = multiprocessing.get_context("spawn")
+
+    def serve() -> None:
+        pool = ProcessPoolExecutor(1, spawn)
         try:
-            if alone:
-                job, deaths = suspects[0]
-                result = pool.submit(work, job).result()
-                suspects.popleft()
-                finish(result)
-            else:
-                lost = _windowed(pool, waiting, workers * WINDOW, finish)
-                if not lost:
+            while not stop.is_set():
+                with turn:
+                    job = next(waiting, None)
+                if job is None:
                     return
-                suspects.extend((job, 1) for job in lost)
-        except BrokenProcessPool:
-            suspects[0] = job, deaths + 1
-            if deaths + 1 >= DEATHS:
-                suspects.popleft()
-                finish(Failed(job.student, f"its process was killed {DEATHS} times"))
+                result: Record | Failed | None = None
+                deaths = 0
+                while result is None:
+                    try:
+                        result = pool.submit(work, job).result()
+                    except BrokenProcessPool:
+                        pool = ProcessPoolExecutor(1, spawn)
+                        deaths += 1
+                        if deaths == DEATHS:
+                            said = f"its process was killed {DEATHS} times"
+                            result = Failed(job.student, said)
+                with turn:
+                    finish(result)
+        except BaseException:
+            stop.set()
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown()
 
-
-def _windowed(
-    pool: ProcessPoolExecutor,
-    waiting: Iterator[Job],
-    window: int,
-    finish: Callable[[Record | Failed], None],
-) -> list[Job]:
-    """Run jobs until all are done or a process dies; those that were under way."""
-    running: dict[Future[Record], Job] = {}
-    lost: list[Job] = []
-    more = True
-    while more or running:
-        while more and len(running) < window and not lost:
-            job = next(waiting, None)
-            if job is None:
-                more = False
-            else:
-                try:
-                    running[pool.submit(work, job)] = job
-                except BrokenProcessPool:
-                    lost.append(job)
-        if lost and not running:
-            return lost
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            job = running.pop(future)
-            try:
-                finish(future.result())
-            except BrokenProcessPool:
-                lost.append(job)
-    return lost
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            for served in [threads.submit(serve) for _ in range(workers)]:
+                served.result()
+        finally:
+            stop.set()
 
 
 def _on_cluster(

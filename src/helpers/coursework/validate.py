@@ -116,6 +116,9 @@ def _form(assignment: Assignment, question: Question) -> Iterator[str]:
     grader = grading.make_grader(assignment, question.name, variant)
     used = set()
     for trace in grader.expected:
+        labels = [case.label for case in trace]
+        for label in {label for label in labels if labels.count(label) > 1}:
+            yield f"{question.name}: {label!r} is recorded twice; labels must differ"
         for case in trace:
             if case.label != CONFIGURATION:
                 try:

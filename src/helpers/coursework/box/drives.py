@@ -88,6 +88,8 @@ def freeze_leaves(value: Any) -> Any:
 def _cases(
     probe: dict[str, Any], answer: Any, index: int, inputs: dict[str, Any]
 ) -> Iterator[Any]:
+    if answer is None or answer is Ellipsis:
+        raise Unanswered("put your answer in place of the dots.")
     options = probe["options"]
     if probe["drive"] == "function":
         return drive_function(answer, **inputs, **options)
