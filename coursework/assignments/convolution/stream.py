@@ -63,10 +63,11 @@ def _case(generator):
 class _Whole(nn.Module):
     """Keeps everything, and convolves it anew at each call."""
 
-    def __init__(self, c_in, c_out, kernel_size, dilation=1):
+    def __init__(self, *sizes):
         super().__init__()
-        self.conv = nn.Conv1d(c_in, c_out, kernel_size, dilation=dilation)
-        self.reach = dilation * (kernel_size - 1)
+        *channels, kernel, dilation = sizes
+        self.conv = nn.Conv1d(*channels, kernel, dilation=dilation)
+        self.reach = dilation * (kernel - 1)
         self.reset()
 
     def reset(self):
@@ -182,11 +183,8 @@ QUESTION = Question(
             "reset does nothing",
             "After reset() the next chunk is the first of a new stream.",
             edits=(
+                ("        self.memory = None", "        pass"),
                 ("        self.reset()\n", "        self.memory = None\n"),
-                (
-                    'new stream."""\n        self.memory = None',
-                    'new stream."""\n        pass',
-                ),
             ),
             loses=("after reset",),
         ),

@@ -17,7 +17,7 @@ ALL = (  # height, width, kernel, stride, padding, dilation
 
 def gradient(answer, part, x, grad, kernel_size, options):
     yield "configuration", f"x {tuple(x.shape)}, kernel {kernel_size}, {options}"
-    with torch.inference_mode():  # where autograd records nothing
+    with torch.inference_mode():
         found = call(answer, x, grad, kernel_size, **options)  # noqa: F821
     is_pair = isinstance(found, (tuple, list)) and len(found) == 2
     weight, bias = found if is_pair else (found, None)
