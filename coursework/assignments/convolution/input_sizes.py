@@ -11,7 +11,7 @@ SINGLE = (  # out, then (kernel, stride, padding, dilation)
     (1, (5, 4, 3, 2)),
     (9, (3, 2, 0, 4)),
     (1, (3, 1, 3, 1)),  # too much padding: none
-    (1, (2, 3, 2, 1)),  # only some of the three are lengths
+    (1, (3, 4, 2, 1)),  # -1 to 2, of which 1 and 2 are lengths
     (500, (7, 3, 1, 2)),
 )
 STACKS = (

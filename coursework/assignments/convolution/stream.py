@@ -34,6 +34,18 @@ def stream(answer, chunks, others, sizes, weight, bias):
         yield f"the gradient with respect to {name}", gradient
     yield "the state: parameters", sorted(dict(module.named_parameters()))
     yield "the state: state_dict", sorted(module.state_dict())
+    kept = vars(module).items()
+    held = [v for name, v in kept if name not in ("_parameters", "_modules")]
+    numbers = 0
+    while held:
+        value = held.pop()
+        if isinstance(value, torch.Tensor):
+            numbers += value.numel()
+        elif isinstance(value, dict):
+            held += value.values()
+        elif isinstance(value, (list, tuple)) or type(value).__name__ == "deque":
+            held += value
+    yield "the state: samples remembered", numbers / chunks[0][..., 0].numel()
     module.eval().reset()
     for i, chunk in enumerate(others, 1):
         yield f"after reset: chunk {i}", call(module, chunk)  # noqa: F821
@@ -61,7 +73,7 @@ def _case(generator):
 
 
 class _Whole(nn.Module):
-    """Keeps everything, and convolves it anew at each call."""
+    """Convolves what it has seen anew at each call, and keeps the end of the output."""
 
     def __init__(self, *sizes):
         super().__init__()
@@ -75,12 +87,18 @@ class _Whole(nn.Module):
 
     def forward(self, chunk):
         whole = torch.cat([*self.seen, chunk], -1)
-        self.seen.append(chunk.detach().clone())
+        last = min(self.reach, whole.shape[-1])
+        self.seen = [whole.detach().narrow(-1, whole.shape[-1] - last, last).clone()]
         return self.conv(F.pad(whole, (self.reach, 0)))[..., -chunk.shape[-1] :]
 
 
 def _reference(variant):
     return _Whole
+
+
+def _few(expected, got):
+    """Whether not much more is remembered than needed; one way needs a sample more."""
+    return isinstance(got, float) and got <= 2 * expected + 2
 
 
 QUESTION = Question(
@@ -96,6 +114,7 @@ QUESTION = Question(
         "the state": 0.5,
         "after reset": 1.5,
     },
+    judge={"the state: samples remembered": _few},
     wrong=(
         Wrong(
             "zeros before each chunk",
@@ -176,6 +195,16 @@ QUESTION = Question(
                     "        self.register_buffer('memory', None)\n"
                     "        self.reset()\n",
                 ),
+            ),
+            loses=("the state",),
+        ),
+        Wrong(
+            "remembers everything",
+            "Your memory grows with the stream: keep the samples that a later output "
+            "reads, and drop the others.",
+            edits=(
+                ("x[..., x.shape[-1] - self.reach :]", "x"),
+                ("return self.conv(x)", "return self.conv(x)[..., -chunk.shape[-1] :]"),
             ),
             loses=("the state",),
         ),
