@@ -41,8 +41,8 @@ lock: ## write requirements.lock anew: make lock torch=2.13.0
 	sh tools/lock.sh "$(PYTHON)" $(torch)
 
 lint: $(READY) ## ruff and mypy
-	$(BIN)/ruff format --check src tests tools
-	$(BIN)/ruff check src tests tools notebooks
+	$(BIN)/ruff format --check src tests tools conftest.py
+	$(BIN)/ruff check src tests tools notebooks conftest.py
 	$(BIN)/mypy
 
 bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
