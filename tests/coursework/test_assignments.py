@@ -1,4 +1,4 @@
-"""The book's assignments: right answers get all, typical wrong ones lose, none leaks."""
+"""The book's assignments: solutions get all, typical mistakes lose, nothing leaks."""
 
 from collections.abc import Callable
 from pathlib import Path
