@@ -23,7 +23,7 @@ def case(generator: torch.Generator) -> dict[str, Any]:
     if index == 1:
         q, k = (t.transpose(1, 2).contiguous().transpose(1, 2) for t in (q, k))
     if index == 3:
-        q = q * 1000
+        q = q * 1e5
     return {
         "words": WORDS[index],
         "qkv": [q, k, v],

@@ -43,8 +43,9 @@ def look(answer, names):
         call(lambda: None)  # noqa: F821
     for name, words in names.items():
         value = answer.get(name)
-        is_tensor = isinstance(value, torch.Tensor)
-        yield words, value.item() if is_tensor else value, 0.0
+        value = value.item() if isinstance(value, torch.Tensor) else value
+        is_number = isinstance(value, int | float)
+        yield words, float(value) if is_number else value, 1e-9
 
 
 OUTPUT, CARRY, PARAMETERS, DATA, RUNNING = NAMES.values()
