@@ -488,8 +488,11 @@ def test_a_hostile_notebook_as_formgrader_renders_it(root: Path) -> None:
     data["cells"].append(text(f"[x](javascript:alert('owned'))\n\n{evil}"))
     data["cells"].append({"cell_type": "raw", "metadata": {}, "source": evil})
     data["metadata"] = {"title": evil, "widgets": {"x": evil}}
-    hostile = [{**record()["questions"][0], "error": evil, "seen": evil}]
-    html = page(autograded(root, data, notes=[evil], questions=hostile))
+    heading = f"$$x$$ # scale-check {evil}"
+    hostile = [{**record()["questions"][0], "error": heading, "seen": heading}]
+    html = page(
+        autograded(root, data, notes=["$$x$$ # scale-check"], questions=hostile)
+    )
     scripts = re.findall(r"<script.*?</script>", html, re.S)
     assert scripts and not any("owned" in script for script in scripts)
     assert (
