@@ -302,11 +302,27 @@ def test_markdown_is_limited() -> None:
     assert len(made) < 21_000 and "50,000 characters in all" in made
 
 
+def test_pictures_in_markdown_are_limited(root: Path) -> None:
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(2**20)).decode()
+    kept = {"a.png": {"image/png": picture}}
+    data = notebook(root)
+    data["cells"] += [text("![a](attachment:a.png)", attachments=kept)] * 7
+    made = autograded(root, data)
+    assert [cell.get("attachments") for cell in made.cells].count(kept) == 5
+    assert sources(made)[-1] == "    ![a] (attachment:a.png)"
+
+
+def test_what_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.coursework.showing._harmless", lambda *_: False)
+    assert shown("words") == ("*A text that cannot be shown safely.*", {})
+
+
 def test_many_cells_are_limited(root: Path) -> None:
     data = notebook(root)
     data["cells"] += [code(f"x = {number}") for number in range(400)]
     made = autograded(root, data)
-    assert "100 more cells of the student are not shown." in sources(made)
+    assert sum(source.startswith("x = ") for source in sources(made)) == 300
+    assert sources(made)[-1] == "100 more cells of the student are not shown."
 
 
 def test_a_notebook_of_nbformat_3_and_none() -> None:
@@ -392,7 +408,8 @@ class Judge(HTMLParser):
             assert not name.startswith("on") and name not in ("srcdoc", "name"), name
             assert name != "id" or value not in IDS, value
             if name == "class":
-                assert not {"score", "comment", "tabbable"} & set((value or "").split())
+                unwanted = {"score", "comment", "tabbable", "mermaid"}
+                assert not unwanted & set((value or "").split())
             if name in ("href", "src"):
                 assert re.match(r"https?://|#|data:image/png;base64,", value or "")
 
