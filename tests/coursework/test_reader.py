@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -263,8 +264,17 @@ class TestFiles:
         assert answers(read(good)) == {"a": "1"}
 
     def test_a_fifo_does_not_hang(self, tmp_path):
+        def hangs(*arguments):
+            raise TimeoutError
+
         os.mkfifo(tmp_path / "x.ipynb")
-        assert "no regular file" in refused(tmp_path / "x.ipynb")
+        before = signal.signal(signal.SIGALRM, hangs)
+        signal.alarm(20)
+        try:
+            assert "no regular file" in refused(tmp_path / "x.ipynb")
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
 
     def test_devices_sockets_and_folders(self, tmp_path):
         assert "no regular file" in refused("/dev/zero")
