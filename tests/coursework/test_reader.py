@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -304,15 +302,6 @@ class TestFiles:
             except Unreadable:
                 continue
         assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
-def test_reading_does_not_import_nbformat():
-    program = (
-        "import sys; from helpers.coursework.reader import read;"
-        'read(b\'{"nbformat": 3, "worksheets": []}\');'
-        "assert 'nbformat' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def harmless(data):
