@@ -359,6 +359,31 @@ def test_no_leak(old, new, tmp_path):
     release(edited(old, new), tmp_path, salt=SALT)
 
 
+SCALED = """\
+    import torch.nn.functional as F
+    # the weight is one number a feature
+    def scaled_by(features, weight, eps=1e-5):
+        return (features * weight).clone()
+    return scaled_by(x, weight)"""
+
+
+def test_imports_signatures_and_comments():
+    solution = edited("    return x * weight", SCALED)
+
+    def shown(cell, text):
+        notebook = student_version(solution)
+        by_id(notebook)[cell].source += f"\n{text}\n"
+        return notebook
+
+    first, comment, *code = SCALED.splitlines()
+    check_leaks(shown("text-1", f"{first}\n{code[0]}"), solution)
+    with pytest.raises(Leak, match="a line of the solution of scale: '# the weight"):
+        check_leaks(shown("text-1", comment.replace("#", "")), solution)
+    check_leaks(shown("code-1", code[1]), solution)
+    with pytest.raises(Leak, match="shows the solution of scale line by line"):
+        check_leaks(shown("code-1", "\n".join([first, *code])), solution)
+
+
 def plant(where, text):
     notebook = student_version(EXAMPLE)
     cells = by_id(notebook)

@@ -148,6 +148,9 @@ def test_long_answers_of_their_own_beside_the_release_are_not_flagged() -> None:
     assert found(mine, yours) == [("s0", "s1")]
     assert similar({"a": {"q": mine}, "b": {"q": yours}}, [release]).compared == 2
     assert found(mine, yours, release=(release,)) == []
+    handed = f"{release}\n\n{SHORT[0]}", f"{release}\n\nprint(1)"
+    few = similar({code[-9:]: {"q": code} for code in handed}, [release])
+    assert (few.compared, few.short) == (0, 2)
 
 
 def test_questions_are_not_mixed() -> None:

@@ -140,7 +140,7 @@ def grade(
         memory_bytes=memory * 2**20,
     )
     submitted = _submitted(course, name)
-    salt, records = course.settings.salt, course.records(name)
+    records, variant = course.records(name), _variant(course, assignment)
     failed: list[engine.Failed] = []
     ungraded: list[Record] = []
     new = 0
@@ -159,7 +159,7 @@ def grade(
         def waiting() -> Iterator[engine.Job | engine.Failed]:
             for one in submitted:
                 found = list(
-                    engine.jobs(assignment, [one], records, salt, limits, trust)
+                    engine.jobs(assignment, [one], records, variant, limits, trust)
                 )
                 yield from found
                 if not found:
@@ -294,9 +294,20 @@ def _submitted(course: Course, name: str) -> list[tuple[str, Path]]:
 def _records(
     course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
 ) -> Iterator[Record]:
-    return engine.current(
-        assignment, submitted, course.records(assignment.name), course.settings.salt
-    )
+    records = course.records(assignment.name)
+    variant = _variant(course, assignment)
+    return engine.current(assignment, submitted, records, variant)
+
+
+def _variant(course: Course, assignment: Assignment) -> engine.Variant:
+    """The values of those to whom an own version was released."""
+
+    def values(student: str) -> dict[str, Any] | None:
+        if not course.release(assignment.name, student).exists():
+            return None
+        return source.variant(assignment, student, course.settings.salt)
+
+    return values
 
 
 def _penalty(

@@ -28,6 +28,13 @@ DEATHS = 3  # of processes, until the job that each had is given up
 RECONNECT_SECONDS = 120.0
 
 
+Variant = Callable[[str], dict[str, Any] | None]
+
+
+def _common(student: str) -> None:
+    """All students have the master's values."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One submission to grade, with all that a worker elsewhere needs."""
@@ -36,7 +43,7 @@ class Job:
     student: str
     data: bytes
     key: str
-    salt: str = ""
+    variant: dict[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
     trusted: bool = False
     earlier: Record | None = None
@@ -54,7 +61,7 @@ def jobs(
     assignment: Assignment,
     submitted: Iterable[tuple[str, Path]],
     records: Path,
-    salt: str = "",
+    variant: Variant = _common,
     limits: Limits | None = None,
     trusted: bool = False,
 ) -> Iterator[Job | Failed]:
@@ -64,7 +71,7 @@ def jobs(
         assignment: what was asked.
         submitted: students and their files.
         records: the folder of the assignment's records.
-        salt: the course's secret, for variants.
+        variant: gives a student's own values, or ``None`` for the master's.
         limits: of each submission.
         trusted: run without a sandbox.
     """
@@ -75,11 +82,12 @@ def jobs(
             yield Failed(student, str(error))
             continue
         submission = grading.digest_of(data)
-        key = grading.job_key(assignment, student, submission, salt)
+        own = variant(student)
+        key = grading.job_key(assignment, student, submission, own)
         if not (records / submission / f"{key}.json").exists():
             earlier = _earlier(records / submission, student)
             yield Job(
-                *(assignment, student, data, key, salt),
+                *(assignment, student, data, key, own),
                 *(limits or Limits(), trusted, earlier),
             )
 
@@ -153,13 +161,14 @@ def current(
     assignment: Assignment,
     submitted: Iterable[tuple[str, Path]],
     records: Path,
-    salt: str = "",
+    variant: Variant = _common,
 ) -> Iterator[Record]:
     """The records of the submissions that count, as the checks are now."""
     for student, path in submitted:
         with contextlib.suppress(reader.Unreadable, FileNotFoundError):
             submission = grading.digest_of(reader.file_bytes(path))
-            key = grading.job_key(assignment, student, submission, salt)
+            own = variant(student)
+            key = grading.job_key(assignment, student, submission, own)
             yield read(records / submission / f"{key}.json")
 
 
@@ -184,7 +193,7 @@ def work(job: Job) -> Record:
         if kind not in _held:
             _held[kind] = Sandbox(*kind)
         return grading.grade(
-            job.assignment, job.student, job.data, _held[kind], job.salt, job.earlier
+            job.assignment, job.student, job.data, _held[kind], job.variant, job.earlier
         )
 
 

@@ -40,15 +40,27 @@ class _Watched(dict[str, Any]):
         return super().__getitem__(key)
 
 
-def job_key(assignment: Assignment, student: str, submission: str, salt: str) -> str:
+def job_key(
+    assignment: Assignment,
+    student: str,
+    submission: str,
+    variant: Mapping[str, Any] | None = None,
+) -> str:
     """What a record depends on: the submission, the checks and the student's variant.
 
     Args:
         submission: SHA-256 of the file.
+        variant: the student's own values; by default the master's.
     """
-    variant = source.variant(assignment, student, salt)
+    variant = _values(assignment, variant)
     checks = [_key(assignment, name, variant) for name in questions(assignment)]
     return _digest(SCHEMA, student, submission, checks, versions()["torch"])
+
+
+def _values(
+    assignment: Assignment, variant: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return source.variant(assignment, "", "") if variant is None else dict(variant)
 
 
 def digest_of(data: bytes) -> str:
@@ -88,7 +100,7 @@ def grade(
     student: str,
     data: bytes,
     sandbox: Sandbox,
-    salt: str = "",
+    variant: Mapping[str, Any] | None = None,
     earlier: Record | None = None,
 ) -> Record:
     """Grade one submission.
@@ -98,7 +110,7 @@ def grade(
         student: nbgrader's student id.
         data: the submitted file.
         sandbox: where it is run.
-        salt: the course's secret, for variants.
+        variant: the student's own values; by default the master's.
         earlier: a record of the same file, whose questions are kept where the check
             has not changed.
 
@@ -112,7 +124,7 @@ def grade(
         "assignment": assignment.name,
         "student": student,
         "submission": submission,
-        "key": job_key(assignment, student, submission, salt),
+        "key": job_key(assignment, student, submission, variant),
         "versions": versions(),
         "state": "could not grade",
         "reason": "",
@@ -127,7 +139,7 @@ def grade(
         notebook = reader.read(data)
     except reader.Unreadable as error:
         return record | {"reason": str(error)}
-    variant = source.variant(assignment, student, salt)
+    variant = _values(assignment, variant)
     plan = _plan(assignment, notebook, variant)
     kept = _kept(assignment, earlier, variant)
     wanted = {n: q for n, q in questions(assignment).items() if n not in kept}

@@ -42,10 +42,12 @@ class Probe:
     @cached_property
     def message(self) -> dict[str, Any]:
         """What the sandbox needs, drawn once."""
-        drawn = [
-            self.inputs(torch.Generator().manual_seed(index))
-            for index in range(self.configurations)
-        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            drawn = [
+                self.inputs(torch.Generator().manual_seed(index))
+                for index in range(self.configurations)
+            ]
         return {
             "drive": self.drive,
             "source": self.source,

@@ -140,7 +140,8 @@ def _solved(
     records = []
     for student in VARIANTS if assignment.variant else VARIANTS[:1]:
         notebook = release.source_version(assignment)
-        record = grading.grade(assignment, student, _bytes(notebook), sandbox)
+        values = source.variant(assignment, student, "")
+        record = grading.grade(assignment, student, _bytes(notebook), sandbox, values)
         records.append(record)
         for question in record["questions"]:
             points, most = question["points"], question["max_points"]
