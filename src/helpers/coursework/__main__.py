@@ -319,6 +319,13 @@ def _penalty(
     return (earned or 0.0) * fraction
 
 
+def _cells(path: Path) -> list[dict[str, Any]]:
+    try:
+        return autograded.submitted_cells(reader.file_bytes(path))
+    except reader.Unreadable:
+        return []
+
+
 def _answers(path: Path) -> dict[str, str]:
     try:
         return reader.answers(reader.read(path))
