@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.coursework import grading, reader
-from helpers.coursework.assignment import Assignment
+from helpers.coursework.assignment import Assignment, AssignmentError
 from helpers.coursework.record import Record, checked
-from helpers.coursework.sandbox import Limits, Sandbox
+from helpers.coursework.sandbox import Limits, NoSandbox, Sandbox
 
 WINDOW = 4  # jobs under way for each worker of a cluster: busy, and few in memory
 DEATHS = 3  # of processes, until the job that each had is given up
@@ -186,15 +186,22 @@ _held: dict[tuple[Limits, bool], Sandbox] = {}
 _turn = threading.Lock()
 
 
-def work(job: Job) -> Record:
+def work(job: Job) -> Record | Failed:
     """Grade a job in this process, which keeps its sandbox for the next one."""
     with _turn:  # a Dask worker may have several threads
         kind = job.limits, job.trusted
         if kind not in _held:
             _held[kind] = Sandbox(*kind)
-        return grading.grade(
-            job.assignment, job.student, job.data, _held[kind], job.variant, job.earlier
-        )
+        try:
+            return grading.grade(
+                *(job.assignment, job.student, job.data, _held[kind]),
+                *(job.variant, job.earlier),
+            )
+        except (NoSandbox, AssignmentError):
+            raise  # the next one would fare no better
+        except Exception as error:  # one submission must not stop the others
+            said = f"{type(error).__name__}: {error!s:.200}"
+            return Failed(job.student, f"grading it failed: {said}")
 
 
 def _on_cores(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,21 +12,17 @@ from typing import Any
 
 import torch
 
-from helpers._check_trace import Case, Trace
 from helpers.coursework import assignment as source
-from helpers.coursework import reader
+from helpers.coursework import reader, running
 from helpers.coursework.assignment import Assignment
-from helpers.coursework.box.wire import Malformed, decode
-from helpers.coursework.question import Grader, Question, error_words, unasked
+from helpers.coursework.judging import Grader, unasked
+from helpers.coursework.question import Question
 from helpers.coursework.record import (
     SCHEMA,
-    CellRecord,
     QuestionRecord,
     Record,
 )
-from helpers.coursework.sandbox import Outcome, Sandbox
-
-TRIES = 4  # a submission is run again without the step that ended it
+from helpers.coursework.sandbox import Sandbox
 
 
 class _Watched(dict[str, Any]):
@@ -116,6 +111,9 @@ def grade(
 
     Returns:
         The record; a file that cannot be read gives one with a reason and no points.
+
+    Raises:
+        Unfinished: the sandbox failed, which says nothing about the submission.
     """
     begun = time.monotonic()
     submission = digest_of(data)
@@ -143,9 +141,11 @@ def grade(
     plan = _plan(assignment, notebook, variant)
     kept = _kept(assignment, earlier, variant)
     wanted = {n: q for n, q in questions(assignment).items() if n not in kept}
-    found = _run(plan, wanted, sandbox) if wanted else _Found(asked=dict.fromkeys(kept))
-    if not found.asked and not found.reasons:
-        return record | {"reason": found.failed or "the sandbox gave no answer"}
+    found = (
+        running.run(plan.cells, wanted, sandbox)
+        if wanted
+        else running.Found(asked=dict.fromkeys(kept))
+    )
     given = {cell.grade_id for cell in notebook.cells}
     marks = list(_marks(assignment, variant, found, given, kept))
     points = [m["points"] for m in marks if m["state"] != "manual"]
@@ -212,91 +212,6 @@ def _last_answer(notebook: reader.Submission, master: Mapping[str, Any]) -> int:
     return places[-1] if whole and places else len(notebook.cells)
 
 
-@dataclass
-class _Found:
-    """What came out of the sandbox."""
-
-    cells: list[CellRecord] = field(default_factory=list)
-    asked: dict[str, Any] = field(default_factory=dict)  # state and traces by question
-    reasons: dict[str, str] = field(default_factory=dict)  # why a step was stopped
-    failed: str = ""
-
-
-def _run(plan: _Plan, wanted: Mapping[str, Question], sandbox: Sandbox) -> _Found:
-    """Run; where a step ends the process, run again without it, so others count."""
-    found, skip = _Found(), list[str]()
-    ends = time.monotonic() + sandbox.limits.total_seconds
-    longest = max(question.seconds for question in wanted.values())
-    for _ in range(TRIES):
-        outcome = sandbox.run(
-            plan.cells, [q.message for q in wanted.values()], skip, longest
-        )
-        step, finished = _read(outcome, found, wanted)
-        if finished:
-            break
-        reason = _reason(outcome.ended, sandbox)
-        if not step:
-            found.failed = reason
-            break
-        found.reasons[step] = reason
-        skip.append(step)
-        if outcome.ended == "total time" or time.monotonic() > ends:
-            for name in wanted.keys() - found.asked.keys():
-                found.reasons.setdefault(f"question {name}", reason)
-            break
-    for step, reason in found.reasons.items():
-        kind, _, name = step.partition(" ")
-        if kind == "cell":
-            found.cells.append({"cell": name, "state": "stopped", "error": reason})
-    return found
-
-
-def _read(
-    outcome: Outcome, found: _Found, wanted: Mapping[str, Question]
-) -> tuple[str, bool]:
-    """Take in what a try gave; the step it was in, and whether it came to its end."""
-    step = ""
-    cells: dict[str, CellRecord] = {}
-    asked: dict[str, Any] = {}
-    for frame in outcome.frames:
-        kind, name, *rest = frame
-        if kind == "end":
-            found.cells, found.asked = list(cells.values()), asked
-            return "", True
-        if not isinstance(name, str) or not rest:
-            continue
-        if rest == ["start"]:
-            step = f"{kind} {name}"
-        elif kind == "cell" and len(rest) == 2:
-            cells.setdefault(name, _cell(name, *rest))
-        elif kind == "question" and len(rest) == 2 and name in wanted:
-            asked.setdefault(name, rest)
-    found.cells, found.asked = list(cells.values()), found.asked | asked
-    return step, False
-
-
-def _cell(name: str, state: Any, error: Any) -> CellRecord:
-    if state in ("time", "memory"):
-        words = "took too long" if state == "time" else "needed too much memory"
-        return {"cell": name, "state": state, "error": words}
-    if state != "error":
-        return {"cell": name, "state": "ok", "error": ""}
-    kind = re.fullmatch(r"(\w{1,50}) in line (\d{1,6})", str(error))
-    words = error_words(kind[1], int(kind[2])) if kind else "an exception"
-    return {"cell": name, "state": "error", "error": words}
-
-
-def _reason(ended: str, sandbox: Sandbox) -> str:
-    limits = sandbox.limits
-    return {
-        "over": "it ended or crashed the process",
-        "time": f"it did not stop after {limits.cell_seconds:g} s",
-        "total time": f"all together took longer than {limits.total_seconds:g} s",
-        "memory": f"it needed more than {limits.memory_bytes / 2**30:g} GiB of memory",
-        "output": f"it returned more than {limits.output_bytes / 2**20:g} MiB",
-    }.get(ended, ended)
-
-
 def _kept(
     assignment: Assignment, earlier: Record | None, variant: dict[str, Any]
 ) -> dict[str, QuestionRecord]:
@@ -314,7 +229,7 @@ def _kept(
 def _marks(
     assignment: Assignment,
     variant: dict[str, Any],
-    found: _Found,
+    found: running.Found,
     given: set[str],
     kept: Mapping[str, QuestionRecord],
 ) -> Iterator[QuestionRecord]:
@@ -334,7 +249,7 @@ def _marks(
         mark = unasked(question, key)
         if state == "asked":
             grader = _grader(assignment, cell.question, variant)
-            mark = grader.record(_traces(packed), key)
+            mark = grader.record(running.traces(packed), key)
         elif state == "missing":
             if cell.grade_id not in given:
                 mark |= {
@@ -372,17 +287,6 @@ def _manual(cell: Any, given: bool) -> QuestionRecord:
         "error": "",
         "reason": "" if given else "its cell is not in the notebook",
     }
-
-
-def _traces(packed: Any) -> list[Trace]:
-    """Traces of plain data from bytes of a process that is not trusted."""
-    try:
-        raw = decode(packed)
-        return [
-            [Case(str(label)[:300], value) for label, value in trace] for trace in raw
-        ]
-    except (Malformed, TypeError, ValueError):
-        return [[Case("", None)]]
 
 
 def _grader(assignment: Assignment, name: str, variant: dict[str, Any]) -> Grader:

@@ -3,10 +3,17 @@
 Forked from the warm process. All it can reach is its scratch folder and one pipe.
 """
 
+import __future__
+
+import ast
+import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
+import inspect
 import linecache
+import operator
 import os
 import random
 import resource
@@ -25,13 +32,19 @@ from helpers.coursework.box.wire import decode, encode
 
 SCRATCH = "/tmp"
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
+BIND = 0x1000  # MS_BIND
 SLAVE = (1 << 19) | 0x4000  # MS_SLAVE | MS_REC
 NO_SUID_DEV, READ_ONLY = 2 | 4, 1  # MS_NOSUID | MS_NODEV, MS_RDONLY
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+FILES = 10_000  # in a scratch folder
 FRAME_BYTES = 32 * 2**20
 OUT = 3  # the pipe's file descriptor
 RUNNER = 0  # the process that runs the cells
 
+FUTURES = functools.reduce(
+    operator.or_,
+    (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names),
+)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -63,12 +76,12 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     _limit(limits)
     random.seed(0)
     torch.manual_seed(0)
-    space = _main_module()
+    shell = _Shell()
     gc.enable()
     for name, source in work["cells"]:
         if f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
-            _say("cell", name, *_run_cell(name, source, space, limits["cell_seconds"]))
+            _say("cell", name, *_run_cell(name, source, shell, limits["cell_seconds"]))
     if RUNNER == 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what the cells have left running
@@ -76,7 +89,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         question = decode(message, len(message))
         if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
-            _say("question", question["name"], *_ask(question, space))
+            _say("question", question["name"], *_ask(question, shell.space))
     _say("end", "")
 
 
@@ -85,7 +98,9 @@ def _lock_down(limits: dict[str, Any], lock: Any) -> None:
     _done(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     _done(libc.unshare(NEW_MOUNTS))
     _done(libc.mount(None, b"/", None, SLAVE, None))
-    size = b"mode=0777,size=%d" % limits["scratch_bytes"]
+    # /dev/zero mapped as shared is memory that is not counted
+    _done(libc.mount(b"/dev/null", b"/dev/zero", None, BIND, None))
+    size = b"mode=0777,nr_inodes=%d,size=%d" % (FILES, limits["scratch_bytes"])
     for folder in (SCRATCH.encode(), b"/dev/shm"):
         _done(libc.mount(b"tmpfs", folder, b"tmpfs", NO_SUID_DEV, size))
     _done(libc.mount(b"tmpfs", b"/proc", b"tmpfs", READ_ONLY, b"size=4096"))
@@ -122,30 +137,50 @@ def _limit(limits: dict[str, Any]) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def _main_module() -> dict[str, Any]:
-    main = types.ModuleType("__main__")
-    main.__dict__.update(get_ipython=_Shell, display=lambda *things, **how: None)
-    sys.modules["__main__"] = main
-    return main.__dict__
-
-
 class _Shell:
-    """In place of IPython's: magics and shell commands do nothing here."""
+    """In place of IPython's: what is under %time and %%capture runs.
+
+    All other magics and shell commands do nothing.
+    """
+
+    def __init__(self) -> None:
+        main = types.ModuleType("__main__")
+        main.__dict__.update(
+            get_ipython=lambda: self, display=lambda *things, **how: None
+        )
+        sys.modules["__main__"] = main
+        self.space, self.file = main.__dict__, ""
+        self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **kwargs: None
 
+    def run_cell_magic(self, name: str, line: str, body: str) -> None:
+        if name in ("time", "capture"):
+            self.execute(body, "\n")
 
-def _run_cell(
-    name: str, source: str, space: dict[str, Any], seconds: float
-) -> tuple[str, str]:
+    def run_line_magic(self, name: str, line: str, *_: Any, **__: Any) -> None:
+        if name == "time":
+            self.execute(line)
+
+    def execute(self, source: str, above: str = "") -> None:
+        """Run code as a notebook does: with magics, top-level await, later futures."""
+        text = above + TransformerManager().transform_cell(source)
+        file = self.file
+        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+        code = compile(text, file, "exec", self.flags, dont_inherit=True)
+        self.flags |= code.co_flags & FUTURES
+        waits = eval(code, self.space)
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(waits)
+
+
+def _run_cell(name: str, source: str, shell: _Shell, seconds: float) -> tuple[str, str]:
     """How a cell ended: ok, error, time or memory; and why, without its own words."""
-    file = f"{drives.CELL}{name}>"
+    shell.file = f"{drives.CELL}{name}>"
     try:
         with _within(seconds):
-            text = TransformerManager().transform_cell(source)
-            linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-            exec(compile(text, file, "exec", dont_inherit=True), space)
+            shell.execute(source)
     except TimeLimit:
         return "time", f"took longer than {seconds:g} s"
     except MemoryError:
@@ -154,7 +189,7 @@ def _run_cell(
         if _is_memory(error):
             return "memory", "asked for more memory than allowed"
         line = drives.line(error) or getattr(error, "lineno", 0)
-        return "error", f"{type(error).__name__} in line {line}"
+        return "error", f"{type(error).__name__[:50]} in line {line}"
     return "ok", ""
 
 

@@ -6,6 +6,7 @@ checked parts; anything else arrives as `Opaque`, of which only the type's name 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ TENSOR_BYTES = 16 * 2**20  # of one value
 STRUCTURE_BYTES = 2**20  # all that is not a tensor
 DEPTH = 30
 ITEMS = 200_000
+ENTRIES = 1_000  # of a dict: keys may be chosen to collide
 TEXT = 2**20  # characters
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -67,8 +69,15 @@ def encode(value: Any) -> bytes:
     return b"".join((len(structure).to_bytes(4, "big"), structure, *writer.numbers))
 
 
-def decode(data: bytes, structure_bytes: int = STRUCTURE_BYTES) -> Any:
+def decode(
+    data: bytes, structure_bytes: int = STRUCTURE_BYTES, items: int = ITEMS
+) -> Any:
     """The value of `encode`'s bytes, from a writer who is not trusted.
+
+    Args:
+        data: the bytes.
+        structure_bytes: at most, of all that is no tensor.
+        items: values at most.
 
     Raises:
         Malformed: other bytes, or more nesting or items than allowed.
@@ -79,7 +88,7 @@ def decode(data: bytes, structure_bytes: int = STRUCTURE_BYTES) -> Any:
             raise Malformed(f"a structure of {length} bytes")
         view = memoryview(data)
         raw = msgpack.unpackb(view[4 : 4 + length], raw=False, strict_map_key=True)
-        return _Reader(view[4 + length :]).value(raw, DEPTH)
+        return _Reader(view[4 + length :], items).value(raw, DEPTH)
     except Malformed:
         raise
     except Exception as error:  # msgpack has a dozen kinds
@@ -109,6 +118,8 @@ class _Writer:
             return [self.plain(item, depth - 1) for item in x]
         if kind is tuple or kind is torch.Size or _is_named_tuple(x):
             return {"!": "tuple", "v": [self.plain(item, depth - 1) for item in x]}
+        if isinstance(x, dict) and len(x) > ENTRIES:
+            return {"!": "other", "type": f"dict of {len(x)} entries"}
         if isinstance(x, dict):
             items = [
                 [self.plain(part, depth - 1) for part in pair] for pair in x.items()
@@ -140,7 +151,7 @@ class _Writer:
         strided = x.layout is torch.strided and x.device.type == "cpu"
         if name not in DTYPES or not strided:
             return {"!": "other", "type": f"tensor of {name} on {x.device.type}"[:100]}
-        if x.numel() * x.element_size() > TENSOR_BYTES:
+        if _slots(x.shape) * x.element_size() > TENSOR_BYTES:
             return {"!": "other", "type": f"tensor of shape {tuple(x.shape)}"[:100]}
         with torch._C.DisableTorchFunctionSubclass():
             plain = x.detach().resolve_conj().resolve_neg().contiguous()
@@ -155,6 +166,14 @@ class _Writer:
         return packed
 
 
+def _slots(shape: Sequence[int]) -> int:
+    """The elements of a tensor, an axis of size 0 counted as 1.
+
+    Else one of shape (2**40, 0) is no bytes, but endless work as a list.
+    """
+    return math.prod(max(n, 1) for n in shape)
+
+
 def _is_named_tuple(x: Any) -> bool:
     return isinstance(x, tuple) and type(x).__module__.startswith("torch.")
 
@@ -162,8 +181,8 @@ def _is_named_tuple(x: Any) -> bool:
 class _Reader:
     """Counts what it builds, so that a small message cannot become a huge value."""
 
-    def __init__(self, numbers: memoryview) -> None:
-        self.left, self.numbers = ITEMS, numbers
+    def __init__(self, numbers: memoryview, items: int) -> None:
+        self.left, self.numbers = items, numbers
 
     def value(self, raw: Any, depth: int) -> Any:
         self.left -= 1
@@ -177,6 +196,8 @@ class _Reader:
         if kind == "tuple":
             return tuple(self.value(item, depth - 1) for item in raw["v"])
         if kind == "dict":
+            if len(raw["v"]) > ENTRIES:
+                raise Malformed(f"a dict of {len(raw['v'])} entries")
             return {
                 self.key(key, depth - 1): self.value(item, depth - 1)
                 for key, item in raw["v"]
@@ -205,13 +226,14 @@ class _Reader:
 
 
 def _read_raised(raw: dict[str, Any]) -> RaisedThere:
+    line = raw["line"]
     return RaisedThere(
         Exception(),
         type=str(raw["type"])[:100],
         said=str(raw["said"])[:TEXT],
         refused=raw["refused"] is True,
         unwritten=raw["unwritten"] is True,
-        line=raw["line"] if isinstance(raw["line"], int) else 0,
+        line=line if type(line) is int and 0 <= line < 10**6 else 0,
     )
 
 
@@ -219,7 +241,9 @@ def _read_tensor(raw: dict[str, Any], data: memoryview) -> Tensor:
     dtype, shape = DTYPES[raw["dtype"]], raw["shape"]
     if len(shape) > 16 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise Malformed(f"shape {shape!r:.60}")
-    if math.prod(shape) * dtype.itemsize != len(data) or len(data) > TENSOR_BYTES:
+    if _slots(shape) * dtype.itemsize > TENSOR_BYTES:
+        raise Malformed(f"shape {shape!r:.60}")
+    if math.prod(shape) * dtype.itemsize != len(data):
         raise Malformed(f"{len(data)} bytes for shape {shape!r:.60}")
     flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else None
     x = torch.empty(0, dtype=dtype) if flat is None else flat
