@@ -17,20 +17,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from helpers.coursework import (
-    analysis,
-    autograded,
-    engine,
-    feedback,
-    gradebook,
-    reader,
-    similarity,
-    validate,
-)
+# each command imports what else it needs: each process of `grade` imports this module
 from helpers.coursework import assignment as source
-from helpers.coursework import collect as collecting
-from helpers.coursework import export as exporting
-from helpers.coursework import release as releasing
+from helpers.coursework import engine, reader
 from helpers.coursework.assignment import Assignment
 from helpers.coursework.course import Course, parse_time
 from helpers.coursework.marks import Hand, marks
@@ -70,6 +59,8 @@ def release(
     ] = False,
 ) -> None:
     """Make the student version, and nbgrader's master beside it."""
+    from helpers.coursework import release as releasing
+
     course, assignment = _open(name)
     students = course.students() if variants else None
     if variants and not students:
@@ -105,6 +96,8 @@ def collect(
     ] = "",
 ) -> None:
     """File every notebook of an LMS's export as a submission, or say why not."""
+    from helpers.coursework import collect as collecting
+
     course, _ = _open(name)
     receipts = collecting.collect(
         export, course.root, name, at=parse_time(at) if at else None
@@ -182,6 +175,9 @@ def _enter(
     course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
 ) -> None:
     """Bring nbgrader's gradebook and its autograded notebooks up to date."""
+    from helpers.coursework import autograded, gradebook
+    from helpers.coursework import release as releasing
+
     name = assignment.name
     if not course.source(name).exists():
         releasing.release(assignment, course.root, salt=course.settings.salt)
@@ -205,6 +201,8 @@ def _enter(
 @app.command(name="feedback")
 def feedback_pages(name: Name) -> None:
     """Write one HTML page a student."""
+    from helpers.coursework import feedback, gradebook
+
     course, assignment = _open(name)
     submitted = _submitted(course, name)
     records = list(_records(course, assignment, submitted))
@@ -235,6 +233,9 @@ def export(
     column: Annotated[str, typer.Option(help="heading of Canvas's column")] = "",
 ) -> None:
     """Write grades as CSV, statistics by question, and a similarity report."""
+    from helpers.coursework import analysis, gradebook, similarity
+    from helpers.coursework import export as exporting
+
     course, assignment = _open(name)
     submitted = _submitted(course, name)
     records = list(_records(course, assignment, submitted))
@@ -265,6 +266,8 @@ def export(
 @app.command()
 def check(name: Name, trust: Trust = False) -> None:
     """Try an assignment before students see it."""
+    from helpers.coursework import validate
+
     _, assignment = _open(name)
     with Sandbox(Limits(), trust) as sandbox, _progress("checking", None) as advance:
         report = validate.check(assignment, sandbox, lambda step: advance())

@@ -60,6 +60,11 @@ class Assignment:
         """SHA-256 of all texts."""
         return _digest(self.name, self.text, sorted(self.files.items()), self.variant)
 
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The master's cells; once parsed, they are sent along to other processes."""
+        return _parsed(self)
+
 
 def find(name: str, course: Path = Path()) -> Assignment:
     """Load an assignment: the teacher's own, or else the book's.
@@ -118,11 +123,10 @@ def master(assignment: Assignment) -> list[Cell]:
         AssignmentError: a cell, or how cells and files go together, is not as it must
             be: the file, the cell's number, what is wrong, and what is allowed.
     """
-    return list(_master(assignment))
+    return list(assignment.cells)
 
 
-@cache
-def _master(assignment: Assignment) -> tuple[Cell, ...]:
+def _parsed(assignment: Assignment) -> tuple[Cell, ...]:
     notebook = assignment.text.lstrip().startswith("{")
     where = f"{assignment.name}/{MASTERS[notebook]}"
     if not NAME.fullmatch(assignment.name):

@@ -6,9 +6,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import jupytext
-import nbformat
-
 Kind = Literal["setup", "variant", "answer", "check", "manual", "text", "code"]
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -107,6 +104,9 @@ def parse(text: str, where: str, names: Collection[str]) -> tuple[Cell, ...]:
 
 
 def _read(text: str, where: str) -> list[Any]:
+    import jupytext  # seconds, which a process that is sent the cells need not spend
+    import nbformat
+
     try:
         if text.lstrip().startswith("{"):
             cells = nbformat.reads(text, 4).cells
