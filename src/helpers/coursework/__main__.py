@@ -187,9 +187,7 @@ def _enter(
     paths = dict(submitted)
     with _progress("autograded notebooks", len(records)) as advance:
         for record in records:
-            cells = autograded.submitted_cells(
-                reader.file_bytes(paths[record["student"]])
-            )
+            cells = _cells(paths[record["student"]])
             autograded.write_autograded(course, record, cells)
             advance()
     out.print(
@@ -323,6 +321,8 @@ def _penalty(
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:
+    from helpers.coursework import autograded
+
     try:
         return autograded.submitted_cells(reader.file_bytes(path))
     except reader.Unreadable:

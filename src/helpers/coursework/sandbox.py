@@ -108,14 +108,23 @@ class Sandbox:
             skip: what is left out: ``"cell NAME"`` or ``"question NAME"``.
             step_seconds: the longest time of a question, if longer than a cell's.
         """
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        return self._try(cells, questions, skip, step_seconds)
+
+    def _try(
+        self,
+        cells: Sequence[tuple[str, str]] = (),
+        questions: Iterable[bytes] = (),
+        skip: Iterable[str] = (),
+        step_seconds: float = 0.0,
+    ) -> Outcome:
         job = {"cells": list(cells), "questions": list(questions), "skip": list(skip)}
         limits = asdict(self.limits)
         limits["step_seconds"] = max(step_seconds, self.limits.cell_seconds)
         limits["user"] = 0
         if not self.trusted and os.geteuid() == 0:
             limits["user"] = 20_000 + os.getpid() % 40_000  # one user id a sandbox
-        if self._process is None or self._process.poll() is not None:
-            self._start()
         self._send(encode(limits))
         self._send(encode(job))
         answer = self._receive(self.limits.total_seconds + ANSWER_SECONDS)
@@ -137,13 +146,12 @@ class Sandbox:
             bufsize=0,
             env=ENVIRONMENT | {"PATH": os.defpath},
         )
-        if self._receive(START_SECONDS, raw=True) != b"ready":
-            process, self._process = self._process, None
-            process.kill()
-            process.communicate()
+        ready = self._receive(START_SECONDS, raw=True) == b"ready"
+        if not ready or ["end", ""] not in self._try().frames:
+            self.close()
             self._said.seek(0)
             said = self._said.read().decode(errors="replace").strip()
-            raise NoSandbox(_advice(said))
+            raise NoSandbox(_advice(said or "a process in it cannot be closed off"))
 
     def _send(self, data: bytes) -> None:
         assert self._process and self._process.stdin
