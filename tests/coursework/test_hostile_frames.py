@@ -165,8 +165,11 @@ def test_a_dict_of_colliding_keys_is_no_value() -> None:
 
 def test_damaged_bytes_give_a_value_or_malformed() -> None:
     good = encode(
-        [("a", torch.randn(3, 4).mT, {"k": [1, 2.5, None]}, 10**30, torch.float32)]
-        + [Raised(ValueError("x"))]
+        [
+            ("a", torch.randn(3, 4).mT, {"k": [1, 2.5, None]}, 10**30),
+            torch.float32,
+            Raised(ValueError("x")),
+        ]
     )
     draw, refused = random.Random(1), 0
     for _ in range(3000):
