@@ -22,17 +22,16 @@ from rich.table import Table
 
 from grading_runs import (
     ROOT,
-    Assignment,
     Cost,
     bare,
     computes,
-    master,
     nbgrader,
     ours,
     own,
     submit,
     trivial,
 )
+from helpers.coursework.assignment import Assignment, master
 
 CORES = len(os.sched_getaffinity(0))
 RATIO, OVERHEAD = 20.0, 1.2  # the bars
