@@ -10,7 +10,7 @@ jobs ?= logical
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve lab new lock lint bench site-check offline chromium bubblewrap clean
+.PHONY: help book test notebooks serve lab new lock lint bench bench-grading site-check offline chromium bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ lint: $(READY) ## ruff and mypy
 
 bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
 	$(BIN)/python tools/bench.py
+
+bench-grading: $(READY) bubblewrap ## grading beside nbgrader's autograde, also as _build/bench_grading.json
+	$(BIN)/python tools/bench_grading.py
 
 site-check: $(BOOK) chromium ## Lighthouse and axe on the built book
 	$(BIN)/python tools/site_check.py

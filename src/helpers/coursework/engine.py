@@ -137,7 +137,7 @@ def write(records: Path, record: Record) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record['key']}.json"
     with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".partial") as file:
-        json.dump(record, file, indent=1, ensure_ascii=False)
+        file.write(json.dumps(record, indent=1, ensure_ascii=False))
         file.flush()
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):

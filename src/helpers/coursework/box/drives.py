@@ -119,6 +119,10 @@ class _ForbidBelow(TorchDispatchMode):
         super().__init__()
         self.parts = parts
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch wraps each call below to keep its compiler out: slow
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
