@@ -68,8 +68,6 @@ def test_importing_costs_little():
         "import time, torch, matplotlib.pyplot; t = time.perf_counter(); "
         "import helpers; print(time.perf_counter() - t)"
     )
-    times = [
-        float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)
-    ]
-    # the book's promise is 0.1 s; the best of three tells the cost on a busy machine
-    assert min(times) < 0.1
+    # the book's promise is 0.1 s; a busy machine gets three tries
+    tries = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(3))
+    assert any(float(seconds) < 0.1 for seconds in tries)
