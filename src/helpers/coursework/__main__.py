@@ -1,7 +1,7 @@
 """The command line: ``python -m helpers.coursework``; run it in the course folder."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -191,9 +191,10 @@ def _enter(
     paths = dict(submitted)
     with _progress("autograded notebooks", len(records)) as advance:
         for record in records:
-            cells = autograded.submitted_cells(
-                reader.file_bytes(paths[record["student"]])
-            )
+            cells: list[dict[str, Any]] = []
+            with suppress(reader.Unreadable):  # the record says why
+                data = reader.file_bytes(paths[record["student"]])
+                cells = autograded.submitted_cells(data)
             autograded.write_autograded(course, record, cells)
             advance()
     out.print(
