@@ -1,0 +1,34 @@
+"""One file that is no notebook stops nobody else's marks."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers.coursework import __main__ as command
+from helpers.coursework import engine, grading
+
+
+class _NoBox:
+    """Never asked: a file that cannot be read is not run."""
+
+
+def test_what_cannot_be_read_is_entered_without_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = Path(__file__).with_name("example")
+    shutil.copytree(example, tmp_path / "assignments" / "example")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "submitted" / "bad" / "example" / "example.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{")
+    course, assignment = command._open("example")
+    submitted = command._submitted(course, "example")
+    variant = command._variant(course, assignment)("bad")
+    box: object = _NoBox()
+    record = grading.grade(assignment, "bad", b"{", box, variant)  # type: ignore[arg-type]
+    record["key"] = grading.job_key(assignment, "bad", record["submission"], variant)
+    engine.write(course.records("example"), record)
+    command._enter(course, assignment, submitted)
+    assert record["state"] == "could not grade" and record["points"] is None
+    assert (tmp_path / "autograded" / "bad" / "example" / "example.ipynb").exists()
