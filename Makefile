@@ -10,7 +10,7 @@ jobs ?= logical
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve lab new lock lint bench bench-grading site-check offline chromium clean
+.PHONY: help book test notebooks serve lab new lock lint bench bench-grading site-check offline chromium bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ book: $(BOOK) ## build the book into _build/html from the stored outputs
 	@echo "The book: _build/html/index.html"
 	@echo "To serve it: $(BIN)/python -m http.server -d _build/html 8000"
 
-test: $(BOOK) chromium lint ## everything: lint, types, units, notebooks (nbval), figures, site; device=cuda
+test: $(BOOK) chromium bubblewrap lint ## everything: lint, types, units, notebooks (nbval), figures, site, coursework; device=cuda
 	$(BIN)/python -m pytest -q -n $(jobs) $(only)
 
 notebooks: $(READY) ## execute the pages whose text changed; all=1: all of them
@@ -41,14 +41,14 @@ lock: ## write requirements.lock anew: make lock torch=2.13.0
 	sh tools/lock.sh "$(PYTHON)" $(torch)
 
 lint: $(READY) ## ruff and mypy
-	$(BIN)/ruff format --check src tests tools
-	$(BIN)/ruff check src tests tools notebooks
+	$(BIN)/ruff format --check src tests tools coursework conftest.py
+	$(BIN)/ruff check src tests tools notebooks coursework conftest.py
 	$(BIN)/mypy
 
 bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
 	$(BIN)/python tools/bench.py
 
-bench-grading: $(READY) ## grading beside nbgrader's autograde, also as _build/bench_grading.json
+bench-grading: $(READY) bubblewrap ## grading beside nbgrader's autograde, also as _build/bench_grading.json
 	$(BIN)/python tools/bench_grading.py
 
 site-check: $(BOOK) chromium ## Lighthouse and axe on the built book
@@ -59,6 +59,9 @@ offline: $(BOOK) ## one zip of the book that needs no network
 
 chromium: # a browser for the tests of site and figures
 	@sh tools/chromium.sh $(BIN)/python
+
+bubblewrap: # the sandbox that submissions run in
+	@sh tools/bubblewrap.sh
 
 clean: ## remove what the commands above made, but the environment
 	rm -rf _build dist conf.py

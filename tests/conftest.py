@@ -15,18 +15,28 @@ from site_server import launch
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests share a process, but of the book's site only those of a page."""
+    """A file's tests share a process, but of the book's site only those of a page.
+
+    Tests named ``test_alone_...``, which take long, go wherever there is room.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        page = re.search(r"\[(\S+\.html)\]$", nodeid)
-        return f"{file}::{page[1]}" if page else file
+        page = re.search(r"\[(\S+\.html)\]$|(?<=::)test_alone_.*$", nodeid)
+        return f"{file}::{page[1] or page[0]}" if page else file
 
 
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: object
 ) -> LoadFileScheduling:
     return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, such as an assignment's mutation score."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import notebooks as tool
 from site_server import blocked_page, launch, serve
 
 ROOT = Path(__file__).parent.parent
-PYTEST = [sys.executable, "-m", "pytest", "-q", "--no-header"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--no-header", "--in-place"]
 START = "import torch, matplotlib.pyplot"
 
 

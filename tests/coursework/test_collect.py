@@ -1,6 +1,7 @@
 """Collecting an LMS's export: every file is a submission or told why not."""
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
@@ -497,6 +498,10 @@ class TestIds:
             with pytest.raises(ValueError, match="cannot name a folder"):
                 run(source, course, [Student(student)])
 
+        twice = [Student("a", canvas="1"), Student("b", canvas="1")]
+        with pytest.raises(ValueError, match="canvas='1' is there twice"):
+            run(source, course, twice)
+
     def test_the_courses_roster_is_the_default(self, tmp_path, course):
         source = write_zip(tmp_path / "x.zip", {"Ada Lovelace/x.ipynb": notebook()})
         (course / "roster.csv").write_text("student,name\nal1,Ada Lovelace\n")
@@ -804,6 +809,22 @@ class TestTrouble:
             assert len(received(course, f"s{i}")) == 2
         assert len(table(course, "report.csv")) == 60
         assert len(table(course, "receipts.csv")) == 60
+
+    def test_another_run_of_the_assignment_is_waited_for(self, tmp_path, course):
+        source = write_zip(tmp_path / "x.zip", {"ada/x.ipynb": notebook()})
+        folder = course / "received" / NAME
+        folder.mkdir(parents=True)
+        fork = multiprocessing.get_context("fork")
+        process = fork.Process(target=run, args=(source, course))
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process.start()
+            process.join(0.5)
+            waited = process.is_alive() and not submitted(course, "ada")
+            fcntl.flock(lock, fcntl.LOCK_UN)  # the fork shares it
+        process.join()
+        assert waited
+        assert submitted(course, "ada") == notebook()
 
     def test_a_line_that_was_cut_off_spoils_no_other(self, tmp_path, course):
         run(write_zip(tmp_path / "1.zip", {"ada/x.ipynb": notebook("1")}), course)

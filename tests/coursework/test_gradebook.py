@@ -212,13 +212,13 @@ def test_a_submission_as_nbgrader_reads_it(root: Path) -> None:
     submit(root, "ada", DUE + timedelta(hours=30))
     hint = question("scale", 1.0, 3.0, hint="Look at x.", error="ValueError in line 2")
     part = record("ada", 1.0)["questions"][1:]
-    assert write(
-        Course(root), "example", [record("ada", 1.0, questions=[hint, *part])]
-    ) == Written(1, 0, 0)
+    ada = record("ada", 1.0, questions=[hint, *part])
+    assert write(Course(root), "example", [ada, record("alan")]) == Written(2, 0, 0)
     with gradebook(root) as book:
         names = [(s.id, s.first_name, s.last_name, s.email) for s in book.students]
         assert sorted(names) == [
             ("ada", "Ada King", "Lovelace", "a@x.org"),
+            ("alan", None, None, None),
             ("mary", None, "Mary", None),
         ]
         assert book.find_student("ada").lms_user_id == "77"
@@ -232,6 +232,8 @@ def test_a_submission_as_nbgrader_reads_it(root: Path) -> None:
         assert submission.needs_manual_grade
         (notebook,) = submission.notebooks
         assert notebook.name == "example"
+        on_time = book.find_submission("example", "alan").notebooks[0]
+        assert on_time.late_submission_penalty is None
         grades = {g.name: (g.auto_score, g.needs_manual_grade) for g in notebook.grades}
         assert grades == {
             "scale-check": (1, False),
@@ -481,9 +483,13 @@ def test_a_cell_that_is_gone(root: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Object of type")
-def test_a_notebook_of_the_schools_own_stays(root: Path) -> None:
-    write(Course(root), "example", [])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_notebook_of_the_schools_own_stays(root: Path, known: bool) -> None:
+    if known:
+        write(Course(root), "example", [])
     with gradebook(root) as book:
+        if not known:
+            book.add_assignment("example")
         book.add_notebook("theirs", "example")
         book.add_grade_cell("x", "theirs", "example", max_score=5, cell_type="code")
         book.add_student("ada", first_name="Augusta")
@@ -491,9 +497,14 @@ def test_a_notebook_of_the_schools_own_stays(root: Path) -> None:
         grade = book.find_grade("x", "theirs", "example", "ada")
         grade.auto_score = 4.0
         book.db.commit()
+    submit(root, "ada", DUE + timedelta(hours=1))
     write(Course(root), "example", [record("ada", 1.0)])
+    assert write(Course(root), "example", [record("ada", 1.0)]) == Written(0, 0, 1)
     with gradebook(root) as book:
-        assert book.find_submission("example", "ada").score == 9
+        submission = book.find_submission("example", "ada")
+        assert submission.score == 9
+        late = {n.name: n.late_submission_penalty for n in submission.notebooks}
+        assert late == {"theirs": None, "example": 5 * 0.25}
         assert book.find_student("ada").first_name == "Augusta"
     assert set(read_marks(Course(root), "example")["ada"]) == {
         "scale-check",

@@ -322,6 +322,15 @@ def _penalty(
     return (earned or 0.0) * fraction
 
 
+def _cells(path: Path) -> list[dict[str, Any]]:
+    from helpers.coursework import autograded
+
+    try:
+        return autograded.submitted_cells(reader.file_bytes(path))
+    except reader.Unreadable:
+        return []
+
+
 def _answers(path: Path) -> dict[str, str]:
     try:
         return reader.answers(reader.read(path))

@@ -312,7 +312,7 @@ def _draw_shares(
     hardest = min(known, key=lambda pair: pair[0])[1]
     ax.set_title(f"Hardest: {_short(hardest.title, 1)}")
     ax.set_xlabel("mean share of the points\n(line: the middle half of the students)")
-    ax.invert_yaxis()
+    ax.set_ylim(len(questions) - 0.4, -0.6)  # questions without points have a row, too
 
 
 def _draw_correlations(

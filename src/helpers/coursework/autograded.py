@@ -132,14 +132,14 @@ def _merged(
     extras = _extras(cells, by_id, {_source(cell).strip() for cell in master})
     marks = {question["name"]: question for question in record["questions"]}
     pictures = _Allowance(PICTURES)
-    yield _markdown("\n\n".join([NOTE, *_remarks(record)]))
+    yield _markdown(marked("\n\n".join([NOTE, *_remarks(record)])))
     yield from _shown_extras(extras.get("", []), pictures)
     for cell in master:
         grade_id = _grade_id(cell)
         yield _from_master(cell, answers.get(grade_id) if grade_id else None, pictures)
         question = marks.get(grade_id.removesuffix("-check"))
         if question and question["parts"] and cell["metadata"]["nbgrader"]["grade"]:
-            yield _markdown(_marks(question))
+            yield _markdown(marked(_marks(question)))
         if grade_id:
             yield from _shown_extras(extras.get(grade_id, []), pictures)
 

@@ -19,7 +19,7 @@ from helpers.coursework.people import (
     directory,
     find,
     ids,
-    names,
+    knows,
 )
 from helpers.coursework.reader import Unreadable
 from helpers.coursework.shelf import Shelf, append, mend, rows
@@ -85,7 +85,7 @@ def collect(
         spots = _spots(entries, source, assignment, people)
         try:
             with _alone(folder):
-                work, receipts = _sorted(spots, folder, people)
+                work, receipts = _by_student(spots, folder, people)
                 ledger = Ledger(folder, assignment)
                 ledger.write(receipts)
                 for student, theirs in work.items():
@@ -113,7 +113,10 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:  # a process forked meanwhile holds the lock, too, until this
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _spots(
@@ -126,7 +129,7 @@ def _spots(
         for entry, path in zip(entries, paths, strict=True)
     ]
     candidates = [p for p, problem in zip(paths, problems, strict=True) if not problem]
-    known = (lambda name: names(people, name)) if people.people else None
+    known = (lambda name: knows(people, name)) if people.people else None
     depth = wrappers(candidates, assignment, source.stem, known)
     inner = [path[depth:] or path[-1:] for path in paths]
     outer = {path[depth - 1] for path in candidates} if depth else {source.name}
@@ -163,7 +166,7 @@ def _nbgrader(
     return found, reasons
 
 
-def _sorted(
+def _by_student(
     spots: list[tuple[Spot, str]], folder: Path, people: Directory
 ) -> tuple[dict[str, list[Spot]], list[Receipt]]:
     """What there is of each student, and receipts for all that is nobody's."""

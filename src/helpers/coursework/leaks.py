@@ -28,7 +28,7 @@ _TRIVIAL = re.compile(
     r"(?:import|from|def|class|async def|else|try|finally)\b|@|super\(\)\.__init__\(\)$"
     r"|raise NotImplementedError|VARIANT\[.\w+.\]$"
 )
-_NAMES = re.compile(r"\w+(?:, ?\w+)*")  # such as what a function returns
+_NAMES = re.compile(r"\(?\w+(?:, ?\w+)*\)?")  # what a function returns, a shape
 _LEAD = re.compile(
     r"(?:(?:return|yield)\b|[\w.,\[\] ]+?\s*[-+*/@]?=(?!=))?\s*(?:lambda[^:]*:\s*)*"
 )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from helpers.coursework.layouts import Owner, Place, fold
 
-__all__ = ["Directory", "Person", "Unknown", "directory", "find", "ids", "names"]
+__all__ = ["Directory", "Person", "Unknown", "directory", "find", "ids", "knows"]
 
 Key = tuple[str, str, str]
 
@@ -63,7 +63,7 @@ def directory(roster: Iterable[Person]) -> Directory:
     """Look up students quickly.
 
     Raises:
-        ValueError: an id cannot name a folder.
+        ValueError: an id cannot name a folder, or two have one Canvas number.
     """
     people = {person.id: person for person in roster}
     named: dict[str, set[str]] = defaultdict(set)
@@ -78,11 +78,14 @@ def directory(roster: Iterable[Person]) -> Directory:
             others[fold(text)].add(person.id)
     named.pop("", None)
     others.pop("", None)
-    canvas = {person.canvas: person.id for person in people.values() if person.canvas}
+    canvas: dict[str, str] = {}
+    for person in people.values():
+        if person.canvas and canvas.setdefault(person.canvas, person.id) != person.id:
+            raise ValueError(f"roster: canvas={person.canvas!r:.40} is there twice")
     return Directory(people, canvas, named, others)
 
 
-def names(known: Directory, name: str) -> bool:
+def knows(known: Directory, name: str) -> bool:
     """Whether a folder's or file's name is that of one or more students."""
     return (
         name in known.people or fold(name) in known.others or bool(_named(known, name))

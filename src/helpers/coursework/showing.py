@@ -27,7 +27,7 @@ CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 )
 UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
-INLINE_PNG = re.compile(r"!\[([^\[\]]*)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
+INLINE = re.compile(r"!\[([^\[\]]*)\]\(data:image/\w+;base64,([A-Za-z0-9+/=]+)\)")
 
 TAGS = re.compile(
     "p|br|hr|em|strong|del|code|pre|div|span|a|img|input|h[1-6]|[uo]l|li|dl|dt|dd"
@@ -66,9 +66,21 @@ def soften(text: str) -> str:
     return re.sub(r"\](?=[(:])", "] ", text)
 
 
+def marked(markdown: str) -> str:
+    """With a mark in each heading: the id made of it is that of no input field."""
+    lines = markdown.split("\n")
+    for i, line in enumerate(lines):
+        below = lines[i + 1] if i + 1 < len(lines) else ""
+        if "#" in line or (line.strip() and UNDERLINE.fullmatch(below)):
+            lines[i] = f"{line} {MARK}"
+    return "\n".join(lines)
+
+
 def plain(text: str) -> str:
-    """Text as it is, in a block of code; it is softened all the same."""
-    return "\n".join(f"    {line}" for line in soften(text).split("\n"))
+    """Text as it is, as a block of code, or nothing of it where that is not safe."""
+    text = marked(soften(text_only(text, LONGEST_MARKDOWN)))
+    block = "\n".join(f"    {line}" for line in text.split("\n"))
+    return block if _harmless(block, {}) else "*A text that cannot be shown safely.*"
 
 
 def shown(
@@ -85,25 +97,13 @@ def shown(
         that does not come out harmless; and the attachments, PNG only.
     """
     pictures = dict(_pictures(attachments or {}))
-    text = INLINE_PNG.sub(lambda found: _attach(found, pictures), text)
-    if len(text) > LONGEST_MARKDOWN:
-        return plain(text), {}
-    markdown = marked(soften(text))
+    text = INLINE.sub(lambda found: _attach(found, pictures), text)
+    markdown = marked(soften(text_only(text, LONGEST_MARKDOWN)))
     for name in pictures:
         markdown = markdown.replace(f"] (attachment:{name})", f"](attachment:{name})")
     if _harmless(markdown, pictures):
         return markdown, pictures
     return plain(text), {}
-
-
-def marked(markdown: str) -> str:
-    """With a mark in each heading: the id made of it is that of no input field."""
-    lines = markdown.split("\n")
-    for i, line in enumerate(lines):
-        below = lines[i + 1] if i + 1 < len(lines) else ""
-        if "#" in line[:20] or (line.strip() and UNDERLINE.fullmatch(below)):
-            lines[i] = f"{line} {MARK}"
-    return "\n".join(lines)
 
 
 def png(data: Any) -> str | None:
@@ -131,7 +131,7 @@ def _attach(found: re.Match[str], pictures: dict[str, Any]) -> str:
     """A picture that stands in the text itself, as Colab has it, as an attachment."""
     name = f"inline-{len(pictures)}.png"
     if (picture := png(found[2])) is None or name in pictures:
-        return f"![{found[1]}]"
+        return f"[{found[1]}: a picture that is no PNG of at most 4 MB]"
     pictures[name] = {"image/png": picture}
     return f"![{found[1]}](attachment:{name})"
 

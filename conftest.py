@@ -1,0 +1,118 @@
+"""nbval runs each notebook alone: in an empty folder, where helpers is missing.
+
+So its first cell has to fetch helpers, as in Colab: from the working tree, which git
+takes for the public repository. `--in-place` runs the notebooks where they lie instead,
+with the helpers that Python finds there.
+"""
+
+import json
+import os
+import subprocess
+import sysconfig
+import tempfile
+import tomllib
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+ROOT = Path(__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+ENTER = 'cd "$(mktemp -d "$0/XXXXXX")" && exec "$@"'
+SITE = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where a notebook runs."""
+    say = "run the notebooks where they lie, not alone in an empty folder"
+    parser.addoption("--in-place", action="store_true", help=say)
+
+
+def environment(place: Path) -> Path:
+    """Python in an environment that has, by a .pth file, everything but helpers."""
+    venv.create(place, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    (site / "everything.pth").write_text(sysconfig.get_path("purelib"))
+    python = place / "bin" / "python"
+    find = "from importlib.util import find_spec; print(find_spec('helpers'))"
+    bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    found = subprocess.check_output([python, "-c", find], cwd=place, env=bare)
+    assert found == b"None\n"
+    return python
+
+
+def repository(place: Path) -> Path:
+    """What pip installs of the working tree, as a repository with the release's tag."""
+    listed = ["git", "ls-files", "-coz", "--exclude-standard"]
+    package = ["src", "pyproject.toml", "README.md", "LICENSE-CODE"]
+    files = subprocess.check_output([*listed, *package], cwd=ROOT)
+    for name in filter(None, files.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes((ROOT / name).read_bytes())
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
+        ["tag", f"v{PROJECT['version']}"],
+    ):
+        subprocess.run(["git", *command], cwd=place, check=True)
+    return place
+
+
+def kernel(place: Path) -> Path:
+    """Install a kernel `alone` under a folder; return where its packages go."""
+    python, empty = environment(place / "environment"), place / "empty"
+    empty.mkdir()
+    run = ["sh", "-c", ENTER, str(empty), str(python)]
+    origin = repository(place / "repository")
+    variables = {
+        "PYTHONPATH": "",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{origin}.insteadOf",
+        "GIT_CONFIG_VALUE_0": PROJECT["urls"]["Repository"],
+    }
+    spec = {
+        "argv": [*run, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "alone",
+        "language": "python",
+        "env": variables,
+    }
+    folder = place / "kernels" / "alone"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    (site,) = python.parents[1].glob("lib/python*/site-packages")
+    return site
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the first notebook of a process make the kernel for all of them."""
+    config = item.config
+    if not isinstance(item, IPyNbCell) or config.getoption("in_place"):
+        return
+    if SITE not in config.stash:
+        place = tempfile.TemporaryDirectory(prefix="alone-", ignore_cleanup_errors=True)
+        config.add_cleanup(place.cleanup)
+        config.stash[SITE] = kernel(Path(place.name))
+        os.environ["JUPYTER_PATH"] = place.name
+        config.option.nbval_current_env = False
+        config.option.nbval_kernel_name = "alone"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """After its first cell a notebook has its own helpers, and the torch it had."""
+    yield
+    if isinstance(item, IPyNbCell) and SITE in item.config.stash:
+        site = item.config.stash[SITE]
+        assert (site / "helpers" / "__init__.py").exists(), "no helpers were fetched"
+        assert not (site / "torch").exists(), "the installed torch stays"
+
+
+@pytest.fixture(scope="session")
+def bare_environment() -> Callable[[Path], Path]:
+    """Makes a Python with everything but helpers in a folder."""
+    return environment
