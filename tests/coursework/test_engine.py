@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,8 @@ def cluster() -> Iterator[Callable[[], str]]:
     def stop() -> None:
         for process in running:
             for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+                with suppress(psutil.NoSuchProcess):  # it may die with its parent
+                    child.kill()
             process.kill()
             process.wait()
         running.clear()

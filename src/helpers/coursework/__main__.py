@@ -349,7 +349,7 @@ def main() -> None:
     """Run the command line; a mistake of the user's is one line, not a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError, PermissionError, NoSandbox) as error:
+    except (ValueError, OSError, NoSandbox) as error:
         out.print("[bold red]error:[/] ", end="")
         out.print(f"{error}", markup=False)
         raise SystemExit(1) from None

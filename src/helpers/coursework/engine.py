@@ -286,7 +286,9 @@ def _connected(
             done.add(client.submit(work, job, key=key))
         more = True
         while True:
-            slots = WINDOW * max(1, len(client.scheduler_info()["workers"]))
+            if client.status != "running":
+                return False
+            slots = WINDOW * max(1, len(client.scheduler_info().get("workers", ())))
             while more and len(left) < slots:
                 following = next(waiting, None)
                 if following is None:
