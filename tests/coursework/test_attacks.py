@@ -259,8 +259,8 @@ LOOKS = {
     ),
     "the environment": (
         "import os\n"
-        "known = ('HOME', 'LANG', 'PATH', 'PWD', 'MPL', 'OMP', 'PYTHON', 'LAYERS', "
-        "'TORCH', 'CUBLAS')\n"
+        "known = ('HOME', 'TMPDIR', 'LANG', 'PATH', 'PWD', 'MPL', 'OMP', 'PYTHON', "
+        "'LAYERS', 'TORCH', 'CUBLAS')\n"
         "found = [k for k in os.environ if not k.startswith(known)]"
     ),
     "other processes": (
@@ -322,7 +322,7 @@ def test_there_is_nothing_to_find(
 def test_a_file_planted_is_gone_for_the_next(
     grade: Callable[[bytes], Record], submit: Callable[..., bytes]
 ) -> None:
-    places = ("/tmp/sitecustomize.py", "/tmp/torch.py", "/dev/shm/x")
+    places = ("/scratch/sitecustomize.py", "/scratch/torch.py", "/dev/shm/x")
     plant = "\n".join(f"open({place!r}, 'w').write('1/0')" for place in places)
     assert grade(submit(rms=f"{plant}\n{RMS}"))["points"] == ALL
     look = f"import os\nif any(map(os.path.exists, {places!r})): raise LookupError"

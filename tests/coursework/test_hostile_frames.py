@@ -225,7 +225,7 @@ UNCOUNTED = {
         "import mmap\nmmap.mmap(os.open('/dev/zero', os.O_RDWR), 2**20)"
     ),
     "files without content": (
-        "for i in range(11000): os.close(os.open(f'/tmp/{i}', os.O_CREAT))"
+        "for i in range(11000): os.close(os.open(f'/scratch/{i}', os.O_CREAT))"
     ),
 }
 

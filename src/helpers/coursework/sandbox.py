@@ -122,6 +122,7 @@ class Sandbox:
         job = {"cells": list(cells), "questions": list(questions), "skip": list(skip)}
         limits = asdict(self.limits)
         limits["step_seconds"] = max(step_seconds, self.limits.cell_seconds)
+        limits["scratch_folders"] = _scratch_folders()
         limits["user"] = 0
         if not self.trusted and os.geteuid() == 0:
             limits["user"] = 20_000 + os.getpid() % 40_000  # one user id a sandbox
@@ -190,11 +191,13 @@ def _frames(raw: list[bytes]) -> Iterable[list[Any]]:
             yield frame
 
 
+SCRATCH = "/scratch"
 ENVIRONMENT = {
-    "HOME": "/tmp",
+    "HOME": SCRATCH,
+    "TMPDIR": SCRATCH,
     "LANG": "C.UTF-8",
     "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/tmp",
+    "MPLCONFIGDIR": SCRATCH,
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -239,6 +242,7 @@ def _bubblewrap() -> list[str]:
             command += ["--ro-bind", str(root), str(root)]
     command += ["--perms", "0755", "--dir", "/etc"]
     command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    command += ["--perms", "1777", "--tmpfs", "/tmp"]  # before what may lie in it
     for folder in _folders():
         for parent in reversed(Path(folder).parents[:-1]):  # a private home stays open
             command += ["--perms", "0755", "--dir", str(parent)]
@@ -246,10 +250,16 @@ def _bubblewrap() -> list[str]:
     coursework = _package() / "coursework"
     command += ["--tmpfs", str(_package() / "exercises"), "--tmpfs", str(coursework)]
     command += ["--ro-bind", str(coursework / "box"), str(coursework / "box")]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-    for closed in (str(_package() / "exercises"), str(coursework), "/dev", "/"):
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", SCRATCH]
+    for closed in (str(_package() / "exercises"), str(coursework), "/dev", "/tmp", "/"):
         command += ["--remount-ro", closed]
-    return [*command, "--chdir", "/tmp"]
+    return [*command, "--chdir", SCRATCH]
+
+
+def _scratch_folders() -> list[str]:
+    """What each submission gets empty; not /tmp where Python or helpers lie in it."""
+    inside = any(Path(folder).is_relative_to("/tmp") for folder in _folders())
+    return [SCRATCH, "/dev/shm", *([] if inside else ["/tmp"])]
 
 
 def _folders() -> list[str]:
@@ -268,9 +278,8 @@ def _folders() -> list[str]:
 def _advice(said: str) -> str:
     return (
         f"Submissions cannot be run in a sandbox here: {said[-600:]}\n"
-        "On Debian and Ubuntu: apt install bubblewrap libseccomp2 (Ubuntu 24.04 and "
-        "newer also need a profile that lets bwrap make user namespaces). In a "
-        "container, and on macOS and Windows: see 'Where it runs' in "
+        "On Debian and Ubuntu: apt install bubblewrap libseccomp2. On Ubuntu from "
+        "24.04 on, in a container, on macOS and Windows: see 'Where it runs' in "
         "coursework/README.md. If every submission is code you would run as your own: "
         "--trust-submissions."
     )

@@ -30,7 +30,6 @@ from helpers._check_trace import Raised, Refused
 from helpers.coursework.box import drives
 from helpers.coursework.box.wire import decode, encode
 
-SCRATCH = "/tmp"
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 BIND = 0x1000  # MS_BIND
 SLAVE = (1 << 19) | 0x4000  # MS_SLAVE | MS_REC
@@ -101,10 +100,11 @@ def _lock_down(limits: dict[str, Any], lock: Any) -> None:
     # /dev/zero mapped as shared is memory that is not counted
     _done(libc.mount(b"/dev/null", b"/dev/zero", None, BIND, None))
     size = b"mode=0777,nr_inodes=%d,size=%d" % (FILES, limits["scratch_bytes"])
-    for folder in (SCRATCH.encode(), b"/dev/shm"):
-        _done(libc.mount(b"tmpfs", folder, b"tmpfs", NO_SUID_DEV, size))
+    for folder in limits["scratch_folders"]:
+        place = folder.encode()
+        _done(libc.mount(b"tmpfs", place, b"tmpfs", NO_SUID_DEV, size))
     _done(libc.mount(b"tmpfs", b"/proc", b"tmpfs", READ_ONLY, b"size=4096"))
-    os.chdir(SCRATCH)
+    os.chdir(limits["scratch_folders"][0])
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one
     if limits["user"]:
