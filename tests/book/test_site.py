@@ -168,7 +168,8 @@ def test_a_page_loads_the_scripts_of_its_figures_once(page):
 
 def test_a_prediction_opens_and_the_theme_switches(base, browser):
     with blocked_page(browser, base) as (tab, seen):
-        tab.goto(base + "notebooks/normalization/batch_norm.html")
+        page = base + "notebooks/normalization/batch_norm.html"
+        tab.goto(page, wait_until="networkidle")  # a figure drawn late moves the click
         first = tab.locator("article details").first
         first.locator("summary").click()
         assert first.evaluate("e => e.open")
