@@ -113,6 +113,11 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=5000, help="0: no growth")
     parser.add_argument("--workers", type=int, default=CORES)
     chosen = parser.parse_args()
+    if not chosen.workers <= chosen.nbgrader <= chosen.submissions:
+        parser.error(
+            f"--nbgrader {chosen.nbgrader}: from --workers {chosen.workers}, one for "
+            f"each process, to --submissions {chosen.submissions}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         measure(chosen, Path(folder))
 
