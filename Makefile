@@ -72,7 +72,7 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	$(PIP) -r requirements.txt -c requirements.lock
 	@touch $@
 
-$(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src/helpers tools/site -type f -not -path '*/.*' -not -name '*.pyc')
+$(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src tools/site -type f -not -path '*/.*' -not -name '*.pyc' -not -path '*.egg-info/*')
 	@mkdir -p _build && echo "Building the book" && \
 	  { $(BIN)/jupyter-book build . --all -n -W --keep-going >_build/build.log 2>&1 || \
 	    { grep -E 'WARNING|ERROR|Error' _build/build.log || tail -30 _build/build.log; exit 1; }; }

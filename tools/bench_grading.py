@@ -31,7 +31,7 @@ from grading_runs import (
     submit,
     trivial,
 )
-from helpers.coursework.assignment import Assignment, master
+from layers_book.coursework.assignment import Assignment, master
 
 CORES = len(os.sched_getaffinity(0))
 RATIO, OVERHEAD = 20.0, 1.2  # the bars

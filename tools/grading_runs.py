@@ -14,15 +14,15 @@ from pathlib import Path
 
 import psutil
 
-from helpers.coursework import engine
-from helpers.coursework.assignment import (
+from layers_book.coursework import engine
+from layers_book.coursework.assignment import (
     Assignment,
     Cell,
     load,
     master,
     questions,
 )
-from helpers.coursework.record import Record
+from layers_book.coursework.record import Record
 
 # nbformat, nbgrader and the release are imported below: each worker imports this file
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ result = total / ROUNDS
 ```
 """
 RESULT = """\
-from helpers.coursework import Question, value_probe
+from layers_book.coursework import Question, value_probe
 
 QUESTION = Question(
     name="result",
@@ -141,7 +141,7 @@ def submit(assignment: Assignment, folder: Path, number: int) -> Submissions:
     """Write submissions, of which each third is wrong."""
     import nbformat
 
-    from helpers.coursework import release
+    from layers_book.coursework import release
 
     name = assignment.name
     right = {c.grade_id: bare(c) for c in master(assignment) if c.kind == "answer"}
@@ -214,7 +214,7 @@ def ours(
     (begun, _), (start, cpu_start) = started
     ((end, cpu_end),) = ended
     return Cost(
-        f"helpers.coursework, {_processes(workers)}",
+        f"layers_book.coursework, {_processes(workers)}",
         len(submitted),
         (end - start) / len(submitted),
         (cpu_end - cpu_start) / len(submitted),
@@ -246,7 +246,7 @@ def nbgrader(
     import nbformat
     from nbgrader.api import Gradebook
 
-    from helpers.coursework import release
+    from layers_book.coursework import release
 
     folders = [folder / f"gradebook-{number}" for number in range(processes)]
     name = assignment.name
@@ -255,7 +255,9 @@ def nbgrader(
         notebook = release.source_version(assignment)
         for node in notebook.cells:
             if asserts and node.id.endswith("-check"):
-                before, _ = node.source.split("from helpers.coursework import score")
+                before, _ = node.source.split(
+                    "from layers_book.coursework import score"
+                )
                 test = ASSERTS[node.id.removesuffix("-check")]
                 node.source = f"{before}ones = torch.ones(2, 3)\n{test}\n"
                 node.source += "### END HIDDEN TESTS"

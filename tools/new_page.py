@@ -17,7 +17,7 @@ def main(page: str) -> int:
         return 2
     chapter, name = page.split("/")
     text = ROOT / "book" / f"{page}.md"
-    exercises = ROOT / "src" / "helpers" / "exercises" / f"{name}.py"
+    exercises = ROOT / "src" / "layers_book" / "exercises" / f"{page}.py"
     if taken := [p for p in (text, exercises) if p.exists()]:
         print(f"{taken[0].relative_to(ROOT)} exists: choose another name")
         return 1

@@ -3,14 +3,15 @@
 Part of the distribution ``torch-layers-book``, installed from the book's repository.
 """
 
-from helpers import figures
-from helpers._check import Verdict, check
 from helpers._compare import assert_same, assert_shape
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
 from helpers._session import begin
-from helpers._windows import transposed_count, window_count
+from layers_book import figures
+from layers_book.checking import Verdict
+from layers_book.exercises import check
+from layers_book.figures.windows import transposed_count, window_count
 
 __all__ = [
     "ParameterCount",

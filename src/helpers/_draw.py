@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import nn
 
-from helpers.figures import tokens
+from layers_book.figures import tokens
 
 ROLES = ("input", "kernel", "output", "gradient", "statistic", "padding", "error")
 MARKERS = dict(zip(ROLES, "sDo^vxP", strict=True))

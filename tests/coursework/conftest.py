@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.coursework import grading, release
-from helpers.coursework.assignment import Assignment, load
-from helpers.coursework.record import Record
-from helpers.coursework.sandbox import Limits, Sandbox
+from layers_book.coursework import grading, release
+from layers_book.coursework.assignment import Assignment, load
+from layers_book.coursework.record import Record
+from layers_book.coursework.sandbox import Limits, Sandbox
 
 LIMITS = Limits(
     cell_seconds=1.0,

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from records import question, record
 
-from helpers.coursework import analysis
+from layers_book.coursework import analysis
 from site_server import AXE
 
 POINTS = np.array(
@@ -157,7 +157,7 @@ def test_few_students_are_not_told_from_the_picture() -> None:
     def spreads(students: int) -> int:
         found = analysis.question_statistics(records(POINTS[:students]))
         svg = analysis.draw(found, [])
-        from helpers.figures import tokens
+        from layers_book.figures import tokens
 
         return svg.count(f"stroke: {tokens()['light']['statistic']}")
 

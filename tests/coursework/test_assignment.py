@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from helpers.coursework import assignment as tool
-from helpers.coursework.assignment import (
+from layers_book.coursework import assignment as tool
+from layers_book.coursework.assignment import (
     Assignment,
     AssignmentError,
     check_key,
@@ -104,7 +104,7 @@ def test_elsewhere_the_same(tmp_path):
     sent.write_bytes(pickle.dumps(EXAMPLE))
     code = (
         "import pathlib, pickle, sys\n"
-        "from helpers.coursework.assignment import *\n"
+        "from layers_book.coursework.assignment import *\n"
         "a = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
         "print([a.digest, check_key(a, 'rms'), variant(a, 'ada', 's'), hash(a)])"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.coursework import assignment, validate
-from helpers.coursework.sandbox import Limits, Sandbox
+from layers_book.coursework import assignment, validate
+from layers_book.coursework.sandbox import Limits, Sandbox
 
 FOLDER = Path(__file__).parents[2] / "coursework" / "assignments"
 CHAPTERS = ("basic", "normalization", "convolution", "recurrent")

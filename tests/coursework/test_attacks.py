@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.coursework.record import Record
+from layers_book.coursework.record import Record
 
 HONEST, ALL = 3.0, 7.0
 RMS = "def rms(x):\n    return x.square().mean(-1).sqrt()\n"
@@ -132,7 +132,7 @@ AS_AN_ANSWER = {
         "    return x.square().mean(-1).sqrt()"
     ),
     "a patched checker": (
-        "import helpers._check_trace as t, helpers._check_runs as r, sys\n"
+        "import layers_book.checking.trace as t, layers_book.checking.runs as r, sys\n"
         "t.same = r.same = lambda *a, **k: True\n"
         "for m in list(sys.modules.values()):\n"
         "    for n in ('trace', 'encode', 'freeze'):\n"
@@ -168,8 +168,8 @@ AS_AN_ANSWER = {
     ),
     "forged frames": (
         "import os\n"
-        "from helpers.coursework.box.wire import encode\n"
-        "from helpers._check_trace import Case\n"
+        "from layers_book.coursework.box.wire import encode\n"
+        "from layers_book.checking.trace import Case\n"
         "def frame(*f):\n"
         "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"
         "right = encode([[('the output', True)]] * 6)\n"
@@ -240,15 +240,15 @@ def test_a_hostile_answer_gets_no_points(
 LOOKS = {
     "the expected values, in memory": (
         "import gc, sys\n"
-        "found = [k for k in sys.modules if k.startswith('helpers.coursework') and "
-        "'box' not in k and k != 'helpers.coursework']\n"
+        "found = [k for k in sys.modules if k.startswith('layers_book.coursework') and "
+        "'box' not in k and k != 'layers_book.coursework']\n"
         "found += [o for o in gc.get_objects() if type(o).__name__ in "
         "('Question', 'Grader', 'Wrong', 'Exercise')]"
     ),
     "the answers in the package": (
         "import importlib.util as u\n"
         "found = [m for m in ('exercises.linear', 'coursework.question', "
-        "'coursework.grading') if u.find_spec(f'helpers.{m}')]"
+        "'coursework.grading') if u.find_spec(f'layers_book.{m}')]"
     ),
     "other submissions, the gradebook, homes": (
         "import pathlib\n"

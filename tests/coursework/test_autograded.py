@@ -16,18 +16,18 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader.server_extensions.formgrader.handlers import template_path
 
-from helpers.coursework.assignment import load
-from helpers.coursework.autograded import (
+from layers_book.coursework.assignment import load
+from layers_book.coursework.autograded import (
     OUTPUT_TEXT,
     OUTPUTS,
     submitted_cells,
     write_autograded,
 )
-from helpers.coursework.course import Course
-from helpers.coursework.reader import Unreadable
-from helpers.coursework.record import Record
-from helpers.coursework.release import release
-from helpers.coursework.showing import plain, png, shown, soften
+from layers_book.coursework.course import Course
+from layers_book.coursework.reader import Unreadable
+from layers_book.coursework.record import Record
+from layers_book.coursework.release import release
+from layers_book.coursework.showing import plain, png, shown, soften
 
 EXAMPLE = Path(__file__).parent / "example"
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"dots").decode()
@@ -313,7 +313,7 @@ def test_pictures_in_markdown_are_limited(root: Path) -> None:
 
 
 def test_what_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.coursework.showing._harmless", lambda *_: False)
+    monkeypatch.setattr("layers_book.coursework.showing._harmless", lambda *_: False)
     assert shown("words") == ("*A text that cannot be shown safely.*", {})
 
 

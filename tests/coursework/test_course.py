@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
-from helpers.coursework.course import Course, assignment_name, parse_time, student_id
+from layers_book.coursework.course import (
+    Course,
+    assignment_name,
+    parse_time,
+    student_id,
+)
 
 DUE = datetime(2026, 12, 1, 18, tzinfo=UTC)
 TOML = "[assignments.normalization]\ndue = 2026-12-01T18:00:00Z\n"

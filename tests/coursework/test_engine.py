@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from helpers.coursework import engine, grading
-from helpers.coursework.assignment import Assignment
-from helpers.coursework.record import Record
-from helpers.coursework.sandbox import Sandbox
+from layers_book.coursework import engine, grading
+from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.record import Record
+from layers_book.coursework.sandbox import Sandbox
 
 COUNT = 24
 WRONG = "def rms(x):\n    return x.square().mean(-1)\n"

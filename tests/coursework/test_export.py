@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from records import question, record
 
-from helpers.coursework import output
-from helpers.coursework.export import export
+from layers_book.coursework import output
+from layers_book.coursework.export import export
 
 ROSTER = {
     "ada": {

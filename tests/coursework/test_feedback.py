@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from records import ANSWERS, ada, question, record
 
-from helpers.coursework import feedback, output
-from helpers.coursework.marks import marks
+from layers_book.coursework import feedback, output
+from layers_book.coursework.marks import marks
 from site_server import AXE
 
 RUNS = (

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from helpers.coursework.assignment import load
-from helpers.coursework.course import Course
-from helpers.coursework.gradebook import (
+from layers_book.coursework.assignment import load
+from layers_book.coursework.course import Course
+from layers_book.coursework.gradebook import (
     Mark,
     read_marks,
     submitted_cells,
     write,
     write_autograded,
 )
-from helpers.coursework.record import Record
-from helpers.coursework.release import release
+from layers_book.coursework.record import Record
+from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"
 PATIENCE = 120  # seconds

@@ -18,18 +18,18 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import CsvExportPlugin
 
-from helpers.coursework.assignment import load
-from helpers.coursework.course import Course
-from helpers.coursework.database import connect
-from helpers.coursework.gradebook import (
+from layers_book.coursework.assignment import load
+from layers_book.coursework.course import Course
+from layers_book.coursework.database import connect
+from layers_book.coursework.gradebook import (
     Mark,
     Written,
     read_marks,
     update_penalties,
     write,
 )
-from helpers.coursework.record import Record
-from helpers.coursework.release import release
+from layers_book.coursework.record import Record
+from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"
 DUE = datetime(2026, 12, 1, 18)
@@ -273,7 +273,7 @@ def test_only_what_changes_is_touched(root: Path) -> None:
 
 
 def test_progress_by_batch(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.coursework.gradebook.BATCH", 2)
+    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 2)
     done: list[int] = []
     records = [record(f"s{number}") for number in range(5)]
     written = write(Course(root), "example", records, done.append)
@@ -514,7 +514,7 @@ def test_a_notebook_of_the_schools_own_stays(root: Path, known: bool) -> None:
 
 
 def test_writers_at_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.coursework.gradebook.BATCH", 3)
+    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 3)
     errors: list[Exception] = []
     counts: list[Written] = []
 

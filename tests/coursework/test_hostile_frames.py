@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 import torch
 
-from helpers._check_trace import Case, Raised
-from helpers.coursework import engine, grading, judging, running
-from helpers.coursework.assignment import Assignment
-from helpers.coursework.box.wire import Malformed, decode, encode
-from helpers.coursework.question import Question, Wrong, value_probe
-from helpers.coursework.record import Record
-from helpers.coursework.sandbox import Limits, Outcome, Sandbox
+from layers_book.checking.trace import Case, Raised
+from layers_book.coursework import engine, grading, judging, running
+from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.box.wire import Malformed, decode, encode
+from layers_book.coursework.question import Question, Wrong, value_probe
+from layers_book.coursework.record import Record
+from layers_book.coursework.sandbox import Limits, Outcome, Sandbox
 
 RMS = "def rms(x):\n    return x.square().mean(-1).sqrt()\n"
 FRAME = (
     "import os\n"
-    "from helpers.coursework.box.wire import encode\n"
+    "from layers_book.coursework.box.wire import encode\n"
     "def frame(*f):\n"
     "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"
 )
 FIRST_ONLY = (
     "import sys\n"
-    "from helpers.coursework.box import drives\n"
-    "from helpers.coursework.box.wire import decode\n"
+    "from layers_book.coursework.box import drives\n"
+    "from layers_book.coursework.box.wire import decode\n"
     "f = sys._getframe()\n"
     "while 'work' not in f.f_locals: f = f.f_back\n"
     "asked = [decode(m, len(m)) for m in f.f_locals['work']['questions']]\n"

@@ -15,9 +15,9 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.nbgraderformat import MetadataValidator
 from traitlets.config import Config
 
-from helpers.coursework.assignment import AssignmentError, load, master, variant
-from helpers.coursework.leaks import Leak, check_leaks
-from helpers.coursework.release import (
+from layers_book.coursework.assignment import AssignmentError, load, master, variant
+from layers_book.coursework.leaks import Leak, check_leaks
+from layers_book.coursework.release import (
     install_cell,
     release,
     source_version,
@@ -94,7 +94,7 @@ def test_the_masters_text():
     for name in ("scale", "rms"):
         assert cells[f"{name}-check"].source.endswith(
             "\n### BEGIN HIDDEN TESTS\n"
-            "from helpers.coursework import score\n"
+            "from layers_book.coursework import score\n"
             f"score('example', '{name}', globals())\n"
             "### END HIDDEN TESTS"
         )
@@ -105,7 +105,7 @@ def test_the_students_version_has_nothing_but_what_they_may_see():
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
     text = nbformat.writes(notebook)
-    for word in ("BEGIN", "mean_square", "score", "doubles:", "helpers.coursework"):
+    for word in ("BEGIN", "mean_square", "score", "doubles:", "layers_book.coursework"):
         assert word in nbformat.writes(source_version(EXAMPLE)), word
         assert word not in text, word
     assert "multiply each feature" not in text
@@ -276,7 +276,7 @@ LINE = "mean_square = x.square().mean(-1)"
 GUIDE = "It doubles: the squares grow fourfold, so does their mean, and the root halves"
 HINT = "You take the sum of the squares: divide it by the number of features."
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-SCORE = "from helpers.coursework import score"
+SCORE = "from layers_book.coursework import score"
 LEAKS = [
     ("A tiny", f"Think of `{LINE}`. A tiny", "cell 1 (text-1)", "the solution of rms"),
     ("A tiny", "`x.square( ).mean(\n-1)`", "cell 1 (text-1)", "the solution of rms"),
@@ -408,7 +408,7 @@ def plant(where, text):
 PLACES = ["metadata", "key", "cell metadata", "attachment", "attached image"]
 PLACES += ["added cell", "text-3", "scale", "report", "header"]
 MARKS = ["### BEGIN SOLUTION", "### END SOLUTION", "### BEGIN HIDDEN TESTS"]
-MARKS += ["BEGIN MARK SCHEME", "helpers.coursework"]
+MARKS += ["BEGIN MARK SCHEME", "layers_book.coursework"]
 
 
 @pytest.mark.parametrize("where", PLACES)

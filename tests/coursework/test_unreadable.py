@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.coursework import __main__ as command
-from helpers.coursework import engine, grading
+from layers_book.coursework import __main__ as command
+from layers_book.coursework import engine, grading
 
 
 class _NoBox:

@@ -18,7 +18,7 @@ import sys, time, matplotlib, torch
 import matplotlib.pyplot
 from torch import nn
 start = time.process_time()
-import helpers.figures
+import layers_book.figures
 print(time.process_time() - start)
 print("anywidget" in sys.modules)
 """

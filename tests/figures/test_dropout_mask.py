@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from torch import Tensor, nn
 
 from helpers import figures
-from helpers.figures.dropout_mask import KINDS
+from layers_book.figures.dropout_mask import KINDS
 
 TAG = "nn-dropout-mask"
 ENGINE = """(list) => {

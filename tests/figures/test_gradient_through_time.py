@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 from helpers import figures
-from helpers.figures.gradient_through_time import KINDS, NONLINEARITIES, uniform
+from layers_book.figures.gradient_through_time import KINDS, NONLINEARITIES, uniform
 
 TAG = "nn-gradient-through-time"
 ENGINE = """(list) => {

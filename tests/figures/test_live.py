@@ -11,7 +11,7 @@ from torch import nn
 from traitlets import TraitError
 
 from helpers import figures
-from helpers.figures._live import _widget_class
+from layers_book.figures._live import _widget_class
 
 MOUNT = """([tag, state]) => {
   const listeners = {}, saved = [];

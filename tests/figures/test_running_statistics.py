@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from helpers import figures
-from helpers.figures.running_statistics import standard
+from layers_book.figures.running_statistics import standard
 
 RUN = """(list) => {
   const { engine, defaults } = nnFigures.specs["nn-running-statistics"];

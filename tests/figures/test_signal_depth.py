@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 from helpers import figures
-from helpers.figures.signal_depth import ACTIVATIONS, INITS, numbers
+from layers_book.figures.signal_depth import ACTIVATIONS, INITS, numbers
 
 TAG = "nn-signal-depth"
 ENGINE = """(list) => {

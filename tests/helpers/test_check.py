@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers import check as exported
-from helpers._check import (
+from layers_book.checking import (
     Case,
     Exercise,
     Mistake,
@@ -21,8 +21,8 @@ from helpers._check import (
     value_run,
     varied,
 )
-from helpers._check_diagnosis import explain
-from helpers._check_trace import same
+from layers_book.checking.diagnosis import explain
+from layers_book.checking.trace import same
 
 BY_HAND, MODULE, FOLD = "batch_norm/by_hand", "batch_norm/module", "batch_norm/fold"
 

@@ -21,7 +21,8 @@ def copy(tmp_path):
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "book" / "a").mkdir(parents=True)
-    (tmp_path / "src" / "helpers" / "exercises").mkdir(parents=True)
+    (tmp_path / "src" / "helpers").mkdir(parents=True)
+    (tmp_path / "src" / "layers_book" / "exercises" / "a").mkdir(parents=True)
     shutil.copy(ROOT / "src/helpers/_install_cell.py", tmp_path / "src" / "helpers")
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/one\n"
@@ -94,7 +95,7 @@ def test_new_page_has_text_exercises_and_a_place(copy):
     text = (copy / "book" / "a" / "dropout_mask.md").read_text("utf8")
     assert "# DropoutMask" in text
     assert 'check("dropout_mask/by_hand", answer)' in text
-    exercises = copy / "src" / "helpers" / "exercises" / "dropout_mask.py"
+    exercises = copy / "src" / "layers_book" / "exercises" / "a" / "dropout_mask.py"
     assert "dropout_mask/by_hand" in exercises.read_text("utf8")
 
 

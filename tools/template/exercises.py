@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from helpers._check import Exercise, Mistake, function_run, value_run
+from layers_book.checking import Exercise, Mistake, function_run, value_run
 
 
 def _inputs(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 # kind of model, pattern, names that are frozen before the call
 SETTINGS = (

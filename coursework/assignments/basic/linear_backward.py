@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Question, Wrong, distinct, script_probe
 
 # leading axes of x: a table, a vector, more axes, none of the rows
 LEADING = ((5,), (), (4, 3), (2, 5, 3), (1,), (7,))

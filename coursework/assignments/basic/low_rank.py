@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Question, Wrong, distinct, script_probe
 
 # leading axes of x, bias, scale (None: leave it out), data type
 SETTINGS = (

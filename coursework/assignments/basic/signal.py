@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 # evenly spread ranks of a standard normal variable
 NORMAL = torch.distributions.Normal(0.0, 1.0).icdf(

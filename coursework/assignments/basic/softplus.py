@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 BETAS = (1.0, 0.5, 3.0, 0.25, 2.0)
 SHAPES = ((4, 3), (9,), (2, 3, 2), (), (5, 2))

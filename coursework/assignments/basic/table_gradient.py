@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 # shape of ids, rows of the table, of which ids are drawn, padding_idx
 SETTINGS = (

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 
 def items(answer):

@@ -2,7 +2,7 @@
 
 from torch.nn import functional as F
 
-from helpers.coursework import (
+from layers_book.coursework import (
     Question,
     Wrong,
     distinct,

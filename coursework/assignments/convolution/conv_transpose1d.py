@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from helpers.coursework import (
+from layers_book.coursework import (
     Question,
     Wrong,
     distinct,

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 SINGLE = (  # out, then (kernel, stride, padding, dilation)
     (4, (3, 1, 0, 1)),

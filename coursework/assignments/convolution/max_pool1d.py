@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Question, Wrong, distinct, script_probe
 
 FLOOR = (  # length, kernel, stride, padding, dilation
     (9, 3, 2, 0, 1),

@@ -4,7 +4,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, distinct, script_probe, signed, varied
+from layers_book.coursework import (
+    Question,
+    Wrong,
+    distinct,
+    script_probe,
+    signed,
+    varied,
+)
 
 LAYERS = ((3, 1), (2, 3), (4, 2), (1, 2), (3, 4))  # kernel, dilation
 CHUNKS = ((5, 4, 6), (3, 1, 2, 7), (1, 1, 1, 9, 2), (4, 2), (2, 8, 1, 3))

@@ -3,7 +3,14 @@
 import torch
 from torch.nn import grad as torchs
 
-from helpers.coursework import Question, Wrong, distinct, script_probe, signed, varied
+from layers_book.coursework import (
+    Question,
+    Wrong,
+    distinct,
+    script_probe,
+    signed,
+    varied,
+)
 
 STEPS = ((3, 2), (1, 4), (2, 2))  # kernel, at stride 1
 ALL = (  # height, width, kernel, stride, padding, dilation

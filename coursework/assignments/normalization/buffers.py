@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 NAMES = {
     "mean": "the mean of the batch",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 CASES: tuple[tuple[float, list[float]], ...] = (  # t, and after minus before by seed
     (2.571, [-3, -2.5, -4, 0.25, -3.5, -2]),  # decided, though not by every seed

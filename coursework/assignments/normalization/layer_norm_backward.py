@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helpers.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
 
 
 def case(generator: torch.Generator) -> dict[str, Any]:

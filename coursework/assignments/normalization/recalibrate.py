@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 SHAPES = ((3,), (1, 5, 5), (2, 4), (1, 3, 4, 3))  # of one sample
 

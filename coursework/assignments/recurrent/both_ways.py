@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from helpers.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Question, Wrong, distinct, script_probe
 
 LENGTHS = ((2, 1, 3), (3, 1, 3, 2), (1, 3), (2, 4, 3))
 MORE = (0, 0, 2, 1)  # pad steps behind the longest sequence

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from helpers.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Question, Wrong, distinct, script_probe
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},

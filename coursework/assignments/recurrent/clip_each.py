@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from helpers.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
 
 WORDS = ("", "", "", "corner cases: ", "corner cases: ", "corner cases: ")
 

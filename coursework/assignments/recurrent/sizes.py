@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from helpers.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Question, Wrong, script_probe
 
 NAMES = {
     "output": "the features of output",

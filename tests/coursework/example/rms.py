@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.coursework import Question, Wrong, distinct, function_probe, varied
+from layers_book.coursework import Question, Wrong, distinct, function_probe, varied
 
 
 def _arguments(generator):

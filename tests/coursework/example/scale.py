@@ -1,6 +1,13 @@
 """Each feature times its weight."""
 
-from helpers.coursework import Question, Wrong, distinct, function_probe, signed, varied
+from layers_book.coursework import (
+    Question,
+    Wrong,
+    distinct,
+    function_probe,
+    signed,
+    varied,
+)
 
 
 def _arguments(generator):

@@ -1,0 +1,1 @@
+"""The machinery of the book: checked exercises, figures, coursework."""

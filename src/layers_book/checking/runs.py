@@ -1,0 +1,412 @@
+"""Ready-made runs of a self-check, and varied inputs for them."""
+
+import copy
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layers_book.checking.trace import (
+    CONFIGURATION,
+    Case,
+    Refused,
+    Unanswered,
+    unwritten,
+)
+
+Run = Callable[[Any, torch.Generator], Iterable[tuple[Any, ...]]]
+Arguments = tuple[Sequence[Any], dict[str, Any]]
+Kinds = tuple[dict[str, Any], Sequence[Any], Any]
+NAMES = ("x", "weight", "bias")
+
+
+def function_run(
+    make_args: Callable[[torch.Generator], Arguments],
+    names: Sequence[str] = NAMES,
+    float32: bool = True,
+) -> Run:
+    """Trace a function: output, inputs after the call, gradients, output in float32.
+
+    Args:
+        make_args: draws ``(args, kwargs)`` from a CPU generator. Gradients are taken
+            with respect to the tensors that require one.
+        names: words for the positional arguments.
+        float32: also call with all floating tensors rounded to float32.
+    """
+
+    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
+        args, kwargs = make_args(generator)
+        yield from drive_function(answer, args, kwargs, names, float32)
+
+    return run
+
+
+def drive_function(
+    answer: Any,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    names: Sequence[str] = NAMES,
+    float32: bool = True,
+) -> Iterator[Case]:
+    """Trace a function on the inputs of one configuration; see `function_run`."""
+    if not callable(answer) or isinstance(answer, type):
+        raise Refused(
+            "A function is expected, and you pass "
+            f"{kind(answer)}: write its name without calling it."
+        )
+    named = {**dict(zip(names, args, strict=False)), **kwargs}
+    yield Case(CONFIGURATION, describe(named))
+    yield from _differentiated(answer, args, kwargs, named, "the output")
+    if float32:
+        args, kwargs = _cast(args), _cast(kwargs)
+        yield Case("the output in float32", call(answer, *args, **kwargs))
+
+
+def module_run(
+    make: Callable[[torch.Generator], Kinds],
+    ignore: Sequence[str] = ("num_batches_tracked",),
+    names: Sequence[str] = NAMES[:1],
+    initial: bool = True,
+) -> Run:
+    """Trace a module class through training, evaluation and training again.
+
+    Recorded are the names and shapes of parameters and buffers, their initial values,
+    and, a batch at a time, output, inputs after the call, gradients and buffers.
+    Parameters have random values that depend on their name only, except in the first
+    configuration if initial values are compared. All runs in the dtype of the first
+    batch, the end in float32.
+
+    Args:
+        make: draws ``(constructor kwargs, training batches, evaluation batch)`` from a
+            CPU generator; a batch is a tensor or a tuple of arguments.
+        ignore: buffers that an answer may have or not.
+        names: words for the arguments of ``forward``.
+        initial: compare the initial values of the parameters.
+    """
+
+    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
+        kinds, index = make(generator), generator.initial_seed()
+        yield from drive_module(answer, index, *kinds, ignore, names, initial)
+
+    return run
+
+
+def drive_module(
+    answer: Any,
+    index: int,
+    kwargs: dict[str, Any],
+    training: Sequence[Any],
+    evaluation: Any,
+    ignore: Sequence[str] = ("num_batches_tracked",),
+    names: Sequence[str] = NAMES[:1],
+    initial: bool = True,
+) -> Iterator[Case]:
+    """Trace a module class on configuration ``index``; see `module_run`."""
+    if not callable(answer) or isinstance(answer, nn.Module):
+        raise Refused(
+            "A module class is expected, and you pass "
+            f"{kind(answer)}: write the name of the class without parentheses."
+        )
+    batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
+    named = dict(zip(names, batches[0], strict=False))
+    yield Case(CONFIGURATION, describe({**kwargs, **named}))
+    dtype = batches[0][0].dtype
+    module = _build(answer, kwargs)
+    if not index:
+        _probe(module, _cast(batches[0]))
+    if "_modules" not in vars(module):
+        raise Refused("Call super().__init__() at the start of your __init__.")
+    _refuse_hidden(module)
+    module = module.to(dtype)
+    yield Case("the parameters", _shapes(module.named_parameters()))
+    yield Case("the buffers", _shapes(_buffers(module, ignore)))
+    if initial:
+        yield from _values(module.named_parameters(), "{} at the start")
+    yield from _values(_buffers(module, ignore), "{} at the start")
+    if index or not initial:
+        _randomize(module, index)
+    for i, batch in enumerate(batches[:-1], 1):
+        mode = f"in training mode, batch {i}"
+        yield from _step(module.train(), batch, names, mode, ignore)
+    yield from _step(module.eval(), batches[-1], names, "in eval mode", ignore)
+    saved = _build(answer, kwargs).to(dtype)
+    saved.load_state_dict(module.state_dict())
+    value = call(saved.eval(), *batches[-1])
+    yield Case("the output in eval mode of a new module with this state_dict", value)
+    mode = "in training mode after eval mode"
+    yield from _step(module.train(), batches[0], names, mode, ignore)
+    module = module.to(torch.float32)
+    for mode in ("train", "eval"):
+        value = call(module.train(mode == "train"), *_cast(batches[0]))
+        yield Case(f"the output in float32 in {mode} mode", value)
+
+
+def value_run(tolerance: float = 1e-3) -> Run:
+    """Compare a number, bool, string, tensor, or a list or dict of those.
+
+    Args:
+        tolerance: relative, for floating numbers; whole numbers must be exact.
+    """
+
+    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
+        if _unanswered(answer):
+            raise Unanswered("put your value in place of the dots.")
+        yield Case("the value", answer, tolerance)
+
+    return run
+
+
+def call(answer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call an answer; one that returns None or ``...`` counts as unanswered."""
+    value = answer(*args, **kwargs)
+    if isinstance(value, tuple | list) and _unanswered(value):
+        at = next(i for i, part in enumerate(value) if _unanswered(part))
+        raise Unanswered(f"value {at} of your result is, or holds, a None or `...`.")
+    if _unanswered(value):
+        raise Unanswered(f"your code returns {value}; if it is complete, add a return.")
+    return value
+
+
+def gradients(value: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Of a fixed random weighting of all outputs; zeros where no gradient arrives."""
+    outputs = value if isinstance(value, tuple | list) else (value,)
+    outputs = [y for y in outputs if isinstance(y, Tensor) and y.requires_grad]
+    if not outputs or not inputs:
+        return [torch.zeros_like(x) for x in inputs]
+    weights = torch.Generator().manual_seed(1)
+    loss = sum(
+        (y * torch.randn(y.shape, generator=weights, dtype=y.dtype)).sum()
+        for y in outputs
+    )
+    found = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=False)
+    return [
+        torch.zeros_like(x) if g is None else g
+        for x, g in zip(inputs, found, strict=True)
+    ]
+
+
+def distinct(generator: torch.Generator, count: int, low: int = 2) -> list[int]:
+    """Random sizes, no two equal, so that a mix-up of axes shows."""
+    order = torch.randperm(count + 3, generator=generator)[:count]
+    return [int(i) + low for i in order]
+
+
+def varied(generator: torch.Generator, *shape: int, axis: int = 1) -> Tensor:
+    """Normal float64 values of a kind that changes with the configuration.
+
+    The kinds, in turn: standard; not contiguous; constant along all axes but ``axis``
+    for its first index; of size 1e-3; around 1e4; with a random mean and spread for
+    each index of ``axis``.
+    """
+    which = generator.initial_seed() % 6
+    x = torch.randn(*shape, generator=generator, dtype=torch.float64)
+    if which == 1:
+        return x.mT.contiguous().mT if x.dim() > 1 else x
+    if which == 2:
+        x.select(axis, 0).fill_(3.0)
+    elif which == 3:
+        x *= 1e-3
+    elif which == 4:
+        x = x * 30 + 1e4
+    elif which == 5:
+        per_index = [1] * x.dim()
+        per_index[axis] = shape[axis]
+        spread = torch.rand(per_index, generator=generator, dtype=x.dtype) * 3 + 0.5
+        x = x * spread + signed(generator, *per_index) * 3
+    return x
+
+
+def signed(generator: torch.Generator, *shape: int) -> Tensor:
+    """Random float64 values of size 0.5 to 2 and either sign, for weight and bias."""
+    size = torch.rand(*shape, generator=generator, dtype=torch.float64) * 1.5 + 0.5
+    sign = torch.randint(0, 2, shape, generator=generator) * 2 - 1
+    return size * sign
+
+
+def describe(named: dict[str, Any]) -> str:
+    """Arguments in words: shapes of tensors, with what is special about them."""
+    return ", ".join(
+        f"{name} {_tensor_words(value)}"
+        if isinstance(value, Tensor)
+        else f"{name}={value:.4g}"
+        if isinstance(value, float)
+        else f"{name}={value!r}"
+        for name, value in named.items()
+    )
+
+
+def kind(value: Any) -> str:
+    """What a value is, in words."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__.replace("ndarray", "NumPy array")
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _tensor_words(x: Tensor) -> str:
+    words = [str(tuple(x.shape))]
+    if not x.is_contiguous():
+        words.append("not contiguous")
+    if x.is_floating_point() and x.dim() > 1:
+        mean, spread = x.mean().abs().item(), x.std().item()
+        if x.transpose(0, 1).reshape(x.shape[1], -1).std(1, correction=0).min() == 0:
+            words.append("with a constant channel")
+        if mean > 100 * spread:
+            words.append(f"with values around {mean:.0e}")
+        elif spread < 0.01:
+            words.append(f"with values of size {spread:.0e}")
+    return " ".join(words)
+
+
+def _unanswered(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return any(map(_unanswered, value))
+    return value is None or value is Ellipsis
+
+
+def _cast(args: Any) -> Any:
+    if isinstance(args, dict):
+        return {name: _cast(value) for name, value in args.items()}
+    if isinstance(args, tuple | list):
+        return tuple(_cast(value) for value in args)
+    if isinstance(args, Tensor) and args.is_floating_point():
+        return args.detach().float()
+    return args
+
+
+def _differentiated(
+    answer: Any,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    named: dict[str, Any],
+    label: str,
+    parameters: Sequence[tuple[str, Tensor]] = (),
+) -> Iterator[Case]:
+    """Call with copies that may be written to, so that such an answer is seen."""
+    copies: dict[int, Tensor] = {}
+
+    def writable(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return copies.setdefault(id(value), value.clone())
+        return value
+
+    value = call(
+        answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
+    )
+    yield Case(label, value)
+    tensors = {name: v for name, v in named.items() if isinstance(v, Tensor)}
+    after = {name: copies[id(v)] for name, v in tensors.items() if id(v) in copies}
+    where = label.removeprefix("the output")
+    yield Case(f"the inputs after the call{where}", after)
+    wanted = {name: v for name, v in tensors.items() if v.requires_grad}
+    wanted |= dict(parameters)
+    found = gradients(value, list(wanted.values()))
+    for name, gradient in zip(wanted, found, strict=True):
+        yield Case(f"the gradient with respect to {name}{where}", gradient)
+
+
+def _build(answer: Any, kwargs: dict[str, Any]) -> nn.Module:
+    if getattr(answer, "forward", None) is nn.Module.forward:
+        raise Unanswered("your class has no forward.")
+    module = call(answer, **kwargs)
+    if not isinstance(module, nn.Module):
+        raise Refused(f"Calling your class gives {kind(module)}, not an nn.Module.")
+    return module
+
+
+def _probe(module: nn.Module, batch: Sequence[Any]) -> None:
+    """Let an unwritten forward show before missing parameters do."""
+    try:
+        _keeping_parameters(copy.deepcopy(module))(*batch)
+    except Exception as error:  # others come again, in their place in the trace
+        if isinstance(error, Refused) or unwritten(error):
+            raise
+
+
+def _keeping_parameters(module: nn.Module) -> Callable[..., Any]:
+    """A call of the module that refuses a forward that makes parameters."""
+
+    def called(*args: Any) -> Any:
+        before = dict(module.named_parameters())
+        value = call(module, *args)
+        for name, parameter in module.named_parameters():
+            if parameter is not before.get(name):
+                raise Refused(
+                    f"Your forward sets {name} to another parameter, so nothing "
+                    "learned stays: create parameters and layers in __init__, and "
+                    "only use them in forward."
+                )
+        return value
+
+    return called
+
+
+def _refuse_hidden(module: nn.Module) -> None:
+    """Refuse parameters and layers in a list or dict, where torch does not look."""
+    known = {id(x) for x in (*module.modules(), *module.parameters())}
+    for part in module.modules():
+        for name, value in vars(part).items():
+            if name.startswith("_") or not isinstance(value, list | tuple | dict):
+                continue
+            items = value.values() if isinstance(value, dict) else value
+            for item in items:
+                if isinstance(item, nn.Module | nn.Parameter) and id(item) not in known:
+                    what = "Parameter" if isinstance(item, nn.Parameter) else "Module"
+                    use = "Dict" if isinstance(value, dict) else "List"
+                    raise Refused(
+                        f"self.{name} is a Python {type(value).__name__}, and torch "
+                        f"does not look inside: nothing in it is learned or saved. Use "
+                        f"nn.{what}{use}."
+                    )
+
+
+def _shapes(named: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
+    return {name: f"of shape {tuple(value.shape)}" for name, value in sorted(named)}
+
+
+def _buffers(module: nn.Module, ignore: Sequence[str]) -> list[tuple[str, Tensor]]:
+    kept = set(module.state_dict())
+    return [
+        (name if name in kept else f"{name} (not in state_dict)", value)
+        for name, value in module.named_buffers()
+        if name.rsplit(".")[-1] not in ignore
+    ]
+
+
+def _values(named: Iterable[tuple[str, Tensor]], label: str) -> Iterator[Case]:
+    for name, value in sorted(named, key=lambda pair: pair[0]):
+        yield Case(label.format(name), value)
+
+
+def _randomize(module: nn.Module, seed: int) -> None:
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + seed)
+            value.copy_(signed(generator, *value.shape))
+
+
+def _step(
+    module: nn.Module,
+    batch: Sequence[Any],
+    names: Sequence[str],
+    mode: str,
+    ignore: Sequence[str],
+) -> Iterator[Case]:
+    inputs = [
+        x.detach().requires_grad_()
+        if isinstance(x, Tensor) and x.is_floating_point()
+        else x
+        for x in batch
+    ]
+    named = dict(zip(names, inputs, strict=False))
+    parameters = list(module.named_parameters())
+    label = f"the output {mode}"
+    run = _keeping_parameters(module)
+    yield from _differentiated(run, inputs, {}, named, label, parameters)
+    for name, value in sorted(_buffers(module, ignore), key=lambda pair: pair[0]):
+        yield Case(f"{name} after the call {mode}", value)
+        yield Case(f"whether {name} carries a graph {mode}", value.requires_grad)

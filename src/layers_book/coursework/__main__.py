@@ -1,0 +1,359 @@
+"""The command line, ``coursework``; run it in the course's folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+# each command imports what else it needs: each process of `grade` imports this module
+from layers_book.coursework import assignment as source
+from layers_book.coursework import engine, reader
+from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.course import Course, parse_time
+from layers_book.coursework.marks import Hand, marks
+from layers_book.coursework.record import Record
+from layers_book.coursework.sandbox import Limits, NoSandbox, Sandbox
+
+app = typer.Typer(
+    help="Assign chapters, collect, grade, give feedback. The guide: "
+    "coursework/README.md. Run each command in the course folder.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+Name = Annotated[
+    str, typer.Argument(metavar="ASSIGNMENT", help="such as normalization")
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-submissions",
+        help="run submissions without a sandbox, as if the code were your own",
+    ),
+]
+
+
+@app.command()
+def release(
+    name: Name,
+    variants: Annotated[
+        bool, typer.Option(help="one version a student of roster.csv, with own numbers")
+    ] = False,
+    due: Annotated[
+        str, typer.Option(help="shown to students; else from coursework.toml")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option(help="replace a release that students may already have")
+    ] = False,
+) -> None:
+    """Make the student version, and nbgrader's master beside it."""
+    from layers_book.coursework import release as releasing
+
+    course, assignment = _open(name)
+    students = course.students() if variants else None
+    if variants and not students:
+        raise ValueError("--variants: roster.csv must name the students")
+    if variants and not course.settings.salt:
+        raise ValueError(
+            '--variants: coursework.toml needs salt = "...", a secret of your own; '
+            "without it students can draw each other's numbers"
+        )
+    written = releasing.release(
+        assignment,
+        course.root,
+        students=students,
+        due=parse_time(due) if due else course.due(name),
+        salt=course.settings.salt,
+        force=force,
+    )
+    for path in written[:4]:
+        out.print(f"wrote {path}")
+    if len(written) > 4:
+        out.print(f"and {len(written) - 4} more")
+    if not written:
+        out.print("nothing new: the release is as it was")
+
+
+@app.command()
+def collect(
+    export: Annotated[Path, typer.Argument(help="folder or zip that an LMS exported")],
+    name: Annotated[str, typer.Option("--assignment", "-a", help="its name")],
+    at: Annotated[
+        str,
+        typer.Option(help="when it came in at the latest, if the LMS says no times"),
+    ] = "",
+) -> None:
+    """File every notebook of an LMS's export as a submission, or say why not."""
+    from layers_book.coursework import collect as collecting
+
+    course, _ = _open(name)
+    receipts = collecting.collect(
+        export, course.root, name, at=parse_time(at) if at else None
+    )
+    counts: dict[str, int] = {}
+    for receipt in receipts:
+        counts[receipt.state] = counts.get(receipt.state, 0) + 1
+        if receipt.state == "rejected":
+            out.print(f"rejected: {receipt.file}: {receipt.reason}", markup=False)
+    said = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    out.print(f"{len(receipts)} files: {said or 'none'}")
+    out.print(f"the report and the receipts: {course.received(name)}")
+
+
+@app.command()
+def grade(
+    name: Name,
+    workers: Annotated[int, typer.Option(help="processes; 0: one a core")] = 0,
+    scheduler: Annotated[
+        str, typer.Option(help="a Dask cluster, as tls://HOST:8786")
+    ] = "",
+    seconds: Annotated[float, typer.Option(help="limit for one cell")] = 30.0,
+    memory: Annotated[
+        int, typer.Option(help="limit for one submission, in MiB")
+    ] = 1024,
+    trust: Trust = False,
+) -> None:
+    """Grade all that is new; stop it and run it again as you like."""
+    course, assignment = _open(name)
+    limits = Limits(
+        cell_seconds=seconds,
+        total_seconds=10 * seconds,
+        memory_bytes=memory * 2**20,
+    )
+    submitted = _submitted(course, name)
+    records, variant = course.records(name), _variant(course, assignment)
+    failed: list[engine.Failed] = []
+    ungraded: list[Record] = []
+    new = 0
+    with _progress("grading", len(submitted)) as advance:
+
+        def done(result: Record | engine.Failed) -> None:
+            nonlocal new
+            advance()
+            if isinstance(result, engine.Failed):
+                failed.append(result)
+                return
+            new += 1
+            if result["state"] != "graded":
+                ungraded.append(result)
+
+        def waiting() -> Iterator[engine.Job | engine.Failed]:
+            for one in submitted:
+                found = list(
+                    engine.jobs(assignment, [one], records, variant, limits, trust)
+                )
+                yield from found
+                if not found:
+                    advance()
+
+        engine.run(waiting(), records, workers or None, scheduler, done)
+    out.print(f"{new} graded, {len(submitted) - new - len(failed)} as they were")
+    for record in ungraded:
+        _say_failed(record["student"], record["reason"])
+    for failure in failed:
+        _say_failed(failure.student, f"{failure.reason}; the next run tries again")
+    _enter(course, assignment, submitted)
+
+
+def _say_failed(student: str, reason: str) -> None:
+    out.print(f"could not grade {student}: {reason}", markup=False)
+
+
+def _enter(
+    course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
+) -> None:
+    """Bring nbgrader's gradebook and its autograded notebooks up to date."""
+    from layers_book.coursework import autograded, gradebook
+    from layers_book.coursework import release as releasing
+
+    name = assignment.name
+    if not course.source(name).exists():
+        releasing.release(assignment, course.root, salt=course.settings.salt)
+    records = list(_records(course, assignment, submitted))
+    with _progress("gradebook", len(records)) as advance:
+        written = gradebook.write(course, name, records, advance)
+    paths = dict(submitted)
+    with _progress("autograded notebooks", len(records)) as advance:
+        for record in records:
+            cells = _cells(paths[record["student"]])
+            autograded.write_autograded(course, record, cells)
+            advance()
+    out.print(
+        f"gradebook.db: {written.new} new, {written.changed} changed; "
+        "marks by hand are kept"
+    )
+
+
+@app.command(name="feedback")
+def feedback_pages(name: Name) -> None:
+    """Write one HTML page a student."""
+    from layers_book.coursework import feedback, gradebook
+
+    course, assignment = _open(name)
+    submitted = _submitted(course, name)
+    records = list(_records(course, assignment, submitted))
+    hands = gradebook.by_hand(course, name)
+    titles = {s.id: s.name for s in course.roster.values()}
+    paths = dict(submitted)
+    with _progress("feedback", len(records)) as advance:
+        for record in records:
+            student = record["student"]
+            received = course.submitted_at(student, name)
+            feedback.write(
+                course.root / "feedback",
+                record,
+                _answers(paths[student]),
+                hands.get(student),
+                student_name=titles.get(student, ""),
+                penalty=_penalty(course, record, hands),
+                received=f"{received:%Y-%m-%d %H:%M} UTC" if received else "",
+            )
+            advance()
+    out.print(f"{len(records)} pages in {course.root / 'feedback'}")
+
+
+@app.command()
+def export(
+    name: Name,
+    kind: Annotated[str, typer.Option(help="plain, canvas, moodle or all")] = "all",
+    column: Annotated[str, typer.Option(help="heading of Canvas's column")] = "",
+) -> None:
+    """Write grades as CSV, statistics by question, and a similarity report."""
+    from layers_book.coursework import analysis, gradebook, similarity
+    from layers_book.coursework import export as exporting
+
+    course, assignment = _open(name)
+    submitted = _submitted(course, name)
+    records = list(_records(course, assignment, submitted))
+    hands = gradebook.by_hand(course, name)
+    gradebook.update_penalties(course, name)
+    folder = course.root / "exports"
+    written = exporting.export(
+        folder,
+        name,
+        records,
+        roster={s.id: vars(s) for s in course.roster.values()},
+        manual=hands,
+        penalties={r["student"]: _penalty(course, r, hands) for r in records},
+        kind=kind,  # type: ignore[arg-type]
+        column=column,
+    )
+    for path in (*written.files, *analysis.write(folder, name, records, hands)):
+        out.print(f"wrote {path}")
+    answers = {student: _answers(path) for student, path in submitted}
+    given = [cell.student for cell in source.master(assignment)]
+    prose = [c.grade_id for c in source.master(assignment) if c.type == "markdown"]
+    for path in similarity.write(folder, name, answers, given, prose):
+        out.print(f"wrote {path}")
+    if written.waiting:
+        out.print(f"{len(written.waiting)} lines without a mark: see waiting.csv")
+
+
+@app.command()
+def check(name: Name, trust: Trust = False) -> None:
+    """Try an assignment before students see it."""
+    from layers_book.coursework import validate
+
+    _, assignment = _open(name)
+    with Sandbox(Limits(), trust) as sandbox, _progress("checking", None) as advance:
+        report = validate.check(assignment, sandbox, lambda step: advance())
+    table = Table(box=None, show_header=False)
+    table.add_row("points", f"{report.points:g}")
+    table.add_row("wrong answers caught", f"{report.caught} of {report.wrong}")
+    table.add_row("recognized as themselves", f"{report.recognized} of {report.wrong}")
+    out.print(table)
+    for remark in report.remarks:
+        out.print(f"could be better: {remark}", markup=False)
+    for problem in report.problems:
+        out.print(f"problem: {problem}", markup=False)
+    if report.problems:
+        raise typer.Exit(1)
+    out.print(f"{name} is fit for release")
+
+
+def _open(name: str) -> tuple[Course, Assignment]:
+    course = Course()
+    return course, source.find(name, course.root)
+
+
+def _submitted(course: Course, name: str) -> list[tuple[str, Path]]:
+    return [(id, course.submitted(id, name)) for id in course.students(name)]
+
+
+def _records(
+    course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
+) -> Iterator[Record]:
+    records = course.records(assignment.name)
+    variant = _variant(course, assignment)
+    return engine.current(assignment, submitted, records, variant)
+
+
+def _variant(course: Course, assignment: Assignment) -> engine.Variant:
+    """The values of those to whom an own version was released."""
+
+    def values(student: str) -> dict[str, Any] | None:
+        if not course.release(assignment.name, student).exists():
+            return None
+        return source.variant(assignment, student, course.settings.salt)
+
+    return values
+
+
+def _penalty(
+    course: Course, record: Record, hands: dict[str, dict[str, Hand]]
+) -> float:
+    """Points lost for lateness."""
+    earned = marks(record, hands.get(record["student"])).subtotal
+    fraction = course.late_fraction(record["student"], record["assignment"])
+    return (earned or 0.0) * fraction
+
+
+def _cells(path: Path) -> list[dict[str, Any]]:
+    from layers_book.coursework import autograded
+
+    try:
+        return autograded.submitted_cells(reader.file_bytes(path))
+    except reader.Unreadable:
+        return []
+
+
+def _answers(path: Path) -> dict[str, str]:
+    try:
+        return reader.answers(reader.read(path))
+    except reader.Unreadable:
+        return {}
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[..., Any]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=out) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda count=1: bars.advance(task, count)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, OSError, NoSandbox) as error:
+        out.print("[bold red]error:[/] ", end="")
+        out.print(f"{error}", markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

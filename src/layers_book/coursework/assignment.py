@@ -1,0 +1,316 @@
+"""An assignment as texts, which can be sent anywhere, and what those texts mean."""
+
+import ast
+import hashlib
+import json
+import linecache
+import math
+import random
+import sys
+import traceback
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import layers_book
+from layers_book.coursework.cells import NAME, NAME_RULE, AssignmentError, Cell, parse
+from layers_book.coursework.question import Question
+
+__all__ = [
+    "Assignment",
+    "AssignmentError",
+    "Cell",
+    "check_key",
+    "find",
+    "load",
+    "master",
+    "questions",
+    "variant",
+]
+
+BOOK = Path(layers_book.__file__).parents[2] / "coursework" / "assignments"
+MASTERS = ("assignment.md", "assignment.ipynb")
+CHECKS = 1  # raised when the same question would mark the same answer otherwise
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment's texts.
+
+    Args:
+        name: that of its folder.
+        text: ``assignment.md``, or ``assignment.ipynb`` where a teacher wrote that.
+        files: the questions' Python files by name, without ``.py``.
+        variant: ``variant.py``, or nothing.
+    """
+
+    name: str
+    text: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all texts."""
+        return _digest(self.name, self.text, sorted(self.files.items()), self.variant)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The master's cells; once parsed, they are sent along to other processes."""
+        return _parsed(self)
+
+
+def find(name: str, course: Path = Path()) -> Assignment:
+    """Load an assignment: the teacher's own, or else the book's.
+
+    Args:
+        name: a folder in ``course/assignments``, else in the repository's
+            ``coursework/assignments``.
+        course: the course's folder.
+
+    Raises:
+        AssignmentError: there is no such assignment (the names there are), it has no
+            master or two, or a file is not UTF-8 text.
+    """
+    places = [course / "assignments", BOOK]
+    if NAME.fullmatch(name):
+        for place in places:
+            if (place / name).is_dir():
+                return load(place / name)
+    found = sorted(
+        {m.parent.name for place in places for m in place.glob("*/assignment.*")}
+    )
+    raise AssignmentError(
+        f"assignment {name!r}: there are {', '.join(found) or 'none'} "
+        f"in {places[0]} and {places[1]}"
+    )
+
+
+def load(folder: Path) -> Assignment:
+    """Load an assignment from its folder, whose name it has.
+
+    Raises:
+        AssignmentError: there is no master or two, or a file is not UTF-8 text.
+    """
+    masters = [m for m in MASTERS if (folder / m).is_file()]
+    if len(masters) != 1:
+        raise AssignmentError(
+            f"{folder} has {' and '.join(masters) or 'no master'}: "
+            f"one of {' and '.join(MASTERS)} is needed"
+        )
+    files = {path.stem: _text(path) for path in sorted(folder.glob("*.py"))}
+    variant = files.pop("variant", "")
+    return Assignment(folder.name, _text(folder / masters[0]), files, variant)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AssignmentError(f"{path}: UTF-8 is needed: {error}") from None
+
+
+def master(assignment: Assignment) -> list[Cell]:
+    """The master's cells, in order.
+
+    Raises:
+        AssignmentError: a cell, or how cells and files go together, is not as it must
+            be: the file, the cell's number, what is wrong, and what is allowed.
+    """
+    return list(assignment.cells)
+
+
+def _parsed(assignment: Assignment) -> tuple[Cell, ...]:
+    notebook = assignment.text.lstrip().startswith("{")
+    where = f"{assignment.name}/{MASTERS[notebook]}"
+    if not NAME.fullmatch(assignment.name):
+        raise AssignmentError(f"{assignment.name!r} is no name, {NAME_RULE}")
+    cells = parse(assignment.text, where, assignment.files.keys())
+    for cell in cells:
+        if cell.kind == "variant":
+            try:
+                _common(cell)
+            except AssignmentError as error:
+                raise AssignmentError(f"{where}, cell {cell.number}: {error}") from None
+            break
+    else:
+        if assignment.variant:
+            raise AssignmentError(
+                f"{where}: there is a variant.py, but no cell has `variant: true`"
+            )
+    return cells
+
+
+def questions(assignment: Assignment) -> dict[str, Question]:
+    """The autograded questions by name, in the order of their answer cells.
+
+    Executes the assignment's own files, which are as trusted as their author.
+
+    Raises:
+        AssignmentError: a file does not run (its line), or defines no ``QUESTION`` of
+            its name; or the master is not as it must be.
+    """
+    return dict(_questions(assignment))
+
+
+@cache
+def _questions(assignment: Assignment) -> dict[str, Question]:
+    found: dict[str, Question] = {}
+    for cell in master(assignment):
+        if cell.kind != "answer":
+            continue
+        name = cell.question
+        where = f"{assignment.name}/{name}.py"
+        question = _module(where, assignment.files[name]).get("QUESTION")
+        if not isinstance(question, Question):
+            raise AssignmentError(f"{where}: define QUESTION = Question(name={name!r})")
+        if question.name != name:
+            raise AssignmentError(
+                f"{where}: name={question.name!r} is not the file's: {name!r}"
+            )
+        if not question.points > 0:
+            raise AssignmentError(
+                f"{where}: parts are worth {question.points:g} points in all: more "
+                "than 0 is needed"
+            )
+        found[name] = question
+    return found
+
+
+@cache
+def _module(where: str, text: str) -> dict[str, Any]:
+    """What a file defines, executed once as a module that can be asked for source."""
+    digest = _digest(where, text)[:16]
+    name = f"_coursework_{digest}"
+    file = f"<{where} {digest}>"  # an edited file has another: no stale lines
+    module = types.ModuleType(name)
+    module.__file__ = file
+    lines = text.splitlines(keepends=True)
+    linecache.cache[file] = (len(text), None, lines, file)
+    sys.modules[name] = module
+    try:
+        exec(compile(text, file, "exec", dont_inherit=True), vars(module))
+    except Exception as error:
+        del sys.modules[name]
+        raise AssignmentError(f"{where}{_line(error, file)}: {_said(error)}") from error
+    return vars(module)
+
+
+def _line(error: Exception, file: str) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines.append(error.lineno)
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _said(error: Exception) -> str:
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {said}"
+
+
+def variant(assignment: Assignment, student: str, salt: str) -> dict[str, Any]:
+    """The values of ``VARIANT`` for a student, the same on every machine.
+
+    ``variant.py`` defines ``variant(random)``, which draws from the ``random.Random``
+    it is given. Python promises the same ``random.random()`` in all versions, and
+    ``randint``, ``randrange``, ``choice``, ``sample``, ``shuffle`` and ``uniform`` have
+    not changed since 3.11 (tested); leave the others, whose last digits may differ, and
+    do not iterate over sets.
+
+    Args:
+        assignment: without ``variant.py`` all students have the master's values.
+        student: nbgrader's student id; ``""`` for the values in the master.
+        salt: the course's secret; without it anyone can draw a student's values.
+
+    Returns:
+        Plain values, as JSON knows them; none if the master has no variant cell.
+
+    Raises:
+        AssignmentError: ``variant.py`` does not run, or gives other names than the
+            master's cell or other values than JSON knows.
+    """
+    cell = next((c for c in master(assignment) if c.kind == "variant"), None)
+    common = _common(cell) if cell else {}
+    if not student or not assignment.variant:
+        return common
+    where = f"{assignment.name}/variant.py"
+    draw = _module(where, assignment.variant).get("variant")
+    if not callable(draw):
+        raise AssignmentError(f"{where}: define variant(random), which gives a dict")
+    seed = int(_digest(salt, assignment.name, student), 16)
+    try:
+        values = draw(random.Random(seed))
+    except Exception as error:
+        raise AssignmentError(f"{where}: {_said(error)}") from error
+    _check_plain(values, where)
+    if not isinstance(values, dict) or values.keys() != common.keys():
+        given = sorted(values) if isinstance(values, dict) else values
+        raise AssignmentError(
+            f"{where} gives {given!r}: the variant cell has {sorted(common)}"
+        )
+    return values
+
+
+def _common(cell: Cell) -> dict[str, Any]:
+    """The values that the master's variant cell holds."""
+    try:
+        (statement,) = ast.parse(cell.source).body
+        if not isinstance(statement, ast.Assign):
+            raise ValueError
+        (target,) = statement.targets
+        values = ast.literal_eval(statement.value)
+        if ast.unparse(target) != "VARIANT" or not isinstance(values, dict):
+            raise ValueError
+    except (ValueError, SyntaxError):
+        raise AssignmentError(
+            "a variant cell holds VARIANT = {...} with plain values, nothing else"
+        ) from None
+    _check_plain(values, "VARIANT")
+    return values
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(key) is not str:
+                raise AssignmentError(f"{where}: the key {key!r} is no text")
+            _check_plain(item, f"{where}[{key!r}]")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_plain(item, f"{where}[{index}]")
+    elif type(value) not in (str, int, float, bool, types.NoneType) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
+        raise AssignmentError(
+            f"{where}: {value!r} ({type(value).__name__}): allowed are text, finite "
+            "numbers, bool, None, and lists and dicts of these"
+        )
+
+
+def check_key(assignment: Assignment, question: str) -> str:
+    """What a question's marks depend on, but for the answer: SHA-256.
+
+    Its file, the set-up and variant cells, ``variant.py``, and the version of the
+    checks. Records with this key stay valid when another question is corrected.
+
+    Raises:
+        AssignmentError: there is no such question.
+    """
+    if question not in assignment.files:
+        raise AssignmentError(
+            f"question {question!r}: {assignment.name} has "
+            f"{', '.join(sorted(assignment.files)) or 'none'}"
+        )
+    before = [c.source for c in master(assignment) if c.kind in ("setup", "variant")]
+    return _digest(CHECKS, assignment.files[question], before, assignment.variant)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,229 @@
+"""Checks a teacher's assignment before students see it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import nbformat
+
+from layers_book.checking.trace import CONFIGURATION
+from layers_book.coursework import assignment as source
+from layers_book.coursework import grading, release
+from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.leaks import Leak, check_leaks
+from layers_book.coursework.question import Question, Wrong
+from layers_book.coursework.record import Record
+from layers_book.coursework.sandbox import Sandbox
+
+LEAST = 5  # wrong answers a question
+VARIANTS = ("", "ada", "grace", "emmy")  # students whose variants are tried
+
+
+@dataclass
+class Report:
+    """What `check` found.
+
+    Args:
+        problems: sentences; the assignment is fit for release if there are none.
+        remarks: what could be better.
+        caught: wrong answers that lost what they should.
+        wrong: all wrong answers.
+        recognized: those for which the hint is their own.
+        points: of all questions, those marked by hand included.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    caught: int = 0
+    wrong: int = 0
+    recognized: int = 0
+    points: float = 0.0
+
+    @property
+    def mutation_score(self) -> float:
+        """The share of the wrong answers that are caught."""
+        return self.caught / self.wrong if self.wrong else 0.0
+
+
+def check(
+    assignment: Assignment,
+    sandbox: Sandbox,
+    done: Callable[[str], None] = lambda step: None,
+) -> Report:
+    """Try an assignment as its students will.
+
+    The solution gets full marks, for several variants; the starter gets none; every
+    wrong answer loses what it should; the solution passes the visible checks and the
+    starter does not; no part is given away; nothing leaks into the release.
+
+    Args:
+        assignment: what to try.
+        sandbox: where it is run.
+        done: called with words for each step.
+
+    Raises:
+        AssignmentError: the assignment is not written as it must be.
+    """
+    report = Report()
+    report.points = sum(
+        [q.points for q in grading.questions(assignment).values()]
+        + [c.points or 0.0 for c in source.master(assignment) if c.kind == "manual"]
+    )
+    for question in grading.questions(assignment).values():
+        report.problems += _form(assignment, question)
+        if len(question.wrong) < LEAST:
+            count = f"{len(question.wrong)} wrong answers, {LEAST} say more"
+            report.remarks.append(f"{question.name}: {count}")
+    if report.problems:
+        return report
+    try:
+        check_leaks(
+            release.student_version(assignment, due=datetime.now(UTC)), assignment
+        )
+    except Leak as leak:
+        report.problems.append(str(leak))
+    done("form and leaks")
+    whole = _solved(assignment, sandbox, report, done)
+    _starter(assignment, sandbox, report)
+    done("starter")
+    for problem in _visible(assignment, sandbox):
+        report.problems.append(problem)
+    done("visible checks")
+    if not report.problems:
+        for question in grading.questions(assignment).values():
+            _wrong_answers(assignment, question, sandbox, whole, report)
+            done(question.name)
+    return report
+
+
+def _form(assignment: Assignment, question: Question) -> Iterator[str]:
+    """What can be seen without running a submission."""
+    if len({w.name for w in question.wrong}) < len(question.wrong):
+        yield f"{question.name}: two wrong answers have the same name"
+    cell = next(c for c in source.master(assignment) if c.question == question.name)
+    for wrong in question.wrong:
+        try:
+            wrong.answer(cell.source)
+        except ValueError as error:
+            yield f"{question.name}: {error}"
+        for part in set(wrong.loses) - question.titles.keys():
+            yield (
+                f"{question.name}: wrong answer {wrong.name!r} loses {part!r}; parts: "
+                f"{', '.join(question.titles)}"
+            )
+    variant = source.variant(assignment, "", "")
+    grader = grading.make_grader(assignment, question.name, variant)
+    used = set()
+    for trace in grader.expected:
+        labels = [case.label for case in trace]
+        for label in {label for label in labels if labels.count(label) > 1}:
+            yield f"{question.name}: {label!r} is recorded twice; labels must differ"
+        for case in trace:
+            if case.label != CONFIGURATION:
+                try:
+                    used.add(question.part(case.label))
+                except ValueError as error:
+                    yield f"{error}"
+                    return
+    for part in question.titles.keys() - used:
+        yield f"{question.name}: no value belongs to the part {part!r}"
+
+
+def _solved(
+    assignment: Assignment,
+    sandbox: Sandbox,
+    report: Report,
+    done: Callable[[str], None],
+) -> Record:
+    """The solution's record for the common variant; problems if it is not right."""
+    records = []
+    for student in VARIANTS if assignment.variant else VARIANTS[:1]:
+        notebook = release.source_version(assignment)
+        values = source.variant(assignment, student, "")
+        record = grading.grade(assignment, student, _bytes(notebook), sandbox, values)
+        records.append(record)
+        for question in record["questions"]:
+            points, most = question["points"], question["max_points"]
+            if question["state"] != "manual" and points != most:
+                report.problems.append(
+                    f"{question['name']}: the solution gets {points:g} of {most:g}"
+                    f"{f' with the variant of {student}' if student else ''}: "
+                    f"{question['seen']} {question['error']} {question['reason']}"
+                )
+        if record["state"] != "graded":
+            report.problems.append(f"the solution: {record['reason']}")
+        done(f"solution {student}".strip())
+    return records[0]
+
+
+def _starter(assignment: Assignment, sandbox: Sandbox, report: Report) -> None:
+    notebook = release.student_version(assignment)
+    record = grading.grade(assignment, "", _bytes(notebook), sandbox)
+    report.problems += [
+        f"{question['name']}: the starter gets {question['points']:g} points"
+        for question in record["questions"]
+        if question["points"]
+    ]
+
+
+def _visible(assignment: Assignment, sandbox: Sandbox) -> Iterator[str]:
+    """Whether each visible check passes the solution and stops the starter."""
+    for solved in (True, False):
+        cells = [
+            (
+                f"{cell.grade_id} {cell.kind}",
+                cell.source if solved and cell.kind == "answer" else cell.student,
+            )
+            for cell in source.master(assignment)
+            if cell.type == "code" and cell.kind != "manual"
+        ]
+        frames = sandbox.run(cells, []).frames
+        ended = {f[1]: f[2:] for f in frames if f[0] == "cell" and f[2] != "start"}
+        for cell in source.master(assignment):
+            state, *words = ended.get(f"{cell.grade_id} {cell.kind}", ["ok"])
+            if solved and state != "ok":
+                yield f"{cell.grade_id}: fails with the solution: {' '.join(words)}"
+            if not solved and cell.kind == "check" and state == "ok":
+                yield f"{cell.grade_id}: passes with the starter"
+
+
+def _wrong_answers(
+    assignment: Assignment,
+    question: Question,
+    sandbox: Sandbox,
+    whole: Record,
+    report: Report,
+) -> None:
+    others = [q for q in whole["questions"] if q["name"] != question.name]
+    earlier: Record = whole | {"questions": others}  # only this question is asked
+    for wrong in question.wrong:
+        notebook = _with(assignment, question, wrong)
+        record = grading.grade(assignment, "", notebook, sandbox, earlier=earlier)
+        found = next(q for q in record["questions"] if q["name"] == question.name)
+        kept = {p["title"] for p in found["parts"] if p["passed"]}
+        report.wrong += 1
+        report.recognized += found["mistake"] == wrong.name
+        if found["points"] == found["max_points"] or kept & set(wrong.loses):
+            report.problems.append(
+                f"{question.name}: the wrong answer {wrong.name!r} keeps "
+                f"{', '.join(sorted(kept & set(wrong.loses)) or ['all points'])}"
+            )
+        else:
+            report.caught += 1
+
+
+def _with(assignment: Assignment, question: Question, wrong: Wrong) -> bytes:
+    notebook = release.source_version(assignment)
+    for node in notebook.cells:
+        cell = next(
+            (c for c in source.master(assignment) if c.grade_id == node.id), None
+        )
+        if cell and cell.kind == "answer" and cell.question == question.name:
+            node.source = wrong.answer(cell.source)
+    return _bytes(notebook)
+
+
+def _bytes(notebook: Any) -> bytes:
+    data: bytes = nbformat.writes(notebook).encode()
+    return data

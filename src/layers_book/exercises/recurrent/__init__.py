@@ -1,0 +1,1 @@
+"""The exercises of the chapter on recurrent layers, one module a page."""
