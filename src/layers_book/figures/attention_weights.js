@@ -256,7 +256,7 @@ function view(ui) {
     rich(
       verdict,
       right.includes(guess) || (guess < 0 && !right.length)
-        ? [["output", "Right: "], words(right) + "."]
+        ? [["output", "Right: "], `${words(right)}.`]
         : [
             ["error", "Not quite: "],
             `you said ${guess < 0 ? "none" : guess}, it is ${words(right)}.`,
@@ -291,13 +291,14 @@ function view(ui) {
       return `${first} ${i} attends ${percent(w[top[0]])} % to ${K} ${top[0]}`;
     };
     text(title, titleWords());
+    const aboutMask = () => {
+      if (!r.m) return "No mask. ";
+      if (hide) return `The mask goes to ${api}. `;
+      return `For ${api}, True means ${keeps(state) ? "attend" : "block"}: ${blocked} of ${r.L * r.K} pair${r.L * r.K > 1 ? "s" : ""} ${blocked === 1 ? "is" : "are"} blocked. `;
+    };
     text(
       sub,
-      (!r.m
-        ? "No mask. "
-        : hide
-          ? `The mask goes to ${api}. `
-          : `For ${api}, True means ${keeps(state) ? "attend" : "block"}: ${blocked} of ${r.L * r.K} pair${r.L * r.K > 1 ? "s" : ""} ${blocked === 1 ? "is" : "are"} blocked. `) +
+      aboutMask() +
         `A row is a query, a column a key. The scores have standard deviation ${fmt(spread)}${state.scaled ? `, after dividing by \u221a${r.d}` : ", undivided"}.` +
         (state.q && state.q.length > 1
           ? " The output is this head\u2019s, before out_proj."
@@ -312,7 +313,7 @@ function view(ui) {
       );
     verdict.hidden = !state.predict || hide;
     parts.forEach(([name, e]) => {
-      e.className = "stage" + (name === state.stage ? " now" : "");
+      e.className = `stage${name === state.stage ? " now" : ""}`;
     });
     const on = (a) => (a === i ? " on" : "");
     const pair = (a, b) => `${Q} ${a}, ${K} ${b}`;
@@ -331,13 +332,26 @@ function view(ui) {
       state.at,
     );
     text(masks.head, r.m ? "Mask: click a cell" : "No mask: click to block");
+    const letter = (a, b) => {
+      if (r.m) return r.m[a][b] ? "T" : "F";
+      return "";
+    };
+    const boolean = (a, b) => {
+      if (r.m) return r.m[a][b] ? "True" : "False";
+      return "no mask";
+    };
+    const fate = (a, b) => {
+      if (hide) return "";
+      if (r.attends[a][b]) return ", attends";
+      return ", blocked";
+    };
     masks.fill(
       r.L,
       r.K,
       (a, b) => ({
-        text: r.m ? (r.m[a][b] ? "T" : "F") : "",
+        text: letter(a, b),
         cls: on(a) + (hide || r.attends[a][b] ? "" : " never"),
-        label: `${pair(a, b)}: ${r.m ? (r.m[a][b] ? "True" : "False") : "no mask"}${hide ? "" : r.attends[a][b] ? ", attends" : ", blocked"}`,
+        label: `${pair(a, b)}: ${boolean(a, b)}${fate(a, b)}`,
       }),
       state.at,
     );
@@ -361,40 +375,39 @@ function view(ui) {
     const columns = Math.min(3, r.v[0].length);
     const part =
       columns < r.v[0].length ? `, ${columns} of ${r.v[0].length} columns` : "";
-    text(values.head, "Values" + part);
+    text(values.head, `Values${part}`);
     values.fill(
       r.K,
       columns,
       (b, c) => ({
         text: short(r.v[b][c]),
-        cls: "v" + (b === j ? " on" : ""),
+        cls: `v${b === j ? " on" : ""}`,
         label: `value of ${K} ${b}, column ${c}: ${fmt(r.v[b][c])}`,
       }),
       [j, 0],
     );
-    text(outputs.head, "Output" + part);
+    text(outputs.head, `Output${part}`);
     outputs.fill(
       r.L,
       columns,
       (a, c) => ({
         text: hide ? "?" : short(r.output[a][c]),
-        cls: "y" + on(a),
+        cls: `y${on(a)}`,
         label: `output of ${Q} ${a}, column ${c}${hide ? "" : `: ${fmt(r.output[a][c])}`}`,
       }),
       [i, 0],
     );
+    const outcome = () => {
+      if (hide) return "";
+      if (r.attends[i][j]) return none ? "" : `, and its weight is ${fmt(w[j], 3)}`;
+      return ", masked: \u2212\u221e";
+    };
     rich(cell, [
       ["input", `score[${i}, ${j}]`],
       ` = q[${i}]\u00b7k[${j}]`,
       state.scaled ? ` / \u221a${r.d} = ${fmt(r.dots[i][j])} / ${fmt(r.scale)}` : "",
       ` = ${fmt(r.scores[i][j])}`,
-      hide
-        ? ""
-        : r.attends[i][j]
-          ? none
-            ? ""
-            : `, and its weight is ${fmt(w[j], 3)}`
-          : ", masked: \u2212\u221e",
+      outcome(),
     ]);
     row.hidden = mix.hidden = hide;
     const seen = r.attends[i].filter(Boolean).length;

@@ -207,8 +207,8 @@ function view(ui) {
         text(here, number(a));
         text(full, number(b));
         text(ratio, fmt(b / a));
-        bar.style.width = (100 * a) / Math.max(a, b) + "%";
-        whole.style.width = (100 * b) / Math.max(a, b) + "%";
+        bar.style.width = `${(100 * a) / Math.max(a, b)}%`;
+        whole.style.width = `${(100 * b) / Math.max(a, b)}%`;
       },
     };
   };
@@ -240,7 +240,7 @@ function view(ui) {
     rich(
       verdict,
       guess === count
-        ? [["output", "Right: "], plural(count, "kernel") + "."]
+        ? [["output", "Right: "], `${plural(count, "kernel")}.`]
         : [["error", "Not quite: "], `you said ${guess}, it is ${count}.`],
     );
     ui.update({}, true);
@@ -317,7 +317,7 @@ function view(ui) {
           if (j < 0) return { text: "", cls: "", label: `${where}: not read` };
           return {
             text: String(j),
-            cls: "k" + (o === mine ? " on" : ""),
+            cls: `k${o === mine ? " on" : ""}`,
             label: `${where}: kernel weight[${o}, ${j}]`,
           };
         },
@@ -330,7 +330,7 @@ function view(ui) {
         out,
         (n, o) => ({
           text: String(o),
-          cls: "k" + (n === state.at ? " on" : ""),
+          cls: `k${n === state.at ? " on" : ""}`,
           label: `output ${n}, channel ${o}: one number, weight[${n}, ${o}]`,
         }),
         [state.at, state.between],

@@ -4,7 +4,7 @@
 
 /**
  * @import { Cell, Declaration, Grid, GridNames, Kit, Matrix, Model, Mounted, Part,
- *   Place, Range, Spec, TorchError, Ui, Update, Value } from "./types"
+ *   Place, Spec, TorchError, Update } from "./types.d.ts"
  */
 
 import coreStyle from "./core.css";
@@ -268,8 +268,8 @@ function grid(label, onSelect) {
   /** @type {HTMLElement | null} the one tab stop */
   let stop = null;
 
-  /** @param {HTMLElement} parent @param {Place} place */
-  function makeCell(parent, place) {
+  /** @param {Place} place */
+  function makeCell(place) {
     const cell = h("div", { class: "cell", role: "gridcell", tabindex: -1 });
     places.set(cell, place);
     return { node: cell };
@@ -303,7 +303,7 @@ function grid(label, onSelect) {
       fit(slice.rows, rows, slice.node, makeRow);
       for (const row of slice.rows)
         fit(row.cells, columns, row.node, (column) =>
-          makeCell(row.node, [slice.index, row.index, column]),
+          makeCell([slice.index, row.index, column]),
         );
     }
   }

@@ -15,7 +15,7 @@ const KINDS = [
 const ALPHA = 1.7580993408473766;
 const alpha = (state) => state.kind.includes("Alpha");
 const channels = (state) => /\dd|Feature/.test(state.kind);
-const value = (state, n, c, l) => ((3 * n + 5 * c + 2 * l + c * l) % 5) + 1;
+const value = (n, c, l) => ((3 * n + 5 * c + 2 * l + c * l) % 5) + 1;
 // A number in [0, 1) from draw and place, as in Python.
 const uniform = (draw, i) =>
   mix((Math.imul(draw + 1, 0x9e3779b9) + Math.imul(i + 1, 0x85ebca6b)) | 0) / 2 ** 32;
@@ -41,7 +41,7 @@ const cells = (state) =>
   ]);
 // Means of x and y, and the mean square of y that many draws give.
 function moments(state) {
-  const x = cells(state).map((at) => value(state, ...at));
+  const x = cells(state).map((at) => value(...at));
   const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
   const expect = (f) =>
     mean(
@@ -56,7 +56,7 @@ function moments(state) {
     before: mean(x),
     square: mean(x.map((v) => v * v)),
     now: mean(
-      cells(state).map((at) => becomes(state, value(state, ...at), kept(state, ...at))),
+      cells(state).map((at) => becomes(state, value(...at), kept(state, ...at))),
     ),
     mean: expect((v) => v),
     meanSquare: expect((v) => v * v),
@@ -88,7 +88,7 @@ const codeShort = (state) =>
   `layer = nn.${state.kind}(${state.p})${state.training ? "" : ".eval()"}\ny = layer(x)  # (${axes(state).join(", ")}) = (${shape(state).join(", ")})`;
 const codeFull = (state) =>
   `x = torch.tensor([${cells(state)
-    .map((at) => value(state, ...at))
+    .map((at) => value(...at))
     .join(
       ", ",
     )}]).float()\nx = x.reshape(${shape(state).join(", ")})\n${codeShort(state)}\nprint(y)`;
@@ -184,11 +184,15 @@ function view(ui) {
       },
       (i, j, k) => {
         const keep = bad || kept(state, i, j, k);
-        const x = value(state, i, j, k);
+        const x = value(i, j, k);
         const v = y ? becomes(state, x, keep) : x;
+        const look = (keep) => {
+          if (keep) return y ? "keep" : "x";
+          return "drop";
+        };
         return {
           text: short(v),
-          cls: keep ? (y ? "keep" : "x") : "drop",
+          cls: look(keep),
           label: `sample ${i}, channel ${j}, position ${k}: ${fmt(v)}${keep ? "" : ", dropped"}`,
         };
       },
@@ -199,7 +203,7 @@ function view(ui) {
     code.set(codeShort(state), codeFull(state));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     const keep = kept(state, n, c, l);
-    const x = value(state, n, c, l);
+    const x = value(n, c, l);
     const v = becomes(state, x, keep);
     const pickHow = () => {
       if (!state.training || state.p === 0) return " unchanged";
@@ -221,16 +225,15 @@ function view(ui) {
       how,
     ]);
     const ys = cells(state).map((at) =>
-      becomes(state, value(state, ...at), kept(state, ...at)),
+      becomes(state, value(...at), kept(state, ...at)),
     );
-    [
-      [before, m.before, m.square],
-      [now, m.now, ys.reduce((a, b) => a + b * b, 0) / all],
-      [many, m.mean, m.meanSquare],
-    ].forEach(([tds, a, b]) => {
-      text(tds[0], fmt(a));
-      text(tds[1], fmt(b));
-    });
+    const tell = (tds, mean, square) => {
+      text(tds[0], fmt(mean));
+      text(tds[1], fmt(square));
+    };
+    tell(before, m.before, m.square);
+    tell(now, m.now, ys.reduce((sum, y) => sum + y * y, 0) / all);
+    tell(many, m.mean, m.meanSquare);
     return `${title.textContent}. Mean ${fmt(m.before)} before, ${fmt(m.now)} now, ${fmt(m.mean)} expected.`;
   }
   return {

@@ -176,6 +176,16 @@ function codeFull(state) {
   const W = weights(state);
   const lstm = state.cell === "LSTM";
   const list = JSON.stringify;
+  const stepLines = () => {
+    if (lstm) return ["    h, c = cell(x_t, (h, c))"];
+    if (state.reset === "after") return ["    h = cell(x_t, h)"];
+    return [
+      "    a, b = cell.weight_ih @ x_t + cell.bias_ih, cell.weight_hh @ h + cell.bias_hh",
+      `    r, z = torch.sigmoid(a + b)[:${2 * H}].chunk(2)`,
+      `    n = torch.tanh(a[${2 * H}:] + cell.weight_hh[${2 * H}:] @ (r * h) + cell.bias_hh[${2 * H}:])`,
+      "    h = (1 - z) * n + z * h",
+    ];
+  };
   return [
     `cell = nn.${state.cell}Cell(${inp}, ${H}, dtype=torch.float64)`,
     ...Object.entries(W).map(
@@ -184,16 +194,7 @@ function codeFull(state) {
     `x = torch.tensor(${list(inputs(state))}, dtype=torch.float64)`,
     `h = ${lstm ? "c = " : ""}torch.zeros(${H}, dtype=torch.float64)`,
     `for x_t in x[:${state.t + 1}]:`,
-    ...(lstm
-      ? ["    h, c = cell(x_t, (h, c))"]
-      : state.reset === "after"
-        ? ["    h = cell(x_t, h)"]
-        : [
-            "    a, b = cell.weight_ih @ x_t + cell.bias_ih, cell.weight_hh @ h + cell.bias_hh",
-            `    r, z = torch.sigmoid(a + b)[:${2 * H}].chunk(2)`,
-            `    n = torch.tanh(a[${2 * H}:] + cell.weight_hh[${2 * H}:] @ (r * h) + cell.bias_hh[${2 * H}:])`,
-            "    h = (1 - z) * n + z * h",
-          ]),
+    ...stepLines(),
     `print(h${lstm ? ", c" : ""})`,
   ].join("\n");
 }
@@ -206,6 +207,7 @@ const term = (v) => (fmt(v).startsWith("\u2212") ? `(${fmt(v)})` : fmt(v));
 const TOP = 70;
 const TALL = 60;
 // Each gate's tank with its left edge.
+/** @type {[letter: string, x: number, cell: string][]} */
 const TANKS = [
   ["f", 80, "LSTM"],
   ["i", 134, "LSTM"],
@@ -335,7 +337,8 @@ function view(ui) {
     at.append(e);
     return e;
   };
-  const word = (x, y, cls = "", at = scene) => put("text", { x, y, class: cls }, at);
+  const word = (x, y, cls = "", /** @type {SVGElement} */ at = scene) =>
+    put("text", { x, y, class: cls }, at);
   const wire = (d, cls, at) => put("path", { class: cls, d }, at);
   const belts = ["M62 34H84", "M100 34H168", "M184 34H236"].map((d) => wire(d, "belt"));
   const wires = [
@@ -371,7 +374,7 @@ function view(ui) {
     [266, 171],
     [266, 196, "word"],
     [314, 66, "word"],
-  ].map(([x, y, cls]) => word(x, y, cls, groups.LSTM));
+  ].map(([x, y, cls]) => word(+x, +y, cls && String(cls), groups.LSTM));
   const tanks = TANKS.map(([letter, x, cell]) => {
     const node = put("g", {}, groups[cell]);
     put("rect", { class: "glass", x, y: TOP, width: 24, height: TALL }, node);
@@ -422,9 +425,14 @@ function view(ui) {
     ),
   );
 
+  const roleOf = (k) => {
+    if ("gn".includes(k)) return "n";
+    if ("coh".includes(k) && k !== "o") return k;
+    return "k";
+  };
   const rows = (state) => [
     ...range(sizes(state)[0]).map((k) => ({
-      key: "x" + k,
+      key: `x${k}`,
       cls: "x",
       at: (t) => inputs(state)[t][k],
       words: `input ${k}`,
@@ -433,7 +441,7 @@ function view(ui) {
       key: k,
       at: (t) => marks[t][k][state.unit],
       words: WORDS[k] || (k === "c" ? "carry" : "state"),
-      cls: "gn".includes(k) ? "n" : "coh".includes(k) && k !== "o" ? k : "k",
+      cls: roleOf(k),
     })),
   ];
 
@@ -541,13 +549,13 @@ function view(ui) {
       text(e.word, k in WORDS ? `${k === "g" ? "cand." : WORDS[k]} ${k}` : k);
     }
     belts.forEach((e, k) =>
-      attr(e, "class", "belt" + (state.lit === 1 && k < 2 ? " lit" : "")),
+      attr(e, "class", `belt${state.lit === 1 && k < 2 ? " lit" : ""}`),
     );
     wires.forEach((e, k) => attr(e, "class", state.lit === k + 1 ? "lit" : ""));
     // The equation, a term a line; a guess sees the factors alone.
     const product = (e, first, [k, a], [role, m, v], ...rest) =>
       rich(e, [
-        first + ": ",
+        `${first}: `,
         ["kernel", k],
         " \u00B7 ",
         [role, m],
@@ -605,9 +613,14 @@ function view(ui) {
         `Predict from the gates: ${is} against ${was} = ${fmt(q.before)}. The ${what}`,
       );
     code.set(codeShort(state), codeFull(state));
+    const afterwards = () => {
+      if (hidden) return ` ${question.textContent}`;
+      if (lstm) return ` Output ${fmt(q.h)}.`;
+      return "";
+    };
     return state.lit && !hidden
       ? items[state.lit - 1].textContent
-      : `${title.textContent}.${hidden ? " " + question.textContent : lstm ? ` Output ${fmt(q.h)}.` : ""}`;
+      : `${title.textContent}.${afterwards()}`;
   }
   return {
     nodes: [

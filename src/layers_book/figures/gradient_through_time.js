@@ -65,7 +65,10 @@ function eigenvalues(A) {
     M = times(A, M).map((row, i) => row.map((v, j) => v + (i === j ? c[k - 1] : 0)));
     c.push(-add(times(A, M).map((row, i) => row[i])) / k);
   }
-  const mul = ([a, b], [p, q]) => [a * p - b * q, a * q + b * p];
+  const mul = (/** @type {number[]} */ [a, b], /** @type {number[]} */ [p, q]) => [
+    a * p - b * q,
+    a * q + b * p,
+  ];
   const roots = range(n).map((k) => [Math.cos(2.4 * k + 0.4), Math.sin(2.4 * k + 0.4)]);
   for (let step = 0, moved = 1; step < 300 && moved > 1e-15; step++) {
     moved = 0;
@@ -184,6 +187,11 @@ const table = (list) =>
 function make(state) {
   const { W, radius } = base(state);
   const r = +state.radius.toPrecision(7);
+  const scaling = () => {
+    if (!radius) return "";
+    if (W[0][0] === 1 && state.kind !== "own") return `W *= ${r}`;
+    return `W *= ${r} / torch.linalg.eigvals(W).abs().max()  # spectral radius`;
+  };
   return (
     {
       default: "",
@@ -191,12 +199,7 @@ function make(state) {
       identity: "nn.init.eye_(W)\n",
       "non-normal": `W.copy_(torch.eye(${H}) + torch.ones(${H - 1}).diag(1))\n`,
       own: `W.copy_(torch.tensor(${table(W)}))\n`,
-    }[state.kind] +
-    (!radius
-      ? ""
-      : W[0][0] === 1 && state.kind !== "own"
-        ? `W *= ${r}`
-        : `W *= ${r} / torch.linalg.eigvals(W).abs().max()  # spectral radius`)
+    }[state.kind] + scaling()
   );
 }
 const layer = (state, more = "") =>
@@ -205,7 +208,7 @@ const codeShort = (state) =>
   `${layer(state)}${state.nonlinearity === "none" ? "  # used without its tanh" : ""}\nW = rnn.weight_hh_l0.data\n${state.kind === "own" ? make(state).split("\n").at(-1) : make(state)}`;
 function codeFull(state) {
   const { W_ih, b, x } = setup(state);
-  const f = state.nonlinearity === "none" ? "" : "torch." + state.nonlinearity;
+  const f = state.nonlinearity === "none" ? "" : `torch.${state.nonlinearity}`;
   return (
     `torch.manual_seed(${state.seed})\n${layer(state, ", bias=False")}.double()\nW, W_ih = rnn.weight_hh_l0.data, rnn.weight_ih_l0.data\n${make(state)}\n` +
     (state.kind === "own"
@@ -255,7 +258,7 @@ function view(ui) {
     const node = svg("svg", { viewBox: box, role: "img" });
     const head = h("figcaption");
     rich(head, caption);
-    return { node, all: h("figure", { class: "chart " + cls }, head, node) };
+    return { node, all: h("figure", { class: `chart ${cls}` }, head, node) };
   };
   const time = chart("time", `0 0 ${W} ${HIGH}`, [
     ["gradient", "\u2190 Gradient size"],
@@ -386,15 +389,12 @@ function view(ui) {
     );
     const own =
       state.kind === "default" ? ` (drawn as torch does: ${fmt(r.drawn)})` : "";
-    text(
-      sub,
-      `W_hh has spectral radius ${fmt(radius)}${own}` +
-        (hidden || !k
-          ? "."
-          : v === 0
-            ? `; the slopes and weights on the way multiply to zero.`
-            : `; the slopes average ${slope(r, k)}; together a step back multiplies by about ${digits2(step)}.`),
-    );
+    const why = () => {
+      if (hidden || !k) return ".";
+      if (v === 0) return `; the slopes and weights on the way multiply to zero.`;
+      return `; the slopes average ${slope(r, k)}; together a step back multiplies by about ${digits2(step)}.`;
+    };
+    text(sub, `W_hh has spectral radius ${fmt(radius)}${own}${why()}`);
     ask.hidden = !hidden;
     text(question, `Predict: from h${N} back to h0 it`);
     verdict.hidden = !state.predict || hidden;
@@ -428,7 +428,7 @@ function view(ui) {
       attr(e, "text-anchor", anchor);
     };
     const tick = (e) => [
-      Math.abs(y(e) - zero) > 13 ? "1e" + fmt(e) : "",
+      Math.abs(y(e) - zero) > 13 ? `1e${fmt(e)}` : "",
       L - 5,
       y(e) + 4,
       "end",

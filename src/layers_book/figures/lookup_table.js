@@ -195,6 +195,12 @@ function view(ui) {
     }
     line.hidden = hidden;
     const times = plural(r.counts[index], "time");
+    const remark = () => {
+      if (r.shrunk.includes(index))
+        return `the call itself shrank row ${index} to norm ${fmt(state.max_norm)}`;
+      if (padded) return "padding_idx: no gradient";
+      return "";
+    };
     if (!bad)
       rich(
         line,
@@ -202,7 +208,7 @@ function view(ui) {
           ? [
               ["gradient", `row ${index}`],
               padded
-                ? " is padding_idx: no gradient, though it was picked " + times
+                ? ` is padding_idx: no gradient, though it was picked ${times}`
                 : ` was picked ${times}, so the gradient of output.sum() is ${r.gradient[index]} in each column`,
             ]
           : [
@@ -211,14 +217,7 @@ function view(ui) {
               ["input", state.view === "one-hot" ? `one_hot(${index}) @ ` : ""],
               ["kernel", `weight${state.view === "one-hot" ? "" : `[${index}]`}`],
               ` = [${r.output[state.at].map((v) => fmt(v)).join(", ")}]`,
-              [
-                "muted",
-                r.shrunk.includes(index)
-                  ? `the call itself shrank row ${index} to norm ${fmt(state.max_norm)}`
-                  : padded
-                    ? "padding_idx: no gradient"
-                    : "",
-              ],
+              ["muted", remark()],
             ],
       );
     code.set(codeShort(state), codeFull(state));

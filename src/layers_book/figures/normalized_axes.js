@@ -1,5 +1,5 @@
 // NormalizedAxes: which cells of an N x C x L block share one mean and variance.
-import { attr, define, fmt, h, plural, range, rich, short, text } from "./core.js";
+import { define, fmt, h, plural, range, rich, short, text } from "./core.js";
 import css from "./normalized_axes.css";
 
 // ------------------------------------------- engine: no DOM, checked against torch
@@ -102,7 +102,7 @@ function members(state, cell) {
   const [cn, cc, cl] = cell;
   const { at } = axes(state);
   if (stored(state)) return (n, c, l) => n === cn && c === cc && l === cl;
-  if (state.norm === "BatchNorm") return (n, c) => c === cc;
+  if (state.norm === "BatchNorm") return (_, c) => c === cc;
   if (state.norm === "InstanceNorm")
     return state.data === "table" ? (n) => n === cn : (n, c) => n === cn && c === cc;
   if (state.norm === "GroupNorm") {
@@ -172,7 +172,7 @@ function normalize(state, cell) {
   for (const at of block(state))
     if (inside(...at)) {
       list.push(value(state, ...at));
-      padding += pad(state, at[0], at[2]);
+      if (pad(state, at[0], at[2])) padding++;
       at.forEach((p, i) => {
         low[i] = Math.min(low[i], p);
         high[i] = Math.max(high[i], p);
@@ -227,13 +227,17 @@ function layerCode(state) {
     return [state.C];
   };
   const args = pickArgs();
-  if (state.eps !== null) args.push("eps=" + state.eps);
+  if (state.eps !== null) args.push(`eps=${state.eps}`);
   if (affine(state) !== usually)
     args.push((wise ? "elementwise_affine=" : "affine=") + truth(!usually));
   if (state.has_bias === false && state.norm === "LayerNorm") args.push("bias=False");
   if (both && tracked(state) !== (state.norm === "BatchNorm"))
-    args.push("track_running_stats=" + truth(state.track));
-  return `nn.${state.norm}${both ? (state.data === "image" ? "2d" : "1d") : ""}(${args.join(", ")})${state.training ? "" : ".eval()"}`;
+    args.push(`track_running_stats=${truth(state.track)}`);
+  const dimensions = () => {
+    if (both) return state.data === "image" ? "2d" : "1d";
+    return "";
+  };
+  return `nn.${state.norm}${dimensions()}(${args.join(", ")})${state.training ? "" : ".eval()"}`;
 }
 const callCode = (state) =>
   state.data === "text" && !LAYERWISE.includes(state.norm)
@@ -270,7 +274,7 @@ const where = (state, r) =>
         ? ""
         : (i ? ", " : "") +
           word +
-          (r.low[i] === r.high[i] ? " " + r.low[i] : `s ${r.low[i]}\u2013${r.high[i]}`),
+          (r.low[i] === r.high[i] ? ` ${r.low[i]}` : `s ${r.low[i]}\u2013${r.high[i]}`),
     )
     .join("");
 function claim(state, r) {
@@ -420,7 +424,7 @@ function view(ui) {
     rich(
       verdict,
       guess === count
-        ? [["output", "Right: "], plural(count, "cell") + "."]
+        ? [["output", "Right: "], `${plural(count, "cell")}.`]
         : [["statistic", "Not quite: "], `you said ${guess}, it is ${count}.`],
     );
     ui.update({});
@@ -443,15 +447,12 @@ function view(ui) {
       return claim(state, r);
     };
     text(title, titleWords());
-    text(
-      sub,
-      `Input ${input(state)}. ` +
-        (plain
-          ? ""
-          : stored(state)
-            ? "Nothing is measured on it."
-            : `Shared: ${where(state, r)}.`),
-    );
+    const measured = () => {
+      if (plain) return "";
+      if (stored(state)) return "Nothing is measured on it.";
+      return `Shared: ${where(state, r)}.`;
+    };
+    text(sub, `Input ${input(state)}. ${measured()}`);
     cells.size(N, C, L);
     cells.patch(
       {
@@ -495,6 +496,11 @@ function view(ui) {
     const mean = fmt(r.mean, 3);
     const variance = fmt(r.variance, 3);
     const v = ["input", fmt(r.value)];
+    const usedStatistics = () => {
+      if (stored(state)) return "stored mean and variance";
+      if (square) return "no mean is subtracted";
+      return `mean ${mean}, variance ${variance} (\u00F7 ${r.count})`;
+    };
     rich(formula, [
       [
         "output",
@@ -510,24 +516,18 @@ function view(ui) {
       ["statistic", variance],
       ` + ${eps < 1e-4 ? eps.toExponential(0).replace("-", "\u2212") : eps}) = `,
       ["output", fmt(r.output, 3)],
-      [
-        "muted",
-        stored(state)
-          ? "stored mean and variance"
-          : square
-            ? "no mean is subtracted"
-            : `mean ${mean}, variance ${variance} (\u00F7 ${r.count})`,
-      ],
+      ["muted", usedStatistics()],
     ]);
     const count = statistics(state);
     const list = parameters(state);
+    const aside = () => {
+      if (r.padding) return `${r.padding} of them padding`;
+      if (stored(state)) return "running statistics serve";
+      return "itself included";
+    };
     tell.share(
       stored(state) ? "no cell" : `${r.count} of ${plural(N * C * L, "cell")}`,
-      r.padding
-        ? `${r.padding} of them padding`
-        : stored(state)
-          ? "running statistics serve"
-          : "itself included",
+      aside(),
     );
     tell.statistics(
       square

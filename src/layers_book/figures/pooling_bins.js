@@ -128,7 +128,6 @@ function plain(state) {
 }
 
 // ------------------------------------------------------------------ code to copy
-const bool = (v) => (v ? "True" : "False");
 function layerCode(state, samples) {
   const { kernel_size: k, output_size: O } = state;
   const more = [];
@@ -142,13 +141,12 @@ function layerCode(state, samples) {
   if (!maximum(state) && !state.count_include_pad) more.push("count_include_pad=False");
   return `nn.${state.kind}(${[k, ...more].join(", ")})`;
 }
-const codeShort = (state) =>
-  `y = ${layerCode(state)}(x)` +
-  (error(state)
-    ? ""
-    : fractional(state)
-      ? `  # (N, C, H_out, W_out) = (1, 1, ${count(state)}, 1)`
-      : `  # (N, C, L_out) = (1, 1, ${count(state)})`);
+const shapeComment = (state) => {
+  if (error(state)) return "";
+  if (fractional(state)) return `  # (N, C, H_out, W_out) = (1, 1, ${count(state)}, 1)`;
+  return `  # (N, C, L_out) = (1, 1, ${count(state)})`;
+};
+const codeShort = (state) => `y = ${layerCode(state)}(x)${shapeComment(state)}`;
 const codeFull = (state) =>
   [
     `x = torch.tensor([${values(state).join(", ")}], dtype=torch.float64)`,
@@ -164,7 +162,7 @@ const num = (v) => (v === -Infinity ? "\u2212\u221E" : fmt(v));
 const list = (cells) =>
   cells.length < 3
     ? cells.join(" and ")
-    : cells.slice(0, -1).join(", ") + " and " + cells.at(-1);
+    : `${cells.slice(0, -1).join(", ")} and ${cells.at(-1)}`;
 function where(cells) {
   if (!cells.length) return "no cell";
   if (cells.length === 1) return `cell ${cells[0]}`;
@@ -182,14 +180,13 @@ function claim(state, r) {
   if (adaptive(state)) {
     const same = plain(state);
     const name = maximum(state) ? "MaxPool1d" : "AvgPool1d";
-    return (
-      `${state.n} to ${O}: ` +
-      (O > state.n
-        ? "more outputs than cells, so bins repeat cells"
-        : same
-          ? `the bins of ${name}(${same[0]}, ${same[1]}${same[2] ? `, padding=${same[2]}` : ""})${same[2] && !maximum(state) ? ", padding not counted" : ""}`
-          : "no kernel, stride and padding gives these bins")
-    );
+    const finding = () => {
+      if (O > state.n) return "more outputs than cells, so bins repeat cells";
+      if (same)
+        return `the bins of ${name}(${same[0]}, ${same[1]}${same[2] ? `, padding=${same[2]}` : ""})${same[2] && !maximum(state) ? ", padding not counted" : ""}`;
+      return "no kernel, stride and padding gives these bins";
+    };
+    return `${state.n} to ${O}: ${finding()}`;
   }
   const pickHow = () => {
     if (missed.length)
@@ -389,26 +386,34 @@ function view(ui) {
           return o
             ? {
                 text: o.value === -Infinity ? num(o.value) : short(o.value),
-                cls: "y" + (i - 1 === state.at ? " on" : ""),
+                cls: `y${i - 1 === state.at ? " on" : ""}`,
                 label: `output ${i - 1}: ${num(o.value)}`,
               }
             : { text: "", cls: "off", label: "no output in this row" };
+        const cellText = (t, real) => {
+          if (real) return short(x[t]);
+          if (r) return outside(state, t);
+          return "";
+        };
+        const reading = (t) => {
+          if (missed.includes(t)) return ", never read";
+          if (now.inside.includes(t)) return `, read by output ${state.at}`;
+          return "";
+        };
         if (!i)
           return {
-            text: real ? short(x[t]) : r ? outside(state, t) : "",
+            text: cellText(t, real),
             cls: real
               ? "x" +
                 (now.inside.includes(t) ? " on" : "") +
                 (missed.includes(t) ? " un" : "")
               : "pad",
-            label: real
-              ? `input cell ${t}: ${fmt(x[t])}${missed.includes(t) ? ", never read" : now.inside.includes(t) ? `, read by output ${state.at}` : ""}`
-              : "padding",
+            label: real ? `input cell ${t}: ${fmt(x[t])}${reading(t)}` : "padding",
           };
         if (i > O)
           return {
             text: real ? short(r.gradient[t]) : "",
-            cls: real ? "g" + (r.gradient[t] ? " on" : "") : "off",
+            cls: real ? `g${r.gradient[t] ? " on" : ""}` : "off",
             label: real
               ? `gradient at cell ${t}: ${fmt(r.gradient[t])}`
               : "no gradient: padding",
@@ -452,9 +457,9 @@ function view(ui) {
         " of y.sum(): ",
         ...(paid.length > 1
           ? [
-              paid
+              `${paid
                 .map((i) => (maximum(state) ? "1" : `1/${r.outputs[i].divisor}`))
-                .join(" + ") + " = ",
+                .join(" + ")} = `,
             ]
           : []),
         ["gradient", fmt(r.gradient[t])],
@@ -488,7 +493,7 @@ function view(ui) {
     rich(
       verdict,
       guess === right
-        ? [["output", "Right: "], right + "."]
+        ? [["output", "Right: "], `${right}.`]
         : [["statistic", "Not quite: "], `you said ${guess}; it is ${right}.`],
     );
     ui.update({});

@@ -109,7 +109,7 @@ function reach(state, r, at) {
     touched,
     inside,
     next,
-    shared: other && other.filter((v, i) => v && paths[i]).length,
+    shared: other?.filter((v, i) => v && paths[i]).length,
     most: Math.max(...paths),
     least: Math.min(...paths.filter(Boolean)),
   };
@@ -200,7 +200,7 @@ function view(ui) {
   const body = h("tbody");
   const rows = [];
   const words = svg("g", {});
-  const name = "field" + Math.random();
+  const name = `field${Math.random()}`;
   const fan = picture("fan", ["lost", "tap", "all", "act", "src", "hole", "bar"]);
   const map = picture("map", ["all", "g g0", "g g1", "g g2", "g", "hole", "edge"]);
   fan.node.append(words);
@@ -271,8 +271,8 @@ function view(ui) {
     layers.splice(ui.state.sel + 1 - cut, cut, ...add);
     ui.update({ layers, sel: ui.state.sel + add.length });
     // a button that has become disabled would drop the focus
-    const off = [...buttons.children].find((b) => b.disabled);
-    if (off) [...buttons.children].find((b) => !b.disabled).focus();
+    const all = [...buttons.querySelectorAll("button")];
+    if (all.some((b) => b.disabled)) all.find((b) => !b.disabled).focus();
   };
   const guess = h(
     "div",
@@ -323,7 +323,7 @@ function view(ui) {
       const [kind, ...rest] = i ? state.layers[i - 1] : ["input", "", "", "", ""];
       row.radio.checked = i === state.sel + 1;
       attr(row.node, "class", (i === state.sel + 1 ? "on " : "") + (l ? "" : "bad"));
-      text(row.label, (i ? i - 1 + " " : "") + kind);
+      text(row.label, (i ? `${i - 1} ` : "") + kind);
       [
         ...rest,
         ...(!l
@@ -348,8 +348,13 @@ function view(ui) {
     r.levels.forEach((v, l) =>
       range(v.size).forEach((i) => {
         const x = centre(l, i);
-        const on = t && t.counts[l][i] && (see || l === top);
-        ds[!on ? 2 : l ? 3 : 4] += (l ? dot : box)(x, y(l), a);
+        const on = t?.counts[l][i] && (see || l === top);
+        const widthOf = (on, l) => {
+          if (!on) return 2;
+          if (l) return 3;
+          return 4;
+        };
+        ds[widthOf(on, l)] += (l ? dot : box)(x, y(l), a);
         if (l || !see) return;
         if (on)
           ds[6] += p`M${x - a * 0.4} ${base}v${(-38 * t.paths[i]) / t.most}h${a * 0.8}V${base}z`;
@@ -397,9 +402,13 @@ function view(ui) {
       for (const i of near)
         for (const j of near) {
           const share = (paths[i] * paths[j]) / most / most;
-          if (share)
-            ds[share > 1 / 2 ? 4 : share > 1 / 8 ? 3 : share > 1 / 32 ? 2 : 1] +=
-              p`M${j + 0.06} ${i + 0.06}h.88v.88h-.88z`;
+          const shade = (share) => {
+            if (share > 1 / 2) return 4;
+            if (share > 1 / 8) return 3;
+            if (share > 1 / 32) return 2;
+            return 1;
+          };
+          if (share) ds[shade(share)] += p`M${j + 0.06} ${i + 0.06}h.88v.88h-.88z`;
           else ds[5] += p`M${j + 0.1} ${i + 0.9}l.8-.8`;
         }
     ds[6] = `M${a} ${a}H${b}V${b}H${a}z`;
@@ -458,8 +467,7 @@ function view(ui) {
       (k) => c[k] ** state.dims,
     );
     const share = (100 * touched) / inside;
-    const where =
-      `${plural(inside, "cell")} of its field` + (cut ? " inside the input" : "");
+    const where = `${plural(inside, "cell")} of its field${cut ? " inside the input" : ""}`;
     const titleWords = () => {
       if (!touched) return `Output ${cell} reads nothing but padding`;
       if (touched === inside)
@@ -476,7 +484,7 @@ function view(ui) {
       ...state.layers.flatMap(([, k, , , d], i) => [
         " + ",
         ["kernel", fmt(d * (k - 1))],
-        "\u00b7" + r.levels[i].jump,
+        `\u00b7${r.levels[i].jump}`,
       ]),
       ` = ${field}`,
       ["muted", "each term: dilation \u00b7 (kernel \u2212 1) \u00b7 jump before it"],

@@ -186,7 +186,10 @@ function view(ui) {
   );
   const pools = { i: [], o: [], u: [], b: [], w: [] };
   // The k-th part of a kind, made when first needed; fit() hides those beyond.
-  const part = (kind, k, make) => pools[kind][k] || (pools[kind][k] = make());
+  const part = (kind, k, make) => {
+    pools[kind][k] ||= make();
+    return pools[kind][k];
+  };
   const fit = (kind, count) =>
     pools[kind].forEach((e, k) => {
       e.style.display = k < count ? "" : "none";
@@ -254,7 +257,7 @@ function view(ui) {
         ? "align_corners puts the end samples on the centers of the end pixels"
         : "align_corners puts a single sample on the first pixel";
     return byFactor(state) && Math.abs(all * step(state) - state.n) > 1e-9
-      ? `The step is 1/scale_factor: the ${all > 1 ? all + " output pixels cover" : "output pixel covers"} ${fmt(all * step(state))} of ${state.n} input pixels`
+      ? `The step is 1/scale_factor: the ${all > 1 ? `${all} output pixels cover` : "output pixel covers"} ${fmt(all * step(state))} of ${state.n} input pixels`
       : "Both rows cover the same stretch: the outer edges are aligned";
   }
   // The rule of the coordinate with this sample's numbers.
@@ -271,7 +274,7 @@ function view(ui) {
     const out = length(state) - ends;
     const p = fmt(place(state, i), 3);
     const pickR = () => {
-      if (byFactor(state)) return " / " + state.scale_factor;
+      if (byFactor(state)) return ` / ${state.scale_factor}`;
       if (out) return ` \u00B7 ${state.n - ends}/${out}`;
       return " \u00B7 0";
     };
@@ -337,7 +340,7 @@ function view(ui) {
       : 0;
     const full = Math.max(state.n, end) + 2 * MARGIN;
     const u = (p) => (p + 0.5 + MARGIN) / full;
-    const pc = (v) => (100 * v).toFixed(2) + "%";
+    const pc = (v) => `${(100 * v).toFixed(2)}%`;
     const values = [...r.x, ...r.y];
     const floor = Math.min(...values);
     const span = Math.max(...values) - floor || 1;
@@ -347,7 +350,7 @@ function view(ui) {
       state.mode === "nearest"
         ? pixel(state, i)[0] + pixel(state, i)[1] / 2
         : place(state, i);
-    attr(dots[0], "d", "M" + r.y.map((y, i) => `${X(seen(i))} ${v(y)}`).join("L"));
+    attr(dots[0], "d", `M${r.y.map((y, i) => `${X(seen(i))} ${v(y)}`).join("L")}`);
     attr(dots[1], "d", r.x.map((y, k) => `M${X(k)} ${v(y)}h.01`).join(""));
     attr(dots[2], "d", r.y.map((y, i) => `M${X(seen(i))} ${v(y)}h.01`).join(""));
     attr(dots[3], "d", `M${X(seen(at))} ${v(r.y[at])}h.01`);
@@ -369,7 +372,7 @@ function view(ui) {
       const [left, wide] = pixel(state, i);
       e.style.left = pc(u(left));
       e.style.width = pc(wide / full);
-      attr(e, "class", "out-px" + (i === at ? " on" : ""));
+      attr(e, "class", `out-px${i === at ? " on" : ""}`);
       const tick = part("u", i, () => stage.appendChild(h("u")));
       tick.style.left = `calc(${pc(u(place(state, i)))} - ${i === at ? 2 : 1}px)`;
       attr(tick, "class", i === at ? "on" : "");
@@ -382,7 +385,7 @@ function view(ui) {
       b.style.left = pc(u(k));
       b.style.marginTop = end && j % 2 ? "13px" : "";
       text(b, fmt(w[k]).replace(/0\./, "."));
-      attr(wire, "class", "wire" + (w[k] < 0 ? " neg" : ""));
+      attr(wire, "class", `wire${w[k] < 0 ? " neg" : ""}`);
       attr(wire, "d", `M${X(k)} ${TOP + ROW + 20}L${X(seen(at))} ${TOP + ROW + WIRES}`);
       wire.style.strokeWidth = (1 + 6 * Math.abs(w[k])).toFixed(1);
     });
@@ -404,11 +407,15 @@ function view(ui) {
       }),
       [0, at],
     );
+    const sign = (j, k) => {
+      if (j) return w[k] < 0 ? " \u2212 " : " + ";
+      return "";
+    };
     rich(line, [
       ["output", `y[${at}]`],
       " = ",
       ...used.flatMap((k, j) => [
-        j ? (w[k] < 0 ? " \u2212 " : " + ") : "",
+        sign(j, k),
         ["kernel", fmt(j ? Math.abs(w[k]) : w[k], 3)],
         "\u00B7",
         ["input", `x[${k}]`],
@@ -417,7 +424,7 @@ function view(ui) {
       ["output", fmt(r.y[at], 3)],
       ["muted", rule(state, at)],
     ]);
-    const words = `${title.textContent}. ${line.textContent.replace(" = " + fmt(r.y[at], 3), (m) => m + ": ")}.`;
+    const words = `${title.textContent}. ${line.textContent.replace(` = ${fmt(r.y[at], 3)}`, (m) => `${m}: `)}.`;
     attr(
       stage,
       "aria-label",

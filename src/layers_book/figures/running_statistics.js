@@ -114,10 +114,10 @@ function code(state) {
   const has = (k, v, usual) =>
     v === usual ? "" : `bn.${k}.data[:] = ${+v.toPrecision(7)}\n`;
   return (
-    `bn = nn.BatchNorm1d(1, momentum=${state.momentum ?? "None"}${state.eps === 1e-5 ? "" : ", eps=" + state.eps})\n` +
+    `bn = nn.BatchNorm1d(1, momentum=${state.momentum ?? "None"}${state.eps === 1e-5 ? "" : `, eps=${state.eps}`})\n` +
     has("running_mean", r.running_mean, 0) +
     has("running_var", r.running_var, 1) +
-    `bn.eval()(torch.tensor([[${Number.isInteger(state.sample) ? state.sample + "." : state.sample}]]))  # ${+r.eval.toFixed(3)}`
+    `bn.eval()(torch.tensor([[${Number.isInteger(state.sample) ? `${state.sample}.` : state.sample}]]))  # ${+r.eval.toFixed(3)}`
   );
 }
 
@@ -160,14 +160,14 @@ function chart(name) {
       const pick = (v) => v.toFixed(1);
       const x = (i) => pick(LEFT + ((W - LEFT - RIGHT) * i) / span);
       const y = (v) => TOP + ((H - TOP - BOTTOM) * (high - v)) / (high - low);
-      const p = (i, v) => x(i) + " " + pick(y(v));
+      const p = (i, v) => `${x(i)} ${pick(y(v))}`;
       attr(zero, "d", `M${LEFT} ${TOP - 6}V${H - BOTTOM + 6}H${W - RIGHT}`);
       attr(
         dots,
         "d",
         fresh.map((v, i) => (Number.isFinite(v) ? `M${p(i + 1, v)}h.01` : "")).join(""),
       );
-      attr(kept, "d", "M" + held.map((v, i) => p(i, v)).join("L"));
+      attr(kept, "d", `M${held.map((v, i) => p(i, v)).join("L")}`);
       attr(
         target,
         "d",
@@ -191,10 +191,10 @@ function chart(name) {
         if (place) attr(e, "y", pick(place.y));
       });
       [
-        [LEFT - 5, y(high) + 4, fmt(high, 1)],
-        [LEFT - 5, y(low) + 4, fmt(low, 1)],
-        [W - RIGHT, H - 4, `step ${span}`],
-      ].forEach(([a, b, words], i) => {
+        { a: LEFT - 5, b: y(high) + 4, words: fmt(high, 1) },
+        { a: LEFT - 5, b: y(low) + 4, words: fmt(low, 1) },
+        { a: W - RIGHT, b: H - 4, words: `step ${span}` },
+      ].forEach(({ a, b, words }, i) => {
         attr(ticks[i], "x", String(a));
         attr(ticks[i], "y", pick(b));
         text(ticks[i], words);
@@ -334,8 +334,8 @@ function view(ui) {
     );
     const has = last && last.size > 1;
     [
-      [last && last.mean, r.running_mean, target],
-      [last && last.biased, null, spread],
+      [last?.mean, r.running_mean, target],
+      [last?.biased, null, spread],
       [has && last.unbiased, r.running_var, spread],
       [has && last.train, r.eval, null],
     ].forEach((row, i) =>
@@ -346,7 +346,7 @@ function view(ui) {
     text(outHead, `output for ${x}`);
     attr(cells[3][0], "class", state.training && !bad ? "now" : "");
     attr(cells[3][1], "class", state.training ? "" : "now");
-    rule.hidden = !last || !last.training;
+    rule.hidden = !last?.training;
     if (!rule.hidden)
       rich(rule, [
         ["statistic", "running_mean"],

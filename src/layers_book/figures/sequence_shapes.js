@@ -71,7 +71,7 @@ const states = (state) =>
   );
 const inputs = (state) => range(state.L).map((t) => [-1, 0, t]);
 // What one cell reads: the layer below at its own step, and its direction's step before.
-function reads(state, [l, d, t]) {
+function reads(state, /** @type {number[]} */ [l, d, t]) {
   if (l < 0) return [];
   const below = l ? range(dirs(state)).map((e) => [l - 1, e, t]) : [[-1, 0, t]];
   const before = d ? t + 1 : t - 1;
@@ -81,11 +81,12 @@ function reads(state, [l, d, t]) {
 function feeds(state, node) {
   const found = new Set();
   const todo = reads(state, node);
-  for (let next; (next = todo.pop()); )
-    if (!found.has(String(next))) {
-      found.add(String(next));
-      todo.push(...reads(state, next));
-    }
+  while (todo.length) {
+    const next = todo.pop();
+    if (found.has(String(next))) continue;
+    found.add(String(next));
+    todo.push(...reads(state, next));
+  }
   return found;
 }
 // The names of all states that depend on this node.
@@ -98,13 +99,13 @@ function reached(state, node) {
   return found;
 }
 const half = (state, d) =>
-  state.bidirectional ? [d ? outSize(state) + ":" : ":" + outSize(state)] : [];
+  state.bidirectional ? [d ? `${outSize(state)}:` : `:${outSize(state)}`] : [];
 const place = (state, t) => {
   if (state.N) return state.batch_first ? [state.n, t] : [t, state.n];
   return [t];
 };
 // The index of a node in each tensor that holds it, else null.
-function where(state, [l, d, t]) {
+function where(state, /** @type {number[]} */ [l, d, t]) {
   const ends = l >= 0 && t === last(state, d);
   const k = l * dirs(state) + d;
   const returned = (name) =>
@@ -153,8 +154,12 @@ function layerCode(state) {
 }
 const results = (state) =>
   state.kind === "LSTM" ? "output, (h_n, c_n)" : "output, h_n";
-const call = (state) =>
-  `${results(state)} = layer(input${state.h_0 === "none" ? "" : state.kind === "LSTM" ? ", (h_0, c_0)" : ", h_0"})`;
+const passed = (state) => {
+  if (state.h_0 === "none") return "";
+  if (state.kind === "LSTM") return ", (h_0, c_0)";
+  return ", h_0";
+};
+const call = (state) => `${results(state)} = layer(input${passed(state)})`;
 const codeShort = (state) =>
   `layer = ${layerCode(state)}\n${call(state)}  # input: ${tuple(shapes(state).input)}`;
 function codeFull(state) {
@@ -214,7 +219,7 @@ function view(ui) {
   // A returned tensor: a click picks the state that stands there. find(S, slice, row, column) -> [node, sample]
   const tensor = (name, find, put) => {
     const head = h("p", {
-      class: "part r-" + (name === "input" ? "input" : "output"),
+      class: `part r-${name === "input" ? "input" : "output"}`,
     });
     const grid = ui.grid(name, ([i, r, c]) => {
       const [at, n] = find(ui.state, i, r, c);
@@ -287,7 +292,7 @@ function view(ui) {
     if (state.bidirectional) return d ? ", backward" : ", forward";
     return "";
   };
-  const name = (state, [l, d, t]) =>
+  const name = (state, /** @type {number[]} */ [l, d, t]) =>
     l < 0 ? `input of step ${t}` : `layer ${l}${way(state, d)}, step ${t}`;
   const upper = (words) => words[0].toUpperCase() + words.slice(1);
   const steps = (all, L) => {
@@ -301,7 +306,7 @@ function view(ui) {
     return "in neither output nor h_n";
   };
   const letters = (state) => {
-    const out = (state.bidirectional ? "2\u00b7" : "") + "H_out";
+    const out = `${state.bidirectional ? "2\u00b7" : ""}H_out`;
     const K = state.bidirectional ? "num_layers\u00b72" : "num_layers";
     const N = state.N ? ["N"] : [];
     const both = state.batch_first ? [...N, "L"] : ["L", ...N];
@@ -330,7 +335,7 @@ function view(ui) {
       " r": ", depends on the chosen one",
       "": "",
     };
-    graph.size(1, rows(state) + !state.predict, state.L);
+    graph.size(1, rows(state) + (state.predict ? 0 : 1), state.L);
     graph.patch(
       {
         slice: () => "Unrolled",
@@ -348,7 +353,7 @@ function view(ui) {
           text: secret ? "" : (w.output ? "o" : "") + (w.h_n ? "h" : ""),
           cls: (node[0] < 0 ? "x" : "") + c,
           label:
-            name(state, node) + (secret || node[0] < 0 ? "" : ": " + isIn(w)) + say[c],
+            name(state, node) + (secret || node[0] < 0 ? "" : `: ${isIn(w)}`) + say[c],
         };
       },
       [0, rowOf(state, state.at), state.at[2]],
@@ -365,6 +370,16 @@ function view(ui) {
       text(head, `${id} (${list(letter[id])}) = ${tuple(shape[id])}`);
       const held = where(state, state.at)[id];
       grid.size(many, R, C);
+      const spotIn = () => {
+        if (held) return put(state, state.at);
+        if (long)
+          return put(state, [
+            0,
+            id === "output" ? Math.max(0, state.at[1]) : 0,
+            state.at[2],
+          ]);
+        return put(state, state.at);
+      };
       grid.patch(
         {
           slice: (i) =>
@@ -384,15 +399,7 @@ function view(ui) {
             label: `${where({ ...state, n }, node)[id]}: ${name(state, node)}${mark && say[mark]}`,
           };
         },
-        held
-          ? put(state, state.at)
-          : long
-            ? put(state, [
-                0,
-                id === "output" ? Math.max(0, state.at[1]) : 0,
-                state.at[2],
-              ])
-            : put(state, state.at),
+        spotIn(),
       );
       if (!held)
         attr(grid.node.querySelector("[aria-selected=true]"), "aria-selected", "false");
@@ -404,19 +411,51 @@ function view(ui) {
     const after = reached(state, state.at);
     const top = state.num_layers - 1;
     return range(dirs(state))
-      .map((d) => [d, range(state.L).filter((t) => after.has(String([top, d, t])))])
-      .filter(([, all]) => all.length)
+      .map((d) => ({
+        d,
+        all: range(state.L).filter((t) => after.has(String([top, d, t]))),
+      }))
+      .filter(({ all }) => all.length)
       .map(
-        ([d, all]) =>
+        ({ d, all }) =>
           `${state.bidirectional ? `output[..., ${half(state, d)}]` : "output"} at ${steps(all, state.L)}`,
       )
       .join(" and ");
   }
   function words(state) {
-    const [l, d, t] = state.at;
+    const [l, d] = state.at;
     const w = where(state, state.at);
     const end = last(state, d);
     const who = upper(name(state, state.at));
+    const whereReturned = () => {
+      if (w.output && w.h_n)
+        return [
+          ["output", w.output],
+          " and also ",
+          ["output", w.h_n],
+          ": the same numbers.",
+        ];
+      if (w.output)
+        return [
+          ["output", w.output],
+          `. h_n holds ${state.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "this layer"} at step ${end}, its last.`,
+        ];
+      if (w.h_n)
+        return [
+          ["output", w.h_n],
+          `. output holds layer ${state.num_layers - 1} only.`,
+        ];
+      return [
+        `not returned: output holds layer ${state.num_layers - 1} only, h_n holds ${state.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "each layer"} at step ${end} only.`,
+      ];
+    };
+    const cellState = () => {
+      if (state.kind === "LSTM")
+        return w.c_n
+          ? ` Its cell state is ${w.c_n}.`
+          : " Its cell state is not returned.";
+      return "";
+    };
     if (l < 0)
       rich(line, [
         ["input", w.input],
@@ -427,31 +466,8 @@ function view(ui) {
     else
       rich(line, [
         `${who}${state.N ? `, sample ${state.n}` : ""}, is `,
-        ...(w.output && w.h_n
-          ? [
-              ["output", w.output],
-              " and also ",
-              ["output", w.h_n],
-              ": the same numbers.",
-            ]
-          : w.output
-            ? [
-                ["output", w.output],
-                `. h_n holds ${state.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "this layer"} at step ${end}, its last.`,
-              ]
-            : w.h_n
-              ? [
-                  ["output", w.h_n],
-                  `. output holds layer ${state.num_layers - 1} only.`,
-                ]
-              : [
-                  `not returned: output holds layer ${state.num_layers - 1} only, h_n holds ${state.bidirectional ? `the ${d ? "backward" : "forward"} direction` : "each layer"} at step ${end} only.`,
-                ]),
-        state.kind === "LSTM"
-          ? w.c_n
-            ? ` Its cell state is ${w.c_n}.`
-            : " Its cell state is not returned."
-          : "",
+        ...whereReturned(),
+        cellState(),
       ]);
     const before = feeds(state, state.at);
     const read = range(state.L).filter((s) => before.has(String([-1, 0, s])));
@@ -476,7 +492,7 @@ function view(ui) {
     rich(
       verdict,
       guess === right
-        ? [["output", "Right: "], right ? right + "." : "it is not in output."]
+        ? [["output", "Right: "], right ? `${right}.` : "it is not in output."]
         : [
             ["statistic", "Not quite: "],
             `you said ${guess || "not in output"}; it is ${right || "not in output"}.`,

@@ -1,5 +1,5 @@
 // ShapePipe: an nn.Sequential of chips, the shape after each layer, or torch's error.
-import { attr, define, fmt, h, plural, rich, text } from "./core.js";
+import { attr, define, h, plural, rich, text } from "./core.js";
 import css from "./shape_pipe.css";
 
 // ------------------------------------------- engine: no DOM, checked against torch
@@ -20,11 +20,11 @@ const KINDS = {
   Linear: { in_features: null, out_features: null, bias: true },
   Dropout: { p: 0.5 },
 };
-const full = ([kind, ...args]) => [
+const full = (/** @type {any[]} */ [kind, ...args]) => [
   kind,
   ...Object.values(KINDS[kind]).map((v, i) => args[i] ?? v ?? args[0]),
 ];
-const named = ([kind, ...args]) =>
+const named = (/** @type {any[]} */ [kind, ...args]) =>
   Object.fromEntries(Object.keys(KINDS[kind]).map((k, i) => [k, args[i]]));
 const product = (list) => list.reduce((a, b) => a * b, 1);
 const list = (shape) => shape.join(", ");
@@ -106,7 +106,7 @@ function step(shape, layer) {
   }
   return { shape };
 }
-function count([kind, ...a]) {
+function count(/** @type {any[]} */ [kind, ...a]) {
   if (kind === "Conv2d") return a[1] * (a[0] * a[2] ** 2 + a[5]);
   return kind === "Linear" ? a[1] * (a[0] + a[2]) : 0;
 }
@@ -140,19 +140,19 @@ function run(state) {
 }
 
 // ------------------------------------------------------------------ code to copy
-function layerCode([kind, ...args]) {
+function layerCode(/** @type {any[]} */ [kind, ...args]) {
   const words = Object.entries(KINDS[kind]).map(([key, usual], i) => {
     const v = args[i];
     const must =
       (usual === null && key !== "stride") || (key === "start_dim" && v !== 1);
     if (must || key === "p") return v;
-    return v === (usual ?? args[0]) ? "" : key + "=" + (v === false ? "False" : v);
+    return v === (usual ?? args[0]) ? "" : `${key}=${v === false ? "False" : v}`;
   });
   return `${kind}(${words.filter((v) => v !== "").join(", ")})`;
 }
 const start = (state) => [state.N, state.C, state.H, state.W];
 const codeShort = (state) =>
-  `model = nn.Sequential(${state.layers.map((l) => "nn." + layerCode(full(l))).join(", ")})\ny = model(x)  # x: (N, C, H, W) = ${tuple(start(state))}`;
+  `model = nn.Sequential(${state.layers.map((l) => `nn.${layerCode(full(l))}`).join(", ")})\ny = model(x)  # x: (N, C, H, W) = ${tuple(start(state))}`;
 const codeFull = (state) =>
   [
     "import torch",
@@ -176,7 +176,7 @@ function view(ui) {
   const code = ui.code();
   const body = h("tbody");
   const rows = [];
-  const name = "pipe" + Math.random();
+  const name = `pipe${Math.random()}`;
 
   let now;
   const col = (words, cls = "") => h("th", { scope: "col", class: cls }, words);
@@ -252,7 +252,7 @@ function view(ui) {
       () =>
         ui.update({
           layers: change(ui.state.at, 1),
-          at: ui.state.at - (ui.state.at === ui.state.layers.length - 1),
+          at: Math.min(ui.state.at, ui.state.layers.length - 2),
         }),
       (state) => state.at >= 0,
     ),
@@ -275,7 +275,7 @@ function view(ui) {
     "div",
     { class: "buttons" },
     ...Object.keys(KINDS).map((word) =>
-      ui.button("+ " + word, add(word), (state) => state.layers.length < MOST),
+      ui.button(`+ ${word}`, add(word), (state) => state.layers.length < MOST),
     ),
   );
 
@@ -286,17 +286,18 @@ function view(ui) {
     const [kind] = layer;
     const a = named(layer);
     const rank = x.length;
+    const before = () => {
+      if (!a.start_dim) return ": no axis is left for the batch";
+      if (a.start_dim === 1 && batch) return `; axis 0, the batch of ${x[0]}, stays`;
+      return `; ${tuple(x.slice(0, a.start_dim))} before them stays`;
+    };
     if (kind === "Flatten")
       return [
         `Flatten(start_dim=${a.start_dim}) joins `,
         ["kernel", x.slice(a.start_dim).join(" \u00b7 ")],
         " = ",
         ["output", String(y.at(-1))],
-        !a.start_dim
-          ? ": no axis is left for the batch"
-          : a.start_dim === 1 && batch
-            ? `; axis 0, the batch of ${x[0]}, stays`
-            : `; ${tuple(x.slice(0, a.start_dim))} before them stays`,
+        before(),
       ];
     if (kind === "Linear")
       return [
@@ -324,7 +325,8 @@ function view(ui) {
   }
 
   function draw(state) {
-    const r = (now = run(state));
+    const r = run(state);
+    now = r;
     const { bad, shapes } = r;
     const end = shapes.length - 1;
     const seen = (i) => !state.predict || i <= state.at + 1;
@@ -358,20 +360,18 @@ function view(ui) {
       const shown = seen(i);
       text(row.words, i ? layerCode(state.layers[i - 1]) : "input");
       row.radio.checked = i === state.at + 1;
-      attr(
-        row.node,
-        "class",
-        (i === state.at + 1 ? "on " : "") +
-          (!stop ? "" : i > bad + 1 || !shown ? "off" : "bad"),
-      );
-      rich(
-        row.shape,
-        !shown
-          ? ["?"]
-          : !stop
-            ? spell(shapes[i], r.batch[i])
-            : [i > bad + 1 ? "not reached" : r.error.type],
-      );
+      const rowClass = (i) => {
+        if (!stop) return "";
+        if (i > bad + 1 || !shown) return "off";
+        return "bad";
+      };
+      attr(row.node, "class", (i === state.at + 1 ? "on " : "") + rowClass(i));
+      const shapeParts = (i) => {
+        if (!shown) return ["?"];
+        if (!stop) return spell(shapes[i], r.batch[i]);
+        return [i > bad + 1 ? "not reached" : r.error.type];
+      };
+      rich(row.shape, shapeParts(i));
       text(row.params, i ? r.params[i - 1].toLocaleString("en-US") : "");
     });
     const met = bad >= 0 && seen(bad + 1);
@@ -401,19 +401,18 @@ function view(ui) {
       head,
       chosen ? `Layer ${state.at}: ${layerCode(chosen)}` : "Input (N, C, H, W)",
     );
-    rich(
-      line,
-      failed && r.fit !== null
-        ? [
-            `${failed[0]} compares ${failed[0] === "Linear" ? "the last axis only" : "axis \u22123, the channels"}: it gets `,
-            ["input", String(r.fit)],
-            ", the layer was made for ",
-            ["kernel", String(failed[1])],
-          ]
-        : state.at >= end || !chosen
-          ? []
-          : why(chosen, shapes[state.at], shapes[state.at + 1], r.batch[state.at]),
-    );
+    const explanation = () => {
+      if (failed && r.fit !== null)
+        return [
+          `${failed[0]} compares ${failed[0] === "Linear" ? "the last axis only" : "axis \u22123, the channels"}: it gets `,
+          ["input", String(r.fit)],
+          ", the layer was made for ",
+          ["kernel", String(failed[1])],
+        ];
+      if (state.at >= end || !chosen) return [];
+      return why(chosen, shapes[state.at], shapes[state.at + 1], r.batch[state.at]);
+    };
+    rich(line, explanation());
     code.set(codeShort(state), codeFull(state));
     return met
       ? `torch raises ${r.error.type} at layer ${bad}: ${r.error.text}`

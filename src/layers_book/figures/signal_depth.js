@@ -78,7 +78,7 @@ const INIT = {
 const std = (state) => INIT[state.init][1](state);
 const error = (state) =>
   state.init === "gain" && !GAIN[state.activation]
-    ? { type: "ValueError", text: "Unsupported nonlinearity " + word(state) }
+    ? { type: "ValueError", text: `Unsupported nonlinearity ${word(state)}` }
     : null;
 
 // N * N numbers of mean 0 and deviation 1: murmur3's mix of seed and step, then a linear
@@ -159,7 +159,8 @@ function run(state) {
           const d = g[n * N + j] * slope[n * N + j];
           if (d) for (let i = 0; i < N; i++) next[n * N + i] += d * w[j * N + i];
         }
-      cache.back.unshift(rms((g = next)));
+      g = next;
+      cache.back.unshift(rms(g));
     }
   }
   return layers
@@ -234,9 +235,8 @@ function plot(paths, words) {
 }
 const join = (points) =>
   points
-    .map(([x, y], i) => (i ? "L" : "M") + x.toFixed(1) + " " + y.toFixed(1))
+    .map(([x, y], i) => `${(i ? "L" : "M") + x.toFixed(1)} ${y.toFixed(1)}`)
     .join("");
-
 
 function view(ui) {
   const title = h("p", { class: "claim" });
@@ -417,7 +417,7 @@ function view(ui) {
         sci(l.rms),
         sci(l.spread),
         sci(l.back),
-        k ? fmt(100 * l.flat, 0) + " %" : "\u2013",
+        k ? `${fmt(100 * l.flat, 0)} %` : "\u2013",
         k ? `${l.dead} of ${N}` : "\u2013",
       ].forEach((words, j) => text(cells[j][i], words));
     });

@@ -6,6 +6,7 @@ import css from "./sliding_window.css";
 const pair = (v) => (Array.isArray(v) ? v : [v, v]);
 const conv = (state) => state.kind === "Conv2d";
 const mode = (state) => (conv(state) ? state.padding_mode : "zeros");
+/** @typedef {ReturnType<typeof axes>[number]} Axis */
 // Each axis by itself, rows first. left: padded cells behind the last window.
 function axes(state) {
   const size = state.x ? [state.x.length, state.x[0].length] : pair(state.size);
@@ -54,9 +55,9 @@ function error(state) {
         "padding='same' needs stride 1",
         "ValueError",
       );
-    for (const [a, argument, axis] of [
-      [C, 4, 3],
-      [R, 6, 2],
+    for (const { a, argument, axis } of [
+      { a: C, argument: 4, axis: 3 },
+      { a: R, argument: 6, axis: 2 },
     ])
       if (mode(state) === "reflect" && a.after >= a.n)
         return fail(
@@ -92,9 +93,9 @@ const framed = (state, bad) =>
   axes(state).map((a) => (bad ? { ...a, before: 0, after: 0, padded: a.n } : a));
 const table = (rows, cols, f) =>
   range(rows).map((r) => range(cols).map((c) => f(r, c)));
-const input = (state, [R, C]) =>
+const input = (state, /** @type {Axis[]} */ [R, C]) =>
   state.x || table(R.n, C.n, (r, c) => (2 * r + 3 * c + r * c) % 5);
-const kernel = (state, [R, C]) =>
+const kernel = (state, /** @type {Axis[]} */ [R, C]) =>
   conv(state)
     ? state.weight || table(R.k, C.k, (u, v) => ((u + 2 * v + u * v) % 4) - 1)
     : table(R.k, C.k, () => 1 / (R.k * C.k));
@@ -109,11 +110,16 @@ function source(i, n, mode) {
 function look(state, A, x, r, c) {
   const [a, b] = [r, c].map((v, i) => source(v - A[i].before, A[i].n, mode(state)));
   const pad = A.some((t, i) => [r, c][i] < t.before || [r, c][i] >= t.before + t.n);
+  const valueAt = (a, b) => {
+    if (a >= 0 && b >= 0) return x[a][b];
+    if (state.kind === "MaxPool2d") return -Infinity;
+    return 0;
+  };
   return {
     pad,
     a,
     b,
-    v: a >= 0 && b >= 0 ? x[a][b] : state.kind === "MaxPool2d" ? -Infinity : 0,
+    v: valueAt(a, b),
   };
 }
 const taps = (A, i, j) =>
@@ -128,7 +134,7 @@ const meet = (a, p) =>
   range(a.out)
     .map((i) => [i, (p - i * a.s) / a.d])
     .filter(([, u]) => Number.isInteger(u) && u >= 0 && u < a.k);
-const readers = ([R, C], r, c) =>
+const readers = (/** @type {Axis[]} */ [R, C], r, c) =>
   meet(R, r).flatMap(([i, u]) => meet(C, c).map(([j, v]) => ({ i, j, u, v })));
 // How often each cell of an axis is read, through copies in the padding as well.
 function counts(state, a) {
@@ -283,17 +289,18 @@ function view(ui) {
     ui.button("Show", () => ui.update({ shown: true })),
   );
 
-  const x2 = (a, b) => a + " \u00d7 " + b;
+  const x2 = (a, b) => `${a} \u00d7 ${b}`;
   const unread = (list, word) => {
     const at = [...list.keys()].filter((i) => !list[i]);
     return at.length ? [`${word}${at.length > 1 ? "s" : ""} ${at.join(", ")}`] : [];
   };
 
-  function claim(state, { A: [R, C], rows, columns }, never) {
+  function claim(r, never) {
+    const [R, C] = r.A;
     const from = x2(R.n, C.n);
     const to = x2(R.out, C.out);
     if (never)
-      return `Never read: ${[...unread(rows, "row"), ...unread(columns, "column")].join(" and ")}`;
+      return `Never read: ${[...unread(r.rows, "row"), ...unread(r.columns, "column")].join(" and ")}`;
     if (R.out === R.n && C.out === C.n)
       return (
         `The size stays ${to}` +
@@ -317,7 +324,7 @@ function view(ui) {
       [
         "muted",
         !hide && a.out > 0 && a.left
-          ? ` floor drops ${a.left} / ${a.s}: no window reaches the last ${a.left > 1 ? a.left + " cells" : "cell"}${a.after ? " of the padded input" : ""}`
+          ? ` floor drops ${a.left} / ${a.s}: no window reaches the last ${a.left > 1 ? `${a.left} cells` : "cell"}${a.after ? " of the padded input" : ""}`
           : "",
       ],
     ]);
@@ -331,7 +338,7 @@ function view(ui) {
     if (state.view === "input") {
       const q = look(state, A, x, ...state.cell);
       const at = `[${fmt(state.cell[0] - R.before)}, ${fmt(state.cell[1] - C.before)}]`;
-      const n = readers(A, ...state.cell).length;
+      const n = readers(A, state.cell[0], state.cell[1]).length;
       return [
         ["input", q.pad ? `padding ${at}` : `x${at}`],
         ` = ${value(q.v)}${q.pad && q.a >= 0 && q.b >= 0 ? `, a copy of x[${q.a}, ${q.b}],` : ""} is read ${mode(state) === "zeros" ? "" : "here "}by `,
@@ -362,11 +369,21 @@ function view(ui) {
     });
     if (more > 0) parts.push(`${sign}${more} more`);
     if (conv(state) && state.bias) parts.push(sign, ["kernel", times(state.bias)]);
+    const opening = () => {
+      if (max) return " = max(";
+      if (conv(state)) return " = ";
+      return " = (";
+    };
+    const closing = () => {
+      if (max) return ")";
+      if (conv(state)) return "";
+      return `) / ${list.length}`;
+    };
     return [
       ["output", `output[${state.at.join(", ")}]`],
-      max ? " = max(" : conv(state) ? " = " : " = (",
+      opening(),
       ...parts,
-      max ? ")" : conv(state) ? "" : `) / ${list.length}`,
+      closing(),
       " = ",
       ["output", value(r.output[state.at[0]][state.at[1]])],
     ];
@@ -396,18 +413,19 @@ function view(ui) {
       return [];
     };
     const list = pickList();
-    const met = blank || state.view !== "input" ? [] : readers(A, ...state.cell);
+    const met =
+      blank || state.view !== "input" ? [] : readers(A, state.cell[0], state.cell[1]);
     const lit = new Set(list.map((t) => t.r * C.padded + t.c));
     const right = state.guess === (bad ? 0 : R.out);
+    const verdictOn = () => {
+      if (state.predict) return right ? "Right. " : `Not ${state.guess || "refused"}. `;
+      return "";
+    };
     text(
       title,
       hide
         ? "How many output rows, or does torch refuse?"
-        : (state.predict
-            ? right
-              ? "Right. "
-              : `Not ${state.guess || "refused"}. `
-            : "") + (bad ? bad.claim : claim(state, r, never)),
+        : verdictOn() + (bad ? bad.claim : claim(r, never)),
     );
     text(
       sub,
@@ -436,11 +454,14 @@ function view(ui) {
       (_, a, b) => {
         const q = look(state, A, r.x, a, b);
         const n = blank || q.pad || r.reads[q.a][q.b];
+        const cellClass = (q, n) => {
+          if (q.pad) return "pad";
+          if (n) return "x";
+          return "x never";
+        };
         return {
           text: value(q.v, short),
-          cls:
-            (q.pad ? "pad" : n ? "x" : "x never") +
-            (lit.has(a * C.padded + b) ? " tap" : ""),
+          cls: cellClass(q, n) + (lit.has(a * C.padded + b) ? " tap" : ""),
           label: `${q.pad ? "padding" : "input"} row ${a - R.before}, column ${b - C.before}: ${value(q.v)}${n ? "" : ", never read"}`,
         };
       },
@@ -538,7 +559,7 @@ function mend(state, patch) {
     );
     Object.assign(made, { [name]: both, [key]: both[at] });
   }
-  if (state.kind === "AvgPool2d") made.dilation = [(made.d = 1), 1];
+  if (state.kind === "AvgPool2d") Object.assign(made, { d: 1, dilation: [1, 1] });
   // a guess is asked for anew after any change but of the cells looked at
   const shown =
     state.shown &&

@@ -45,7 +45,7 @@ function tap(state, i, o) {
   return Number.isInteger(t) && t >= 0 && t < state.kernel_size ? t : -1;
 }
 // All products that add up in an output cell, as [r, c, u, v].
-function terms(state, [R, C]) {
+function terms(state, /** @type {number[]} */ [R, C]) {
   const [H, W] = cells(state);
   const one = (n, o) =>
     range(n)
@@ -203,13 +203,14 @@ function claim(state) {
       `The only input cell stamps the ${k} kernel once` +
       (whole.includes(0) ? ", with gaps" : "")
     );
+  const meeting = () => {
+    if (Math.max(...whole) > 1) return "stamps overlap and add up";
+    if (whole.includes(0)) return "stamps leave gaps";
+    return "stamps meet without overlap";
+  };
   return (
     `Each input cell stamps the ${k} kernel, ${plural(state.stride, "cell")} from the next: ` +
-    (Math.max(...whole) > 1
-      ? "stamps overlap and add up"
-      : whole.includes(0)
-        ? "stamps leave gaps"
-        : "stamps meet without overlap")
+    meeting()
   );
 }
 function remarks(state) {
@@ -297,9 +298,8 @@ function view(ui) {
   });
   const out = table("Output", (at) =>
     go({
-      to: at.map(
-        (v) =>
-          v - state.padding * (state.view === "scatter" || state.view === "overlap"),
+      to: at.map((v) =>
+        ["scatter", "overlap"].includes(state.view) ? v - state.padding : v,
       ),
     }),
   );
@@ -355,7 +355,7 @@ function view(ui) {
     rich(
       verdict,
       guess === right
-        ? [["output", "Right: "], plural(right, "row") + "."]
+        ? [["output", "Right: "], `${plural(right, "row")}.`]
         : [["statistic", "Not quite: "], `you said ${guess}, it is ${right}.`],
     );
     ui.update({});
@@ -395,10 +395,20 @@ function view(ui) {
         const real = r >= 0 && c >= 0;
         const pad = r === -1 || c === -1;
         const on = under(a, R) && under(b, C);
+        const cellClass = (real, pad) => {
+          if (real) return "x";
+          if (pad) return "crop";
+          return "zero";
+        };
+        const cellWords = (real, pad, r, c) => {
+          if (real) return `input ${spot([r, c])}`;
+          if (pad) return "padding";
+          return "zero between";
+        };
         return {
           text: short(z[a][b]),
-          cls: (real ? "x" : pad ? "crop" : "zero") + (on ? " ring" : ""),
-          label: `row ${a}, column ${b}: ${fmt(z[a][b])}, ${real ? `input ${spot([r, c])}` : pad ? "padding" : "zero between"}${on ? ", under the kernel" : ""}`,
+          cls: cellClass(real, pad) + (on ? " ring" : ""),
+          label: `row ${a}, column ${b}: ${fmt(z[a][b])}, ${cellWords(real, pad, r, c)}${on ? ", under the kernel" : ""}`,
         };
       },
       state.to,
@@ -444,9 +454,14 @@ function view(ui) {
       (a, b) => {
         const q = tap(state, b, a);
         const hit = u >= 0 && q >= 0;
+        const matrixClass = (hit, a, b) => {
+          if (hit) return "w";
+          if (a === C || b === c) return "zero mark";
+          return "zero";
+        };
         return {
           text: hit ? short(m[a][b]) : "0",
-          cls: hit ? "w" : a === C || b === c ? "zero mark" : "zero",
+          cls: matrixClass(hit, a, b),
           label: `output column ${a}, input column ${b}: ${hit ? `weight ${spot([u, q])} ${fmt(m[a][b])}` : "0"}`,
         };
       },
@@ -478,7 +493,7 @@ function view(ui) {
         if (!inside)
           return {
             text: "",
-            cls: "crop" + hit,
+            cls: `crop${hit}`,
             label: `row ${R}, column ${C}: cut off by padding`,
           };
         const count = n[R][C];
@@ -489,7 +504,7 @@ function view(ui) {
             (v === "matrix" && R !== state.to[0] ? "" : "y") +
             (count ? "" : " none") +
             hit,
-          label: `output row ${R}, column ${C}: ${v === "overlap" ? "" : fmt(value) + ", "}${plural(count, "stamp")}`,
+          label: `output row ${R}, column ${C}: ${v === "overlap" ? "" : `${fmt(value)}, `}${plural(count, "stamp")}`,
         };
       },
       state.to.map((o) => o + p),
@@ -559,7 +574,7 @@ function view(ui) {
         ["kernel", signed(w[a][b])],
       ]);
     rich(sum, [
-      ["output", `y${"[" + state.to.join(", ") + "]"}`],
+      ["output", `y${`[${state.to.join(", ")}]`}`],
       " = ",
       ...products,
       all.length > 4 ? ` + ${all.length - 4} more` : "",

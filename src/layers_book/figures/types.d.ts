@@ -6,8 +6,8 @@ export interface TorchError {
   text: string;
 }
 
-/** Text, or text in the color of a role (`b` is bold). */
-export type Part = string | [role: string, words: string];
+/** Text, or [role, text] in the color of a role (`b` is bold). */
+export type Part = string | string[];
 
 /** A value of a control: what the state may hold under one key. */
 export type Value = string | number | boolean | null;

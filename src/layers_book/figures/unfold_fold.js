@@ -6,8 +6,9 @@ import css from "./unfold_fold.css";
 const shape = (state) =>
   state.x ? [state.x.length, state.x[0].length] : [state.input_size, state.input_size];
 const target = (state) => state.output_size || shape(state);
-const inside = ([i, j], [H, W]) => i >= 0 && j >= 0 && i < H && j < W;
-function value(state, [i, j]) {
+const inside = (/** @type {number[]} */ [i, j], /** @type {number[]} */ [H, W]) =>
+  i >= 0 && j >= 0 && i < H && j < W;
+function value(state, /** @type {number[]} */ [i, j]) {
   const size = shape(state);
   if (!inside([i, j], size)) return 0;
   if (state.x) return state.x[i][j];
@@ -120,25 +121,30 @@ function codeShort(state) {
   const [down, across] = blocks(state, shape(state));
   const k = state.kernel_size;
   const code = `columns = nn.Unfold(${k}${options(state)})(x)`;
-  return (
-    code +
-    (state.view === "unfold" || down < 1 || across < 1
-      ? `  # (N, C*k*k, L) = (1, ${k * k}, ${down * across})`
-      : state.view === "times kernel"
-        ? `\ny = (weight.view(1, -1) @ columns).view(1, 1, ${down}, ${across})`
-        : `\nback = nn.Fold((${target(state).join(", ")}), ${k}${options(state)})(columns)`)
-  );
+  const nextLines = () => {
+    if (state.view === "unfold" || down < 1 || across < 1)
+      return `  # (N, C*k*k, L) = (1, ${k * k}, ${down * across})`;
+    if (state.view === "times kernel")
+      return `\ny = (weight.view(1, -1) @ columns).view(1, 1, ${down}, ${across})`;
+    return `\nback = nn.Fold((${target(state).join(", ")}), ${k}${options(state)})(columns)`;
+  };
+  return code + nextLines();
 }
 const codeFull = (state) => {
   const size = shape(state);
   const plane = range(size[0]).map((i) =>
     range(size[1]).map((j) => value(state, [i, j])),
   );
+  const shown = () => {
+    if (state.view === "unfold") return "columns";
+    if (state.view === "times kernel") return "y";
+    return "back";
+  };
   return [
     `x = torch.tensor([[${table(plane)}]]).float()`,
     `weight = torch.tensor([[${table(grid(kernel(state), state.kernel_size))}]]).float()`,
     codeShort(state),
-    `print(${state.view === "unfold" ? "columns" : state.view === "times kernel" ? "y" : "back"})`,
+    `print(${shown()})`,
   ].join("\n");
 };
 
@@ -222,7 +228,7 @@ function view(ui) {
       state.padding,
       state.dilation,
     ]);
-  const pair = ([i, j]) => `(${fmt(i)}, ${fmt(j)})`;
+  const pair = (/** @type {number[]} */ [i, j]) => `(${fmt(i)}, ${fmt(j)})`;
   function choose(guess) {
     const right = entries(ui.state, ui.state.cell).length;
     open = key(ui.state);
@@ -349,7 +355,7 @@ function view(ui) {
         : "";
     text(
       sub,
-      `${plural(H * W, "number")} become${H * W === 1 ? "s" : ""} ${plural(L, "column")} of ${k * k}: ${plural(L * k * k, "number")}, ${L * k * k === H * W ? "as many as before" : fmt((L * k * k) / H / W) + " times as many"}.${unread}`,
+      `${plural(H * W, "number")} become${H * W === 1 ? "s" : ""} ${plural(L, "column")} of ${k * k}: ${plural(L * k * k, "number")}, ${L * k * k === H * W ? "as many as before" : `${fmt((L * k * k) / H / W)} times as many`}.${unread}`,
     );
     if (bad) {
       text(
@@ -368,7 +374,7 @@ function view(ui) {
         k * k,
         (_, t) => ({
           text: short(w[t]),
-          cls: "w" + (t === tap ? " on" : ""),
+          cls: `w${t === tap ? " on" : ""}`,
           label: `weight ${t}: ${fmt(w[t])}`,
         }),
         [0, Math.max(tap, 0)],
@@ -378,7 +384,7 @@ function view(ui) {
         L,
         (_, l) => ({
           text: short(y[l]),
-          cls: "y" + (l === column ? " on" : ""),
+          cls: `y${l === column ? " on" : ""}`,
           label: `output ${l}: ${fmt(y[l])}`,
         }),
         [0, column],
@@ -388,7 +394,7 @@ function view(ui) {
         across,
         (r, c) => ({
           text: short(y[r * across + c]),
-          cls: "y" + (r * across + c === column ? " on" : ""),
+          cls: `y${r * across + c === column ? " on" : ""}`,
           label: `output row ${r}, column ${c}: ${fmt(y[r * across + c])}`,
         }),
         [Math.floor(column / across), column % across],
@@ -421,7 +427,7 @@ function view(ui) {
         ...goal,
         (i, j) => ({
           text: short(r.sum[i][j]),
-          cls: "y" + (same([i, j], cell) ? " on" : "") + (r.count[i][j] ? "" : " un"),
+          cls: `y${same([i, j], cell) ? " on" : ""}${r.count[i][j] ? "" : " un"}`,
           label: `sum at row ${i}, column ${j}: ${fmt(r.sum[i][j])}`,
         }),
         kept,
@@ -430,7 +436,7 @@ function view(ui) {
         ...goal,
         (i, j) => ({
           text: String(r.count[i][j]),
-          cls: "n" + (same([i, j], cell) ? " on" : "") + (r.count[i][j] ? "" : " un"),
+          cls: `n${same([i, j], cell) ? " on" : ""}${r.count[i][j] ? "" : " un"}`,
           label: `row ${i}, column ${j} came back ${times(r.count[i][j])}`,
         }),
         kept,
@@ -446,33 +452,31 @@ function view(ui) {
       text(title, titleWords());
       const total = mine.reduce((a, b) => a + b, 0);
       const equal = mine.length > 1 && mine.every((v) => v === mine[0]);
-      rich(
-        line,
-        hidden
-          ? [""]
-          : !here
-            ? ["Fold cuts it off."]
-            : [
-                ["output", `back[${cell.join(", ")}]`],
+      const sumParts = () => {
+        if (hidden) return [""];
+        if (!here) return ["Fold cuts it off."];
+        return [
+          ["output", `back[${cell.join(", ")}]`],
+          " = ",
+          [
+            "input",
+            mine.map((v) => (v < 0 ? `(${fmt(v)})` : fmt(v))).join(" + ") || "0",
+          ],
+          ...(equal
+            ? [
                 " = ",
-                [
-                  "input",
-                  mine.map((v) => (v < 0 ? `(${fmt(v)})` : fmt(v))).join(" + ") || "0",
-                ],
-                ...(equal
-                  ? [
-                      " = ",
-                      ["statistic", String(mine.length)],
-                      "\u00B7",
-                      ["input", fmt(mine[0])],
-                    ]
-                  : []),
-                mine.length > 1 ? " = " : "",
-                ["output", mine.length > 1 ? fmt(total) : ""],
-                " ",
-                ["muted", mine.length ? "" : "in no column: nothing comes back"],
-              ],
-      );
+                ["statistic", String(mine.length)],
+                "\u00B7",
+                ["input", fmt(mine[0])],
+              ]
+            : []),
+          mine.length > 1 ? " = " : "",
+          ["output", mine.length > 1 ? fmt(total) : ""],
+          " ",
+          ["muted", mine.length ? "" : "in no column: nothing comes back"],
+        ];
+      };
+      rich(line, sumParts());
     } else {
       text(
         title,
