@@ -332,12 +332,12 @@ function view(ui) {
     groups.LSTM,
     groups.GRU,
   );
-  const put = (tag, attrs, at = scene) => {
+  const put = (tag, attrs, at = /** @type {SVGElement} */ (scene)) => {
     const e = svg(tag, attrs);
     at.append(e);
     return e;
   };
-  const word = (x, y, cls = "", /** @type {SVGElement} */ at = scene) =>
+  const word = (x, y, cls = "", at = /** @type {SVGElement} */ (scene)) =>
     put("text", { x, y, class: cls }, at);
   const wire = (d, cls, at) => put("path", { class: cls, d }, at);
   const belts = ["M62 34H84", "M100 34H168", "M184 34H236"].map((d) => wire(d, "belt"));
@@ -369,7 +369,7 @@ function view(ui) {
     [266, 39],
     [134, 25],
     [206, 58],
-  ].map((place) => word(...place));
+  ].map(([x, y]) => word(x, y));
   const out = [
     [266, 171],
     [266, 196, "word"],
