@@ -1,6 +1,6 @@
 """The figure of attention: scores, mask, softmax and the mix of values."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -136,7 +136,7 @@ class AttentionWeights(Figure):
         length = given.get("length", self.defaults["length"])
         return length, length
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Head, padding and the chosen pair exist; an API does what it can."""
         s = self.values
         rows, columns = self._sizes(s)

@@ -1,6 +1,6 @@
 """The figure of dropout: which values share a coin, and what keeps the mean."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,7 +81,7 @@ class DropoutMask(Figure):
             given["p"] = float(getattr(layer, "p", self.defaults["p"]))
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen cell lies inside the block."""
         cell, sizes = self.values["cell"], tuple(self.values[k] for k in "NCL")
         inside = zip(cell, sizes, strict=False)

@@ -5,7 +5,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from inspect import Parameter, Signature
@@ -194,7 +194,12 @@ class Figure:
             )
             for key in keys
         )
-        cls._nullable = {k for k in arguments if declared[k].allow_none}
+        # None is a value of its own where it is allowed and not the default anyway
+        cls._nullable = {
+            k
+            for k in arguments
+            if declared[k].allow_none and cls.defaults[k] is not None
+        }
         FIGURES[cls.name] = cls
 
     def __init__(self, *by_place: Any, **given: Any) -> None:
@@ -207,11 +212,11 @@ class Figure:
         """The state that these arguments say: a layer's sizes, a tensor's numbers."""
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Complete ``values``; refuse what one trait alone cannot.
 
         Args:
-            given: the names of the arguments given.
+            given: the arguments as they were given.
 
         Raises:
             ValueError: names the argument, its value and what is allowed.
@@ -223,14 +228,16 @@ class Figure:
         for key, value in given.items():
             trait = state.traits()[key]
             try:
+                # traitlets takes True for 1, and 2.0 for 2
                 if isinstance(value, bool) and isinstance(trait, Int | Float):
+                    raise TraitError
+                if isinstance(value, float) and isinstance(trait, Int):
                     raise TraitError
                 setattr(state, key, value)
             except TraitError:
                 label = trait.metadata.get("label", key)
-                raise ValueError(
-                    f"{label} is {value!r}: allowed are {_words(trait)}"
-                ) from None
+                words = trait.metadata.get("says", f"allowed are {_words(trait)}")
+                raise ValueError(f"{label} is {value!r}: {words}") from None
         return {key: getattr(state, key) for key in given}
 
     @property

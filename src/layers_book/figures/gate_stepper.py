@@ -1,6 +1,6 @@
 """The figure of gated cells: one step of an LSTM or a GRU with its numbers."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -116,7 +116,7 @@ class GateStepper(Figure):
             given["x"] = _sequence(given["x"], len(own["weight_ih"][0]))
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Step, unit and gates exist; biases and overrides are numbers that can be."""
         s = self.values
         letters = GATES[s["cell"]]

@@ -1,6 +1,6 @@
 """The figure of receptive fields: which input cells one output of a stack reaches."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -150,7 +150,7 @@ class ReceptiveField(Figure):
         given.setdefault("at", self._last() // 2)
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen output exists."""
         within(0, self._last(), at=self.values["at"])
 

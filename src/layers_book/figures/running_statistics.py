@@ -1,6 +1,6 @@
 """The figure of BatchNorm's running statistics: what it keeps, what eval mode uses."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -116,7 +116,7 @@ class RunningStatistics(Figure):
             given["seed"] = int(given["seed"]) & WORD
         return ({} if layer is None else _from_module(layer)) | given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The data's deviation is one."""
         if not self.values["scale"] > 0:
             raise ValueError(f"scale is {self.values['scale']}: it must be above 0")

@@ -1,6 +1,6 @@
 """The figure of depth: how activations and gradients grow or shrink layer by layer."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ class SignalDepth(Figure):
             given.setdefault("at", depth // 2)
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen layer exists."""
         within(0, self.values["depth"], at=self.values["at"])
 
