@@ -122,8 +122,8 @@ class AttentionWeights(Figure):
                 )
             given |= {"mask": "own", "own": attn_mask.tolist()}
         elif given.get("mask") == "own":
-            usual = ", ".join(MASKS[:3])
-            raise ValueError(f"mask is 'own': allowed are {usual}, or give attn_mask")
+            words = ", ".join(MASKS[:3])
+            raise ValueError(f"mask is 'own': allowed are {words}, or give attn_mask")
         if "at" not in given:
             usual = zip(self.defaults["at"], sizes, strict=True)
             given["at"] = [min(i, size - 1) for i, size in usual]

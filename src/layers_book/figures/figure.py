@@ -181,19 +181,17 @@ class Figure:
         state = cls.State()
         cls.defaults = {key: getattr(state, key) for key in declared}
         cls.traits = tuple(k for k, v in declared.items() if not v.metadata.get("once"))
-        arguments = {k for k, v in declared.items() if not v.metadata.get("inner")}
-        named = dict.fromkeys(k for k in declared if k in arguments)
-        cls.__signature__ = Signature(
+        arguments = [k for k, v in declared.items() if not v.metadata.get("inner")]
+        by_name = [k for k in (*arguments, *cls.others) if k not in cls.by_place]
+        parameters = [
             Parameter(key, kind, default=cls.defaults.get(key))
             for kind, keys in (
                 (Parameter.POSITIONAL_OR_KEYWORD, cls.by_place),
-                (
-                    Parameter.KEYWORD_ONLY,
-                    [k for k in (*named, *cls.others) if k not in cls.by_place],
-                ),
+                (Parameter.KEYWORD_ONLY, by_name),
             )
             for key in keys
-        )
+        ]
+        cls.__signature__ = Signature(parameters)
         # None is a value of its own where it is allowed and not the default anyway
         cls._nullable = {
             k
@@ -315,7 +313,8 @@ class Figure:
         Raises:
             ImportError: anywidget is not installed.
         """
-        return _widget_class(type(self))(**self.values)
+        kind: Any = type(self)
+        return _widget_class(kind)(**self.values)
 
 
 def _words(trait: Any) -> str:
