@@ -1,4 +1,4 @@
-"""Both figures in a real Chromium: keyboard, speech, themes, phones, time, weight."""
+"""Two figures in a real Chromium: keyboard, speech, themes, phones, time, weight."""
 
 import gzip
 import re

@@ -273,7 +273,11 @@ class Figure:
         return f"<table><caption>{html.escape(caption)}</caption>{body}</table>"
 
     def png(self) -> bytes:
-        """This state as a small PNG, the same bytes on each call."""
+        """This state as a small PNG, the same bytes on each call.
+
+        nbconvert to LaTeX and PDF shows it, which take no HTML; other viewers show the
+        element or its table.
+        """
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as Canvas

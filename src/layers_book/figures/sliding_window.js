@@ -236,7 +236,8 @@ function view(ui) {
   weights.head.classList.add("r-kernel");
   outputs.head.classList.add("r-output");
   outputs.node.onpointerover = (e) => {
-    if (e.pointerType === "mouse" && e.target.at) hover(...e.target.at);
+    const place = outputs.placeOf(e.target);
+    if (e.pointerType === "mouse" && place) hover(...place);
   };
   const block = (...kids) => h("div", { class: "controls" }, ...kids);
   const controls = block(
