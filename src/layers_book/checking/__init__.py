@@ -1,21 +1,24 @@
 """Ask, record and judge an answer; listed is what an exercise's author needs."""
 
-from layers_book.checking.check import Exercise, Mistake, Verdict, check_exercise
+from layers_book.checking.check import Verdict, check_exercise
+from layers_book.checking.exercise import Exercise, Mistake
 from layers_book.checking.runs import (
     call,
+    custom_run,
     describe,
     distinct,
     function_run,
+    function_steps,
     gradients,
     module_run,
+    module_steps,
     signed,
     value_run,
     varied,
 )
-from layers_book.checking.trace import CONFIGURATION, Case, Refused, Unanswered
+from layers_book.checking.trace import Case, Refused, Unanswered
 
 __all__ = [
-    "CONFIGURATION",
     "Case",
     "Exercise",
     "Mistake",
@@ -24,11 +27,14 @@ __all__ = [
     "Verdict",
     "call",
     "check_exercise",
+    "custom_run",
     "describe",
     "distinct",
     "function_run",
+    "function_steps",
     "gradients",
     "module_run",
+    "module_steps",
     "signed",
     "value_run",
     "varied",

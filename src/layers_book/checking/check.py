@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import torch
-
 from layers_book.checking.diagnosis import explain
-from layers_book.checking.runs import (
-    Run,
-)
+from layers_book.checking.exercise import Exercise, Mistake
 from layers_book.checking.trace import (
     CONFIGURATION,
     Case,
     Raised,
     Refused,
     Trace,
+    as_case,
     freeze,
     isolated,
     same,
@@ -29,37 +26,6 @@ from layers_book.checking.trace import (
 
 WIDTH = 80
 COLORS = {"✓": "#2e8b57", "✗": "#d1495b", "○": "#7a7f87"}
-
-
-@dataclass(frozen=True, eq=False)
-class Mistake:
-    """A typical wrong answer, and the sentence that helps whoever gives it."""
-
-    answer: Any
-    hint: str
-
-
-@dataclass(frozen=True, eq=False)
-class Exercise:
-    """What a self-check runs.
-
-    Args:
-        name: page and exercise, ``"batch_norm/by_hand"``.
-        reference: the right answer, in terms of torch.nn.
-        run: traces an answer on one configuration drawn from a CPU generator, whose
-            ``initial_seed()`` is the configuration's number, from 0.
-        mistakes: typical wrong answers with their hints, no two of which act alike.
-        configurations: how many are drawn.
-        forbid: parts of names of torch functions that an answer may not call, such as
-            ``"batch_norm"``, which also keeps ``nn.BatchNorm2d`` out.
-    """
-
-    name: str
-    reference: Any
-    run: Run
-    mistakes: tuple[Mistake, ...]
-    configurations: int = 12
-    forbid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ def check_exercise(exercise: Exercise, answer: Any) -> Verdict:
     if answer is None or answer is Ellipsis:
         message = "Not answered yet: put your answer in place of the dots."
         return Verdict(exercise.name, False, message, answered=False)
-    for index in range(exercise.configurations):
+    for index in range(len(exercise.configurations)):
         trace = _trace(exercise, answer, index, exercise.forbid)
         if index == 0 and (said := _unanswered(trace)):
             message = f"Not answered yet: {said}"
@@ -117,7 +83,7 @@ def check_exercise(exercise: Exercise, answer: Any) -> Verdict:
 def _unanswered(trace: Trace) -> str:
     """Why nothing has come out of the answer; empty if something has."""
     for case in trace:
-        if case.label.startswith("the output"):
+        if case.kind == "output":
             break
         error = case.value.error if isinstance(case.value, Raised) else None
         if unwritten(error):
@@ -135,19 +101,22 @@ def _trace(
     trace: Trace = []
     with isolated(forbid):
         try:
-            generator = torch.Generator().manual_seed(index)
-            for case in exercise.run(answer, generator):
-                label, value, *tolerance = case
-                trace.append(Case(label, freeze(value), *tolerance))
+            run, at = exercise.configurations[index]
+            for yielded in run.steps(answer, **run.draw(at), **run.options):
+                case = as_case(yielded)
+                tolerance = case.tolerance if run.tolerance is None else run.tolerance
+                trace.append(
+                    case._replace(value=freeze(case.value), tolerance=tolerance)
+                )
         except (Exception, SystemExit) as error:
-            trace.append(Case("", Raised(error)))
+            trace.append(Case("raised", "", "", Raised(error)))
     return trace
 
 
 @cache
 def _expected(exercise: Exercise, index: int, mistake: Mistake | None = None) -> Trace:
     """The trace of the reference, or of a mistake, without their warnings."""
-    answer = mistake.answer if mistake else exercise.reference
+    answer = exercise.wrong_answer(mistake) if mistake else exercise.reference
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _trace(exercise, answer, index)
@@ -157,11 +126,9 @@ def _first_difference(expected: Trace, got: Trace) -> int | None:
     for i, case in enumerate(expected):
         if i >= len(got):
             return i
-        if case.label == CONFIGURATION == got[i].label:
+        if case.kind == CONFIGURATION == got[i].kind:
             continue
-        if case.label != got[i].label or not same(
-            case.value, got[i].value, case.tolerance
-        ):
+        if case[:3] != got[i][:3] or not same(case.value, got[i].value, case.tolerance):
             return i
     return None if len(got) == len(expected) else len(expected) - 1
 
@@ -170,7 +137,7 @@ def _failure(exercise: Exercise, answer: Any, index: int, trace: Trace, at: int)
     expected = _expected(exercise, index)
     case = expected[at]
     got = trace[at].value if at < len(trace) else None
-    count = min(index + 6, exercise.configurations)
+    count = min(index + 6, len(exercise.configurations))
     mistake, whole = _recognize(exercise, answer, count)
     refused = isinstance(got, Raised) and isinstance(got.error, Refused)
     if mistake is None or (isinstance(got, Raised) and not refused):
@@ -182,13 +149,13 @@ def _failure(exercise: Exercise, answer: Any, index: int, trace: Trace, at: int)
         text += "\nSomething else differs as well: check again after the repair."
     if refused:
         return text
-    right = [c.label for c in expected[:at] if c.label.startswith("the output")]
+    right = [c.label for c in expected[:at] if c.kind == "output"]
     if right and not mistake:
         text += f"\nRight before it: {'; '.join(right)}."
-    words = next((c.value for c in expected if c.label == CONFIGURATION), "")
+    words = next((c.value for c in expected if c.kind == CONFIGURATION), "")
     if words:
         text += f"\nSeen in {case.label}, configuration {index + 1} of "
-        text += f"{exercise.configurations}: {words}."
+        text += f"{len(exercise.configurations)}: {words}."
     return text
 
 
@@ -219,12 +186,14 @@ def _recognize(
 
 def _success(exercise: Exercise) -> str:
     cases = _expected(exercise, 0)
-    if not any(case.label == CONFIGURATION for case in cases):
+    if not any(case.kind == CONFIGURATION for case in cases):
         return "Right."
     labels = [
         re.split(" (?:in|at|after|with) ", case.label)[0]
         for case in cases
-        if case.label != CONFIGURATION and not case.label.startswith("whether")
+        if case.kind != CONFIGURATION and not case.label.startswith("whether")
     ]
     compared = ", ".join(dict.fromkeys(labels))
-    return f"Right in {exercise.configurations} configurations. Compared: {compared}."
+    return (
+        f"Right in {len(exercise.configurations)} configurations. Compared: {compared}."
+    )

@@ -19,14 +19,56 @@ TOLERANCES = {torch.float64: (1e-6, 1e-8), torch.float32: (1e-4, 1e-4)}
 
 
 class Case(NamedTuple):
-    """One recorded value: a label in words, the value, and a tolerance if it has one.
+    """One recorded value: what it is, whose, when, and a tolerance if it has one.
 
-    A case labeled ``CONFIGURATION`` holds words for the reader and is not compared.
+    ``kind`` is ``output``, ``inputs`` (after the call), ``gradient``, ``parameters``,
+    ``buffers``, ``start`` and ``after`` (values of parameters and buffers), ``graph``
+    (whether a buffer carries one), ``value``, ``configuration`` (words for the reader,
+    not compared), ``raised``, or ``fact``, which is named by its author.
     """
 
-    label: str
+    kind: str
+    name: str
+    where: str
     value: Any
     tolerance: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The case in words."""
+        return label(self.kind, self.name, self.where)
+
+
+LABELS = {
+    "output": "the output",
+    "inputs": "the inputs after the call",
+    "gradient": "the gradient with respect to {}",
+    "parameters": "the parameters",
+    "buffers": "the buffers",
+    "start": "{} at the start",
+    "after": "{} after the call",
+    "graph": "whether {} carries a graph",
+    "value": "the value",
+    "configuration": "configuration",
+    "raised": "",
+    "fact": "{}",
+}
+
+
+def label(kind: str, name: str, where: str) -> str:
+    """A case's kind, name and place in words."""
+    words = LABELS[kind].format(name)
+    return f"{words} {where}" if where else words
+
+
+def as_case(yielded: Any) -> Case:
+    """What an author's own steps yield, as a case."""
+    if isinstance(yielded, Case):
+        return yielded
+    words, *rest = yielded
+    if words == CONFIGURATION:
+        return Case(CONFIGURATION, "", "", *rest)
+    return Case("fact", words, "", *rest)
 
 
 class Refused(Exception):
@@ -147,8 +189,8 @@ def same_traces(expected: Iterable[Case], got: Iterable[Case]) -> bool:
     return all(
         a is not None
         and b is not None
-        and a.label == b.label
-        and (a.label == CONFIGURATION or same(a.value, b.value, a.tolerance))
+        and a[:3] == b[:3]
+        and (a.kind == CONFIGURATION or same(a.value, b.value, a.tolerance))
         for a, b in _zip_longest(expected, got)
     )
 

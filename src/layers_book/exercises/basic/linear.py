@@ -30,115 +30,88 @@ def _arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x, weight, bias), {}
 
 
-def _linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, wrong: str = ""
-) -> Tensor:
-    """A linear layer from its formula, with one thing wrong."""
-    if wrong == "not transposed":
-        y = x @ weight
-    elif wrong == "reshaped":
-        y = x @ weight.reshape(weight.shape[1], weight.shape[0])
-    elif wrong == "first axis":
-        y = torch.tensordot(x, weight, dims=([0], [1]))
-    elif wrong == "weight first":
-        y = weight @ x.mT
-    elif wrong == "two axes":
-        y = torch.einsum("ni,ki->nk", x, weight)
-    elif wrong == "flattened":
-        y = x.reshape(-1, x.shape[-1]) @ weight.T
-    elif wrong == "detached":
-        y = x @ weight.detach().T
-    elif wrong == "in place":
-        y = x @ weight.t_()
-    else:
-        y = x @ weight.T
-    if wrong == "no bias":
-        return y
-    if wrong == "bias needed":
-        return y + bias  # type: ignore[operator]
-    if wrong == "bias as a truth value":
-        return y + bias if bias else y
-    if wrong == "bias subtracted":
-        return y if bias is None else y - bias
-    if wrong == "bias summed":
-        return y if bias is None else y + bias.sum()
-    return y if bias is None else y + bias
-
-
-def _wrong_linear(wrong: str) -> Any:
-    def answer(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return _linear(x, weight, bias, wrong)
-
-    return answer
-
-
 BY_HAND = Exercise(
     name="linear/by_hand",
+    solution="""
+        def linear(x, weight, bias=None):
+            y = x @ weight.T
+            return y if bias is None else y + bias
+    """,
     reference=F.linear,
     run=function_run(_arguments),
     forbid=("linear", "conv"),
-    mistakes=(
-        Mistake(
-            _wrong_linear("not transposed"),
+    mistakes=[
+        (
+            "weight.T",
+            "weight",
             "You multiply by weight as it is stored, (out, in); multiply by its "
             "transpose, x @ weight.T.",
         ),
-        Mistake(
-            _wrong_linear("reshaped"),
+        (
+            "weight.T",
+            "weight.reshape(weight.shape[::-1])",
             "A view or reshape to (in, out) keeps the order of the numbers in memory "
             "and so scrambles the weight; transpose it with .T.",
         ),
-        Mistake(
-            _wrong_linear("first axis"),
+        (
+            "x @ weight.T",
+            "torch.tensordot(x, weight, ([0], [1]))",
             "You sum over the first axis of x; the features are on its last one.",
         ),
-        Mistake(
-            _wrong_linear("weight first"),
+        (
+            "x @ weight.T",
+            "weight @ x.mT",
             "weight @ x.mT puts the new features on the last axis but one; with "
             "x @ weight.T they come last.",
         ),
-        Mistake(
-            _wrong_linear("two axes"),
+        (
+            "x @ weight.T",
+            'torch.einsum("ni,ki->nk", x, weight)',
             "Your code takes x with exactly two axes; let it have any number: @ does "
             'by itself, einsum with "...i".',
         ),
-        Mistake(
-            _wrong_linear("flattened"),
+        (
+            "x @",
+            "x.reshape(-1, x.shape[-1]) @",
             "You merge the leading axes of x into one; the output should have them as "
             "x has them.",
         ),
-        Mistake(
-            _wrong_linear("no bias"), "You do not add the bias where there is one."
+        (
+            "y if bias is None else y + bias",
+            "y",
+            "You do not add the bias where there is one.",
         ),
-        Mistake(
-            _wrong_linear("bias needed"),
+        (
+            "y if bias is None else y + bias",
+            "y + bias",
             "You add the bias even where it is None: ask whether bias is None.",
         ),
-        Mistake(
-            _wrong_linear("bias as a truth value"),
+        (
+            "if bias is None else y + bias",
+            "+ bias if bias else y",
             "`if bias` asks a tensor whether it is true, which one with several "
             "numbers cannot answer: write `if bias is not None`.",
         ),
-        Mistake(
-            _wrong_linear("bias subtracted"),
-            "You subtract the bias; add it.",
-        ),
-        Mistake(
-            _wrong_linear("bias summed"),
+        ("+ bias", "- bias", "You subtract the bias; add it."),
+        (
+            "+ bias",
+            "+ bias.sum()",
             "You add the sum of all biases to each output; each output has its own "
             "bias.",
         ),
-        Mistake(
-            _wrong_linear("detached"),
+        (
+            "weight.T",
+            "weight.detach().T",
             "The output is right, but no gradient reaches the weight: do not use "
             "detach or .data.",
         ),
-        Mistake(
-            _wrong_linear("in place"),
+        (
+            "weight.T",
+            "weight.t_()",
             "You transpose the caller's weight in place: write weight.T or weight.t(), "
             "not weight.t_().",
         ),
-    ),
+    ],
 )
 
 
