@@ -2,6 +2,7 @@
 
 from layers_book.checking.check import Verdict, check_exercise
 from layers_book.checking.exercise import Exercise, Mistake
+from layers_book.checking.recording import Case, Refused, Unanswered, kind
 from layers_book.checking.runs import (
     call,
     custom_run,
@@ -16,7 +17,6 @@ from layers_book.checking.runs import (
     value_run,
     varied,
 )
-from layers_book.checking.trace import Case, Refused, Unanswered
 
 __all__ = [
     "Case",
@@ -33,6 +33,7 @@ __all__ = [
     "function_run",
     "function_steps",
     "gradients",
+    "kind",
     "module_run",
     "module_steps",
     "signed",

@@ -5,6 +5,7 @@ import linecache
 import math
 import textwrap
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layers_book.checking.recording import Record, record
 from layers_book.checking.runs import Run
 
 # what every answer finds, as the pages import it
@@ -78,7 +80,7 @@ class Exercise:
     name: str
     solution: str
     run: Run | Sequence[Run]
-    mistakes: Sequence[Mistake | Short] = ()
+    mistakes: Sequence[Any] = ()
     reference: Any = None
     forbid: tuple[str, ...] = ()
     answer: str = ""
@@ -99,6 +101,22 @@ class Exercise:
         """Each run with the numbers of its configurations, in order."""
         runs = [self.run] if isinstance(self.run, Run) else self.run
         return [(run, index) for run in runs for index in range(run.configurations)]
+
+    def record(
+        self, answer: Any, index: int, forbid: bool = True, deep: bool = False
+    ) -> Record:
+        """What an answer does in a configuration, as plain data.
+
+        Args:
+            answer: the answer itself.
+            index: the number of the configuration.
+            forbid: refuse what may not be called.
+            deep: also past torch's own functions.
+        """
+        run, number = self.configurations[index]
+        parts = self.forbid if forbid else ()
+        steps = run.steps(answer, **run.draw(number), **run.options)
+        return record(steps, parts, run.tolerance, deep)
 
     def _mistake(self, given: Mistake | Short) -> Mistake:
         if isinstance(given, Mistake):
@@ -135,11 +153,12 @@ class Exercise:
 
     def define(self, code: str) -> Any:
         """What an answer's code gives."""
+        file = f"<{self.name} {zlib.crc32(code.encode()):08x}>"
         space = {**NAMES, "__name__": "answer"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _execute(self.setup, f"<set-up of {self.name}>", space)
-            return _execute(code, f"<{self.name}>", space, self.answer)
+            return _execute(code, file, space, self.answer)
 
 
 def _execute(code: str, file: str, space: dict[str, Any], answer: str = "") -> Any:

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from layers_book.checking.trace import Case, Refused, Unanswered, unwritten
+from layers_book.checking.recording import (
+    Case,
+    Refused,
+    Unanswered,
+    isolated,
+    kind,
+    unwritten,
+)
 
 Arguments = tuple[Sequence[Any], dict[str, Any]]
 Kinds = tuple[dict[str, Any], Sequence[Any], Any]
@@ -42,7 +49,7 @@ class Run:
 
     def draw(self, index: int) -> dict[str, Any]:
         """The inputs of a configuration."""
-        with warnings.catch_warnings():
+        with isolated(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self.inputs(Generator().manual_seed(index))
 
@@ -294,14 +301,6 @@ def describe(named: dict[str, Any]) -> str:
         else f"{name}={value!r}"
         for name, value in named.items()
     )
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    name = type(value).__name__.replace("ndarray", "NumPy array")
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _tensor_words(x: Tensor) -> str:
