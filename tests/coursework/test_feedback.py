@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from records import ANSWERS, ada, question, record
 
-from layers_book.coursework import feedback, output
-from layers_book.coursework.marks import marks
+from layers_book.coursework.results import feedback
+from layers_book.coursework.results import pages as output
+from layers_book.coursework.results.grades import marks
 from site_server import AXE
 
 RUNS = (

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from layers_book.checking.trace import Case, Raised
-from layers_book.coursework import engine, grading, judging, running
+from layers_book.coursework import judging
 from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.box.wire import Malformed, decode, encode
+from layers_book.coursework.grade import grading, running
+from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade.record import Record
 from layers_book.coursework.question import Question, Wrong, value_probe
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, Outcome, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
 
 RMS = "def rms(x):\n    return x.square().mean(-1).sqrt()\n"
 FRAME = (

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layers_book.coursework import similarity
-from layers_book.coursework.similarity import SHORTEST, similar
+from layers_book.coursework.results import similarity
+from layers_book.coursework.results.similarity import SHORTEST, similar
 from site_server import AXE
 
 CLASS = '''class MyBatchNorm(nn.Module):

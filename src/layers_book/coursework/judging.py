@@ -10,8 +10,8 @@ from typing import Any
 from layers_book.checking.trace import CONFIGURATION, Case, Raised, Trace, same
 from layers_book.coursework.box import drives
 from layers_book.coursework.box.wire import RaisedThere
+from layers_book.coursework.grade.record import Part, QuestionRecord
 from layers_book.coursework.question import Question, Wrong
-from layers_book.coursework.record import Part, QuestionRecord
 
 
 class Grader:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework import grading
 from layers_book.coursework.assignment import Assignment, find
+from layers_book.coursework.grade import grading
 
 FOLDER = "COURSEWORK"  # environment variable: the course's folder
 

@@ -9,12 +9,13 @@ import nbformat
 
 from layers_book.checking.trace import CONFIGURATION
 from layers_book.coursework import assignment as source
-from layers_book.coursework import grading, release
+from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.record import Record
 from layers_book.coursework.leaks import Leak, check_leaks
 from layers_book.coursework.question import Question, Wrong
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
 LEAST = 5  # wrong answers a question
 VARIANTS = ("", "ada", "grace", "emmy")  # students whose variants are tried

@@ -6,10 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from layers_book.coursework.entries import Entry, inside
-from layers_book.coursework.layouts import Place, attempt, is_zip, not_collected
-from layers_book.coursework.reader import LIMIT, Submission, Unreadable, read
-from layers_book.coursework.shelf import Shelf, Standing, append, iso, mend, rows
+from layers_book.coursework.collect.archive import Entry, inside
+from layers_book.coursework.collect.layouts import Place, attempt, is_zip, not_collected
+from layers_book.coursework.collect.notebook import LIMIT, Submission, Unreadable, read
+from layers_book.coursework.collect.submissions import (
+    Shelf,
+    Standing,
+    append,
+    iso,
+    mend,
+    rows,
+)
 
 __all__ = ["Ledger", "Limits", "Receipt", "Spot", "file_student"]
 

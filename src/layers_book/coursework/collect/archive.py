@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from layers_book.coursework.reader import LIMIT, Unreadable, file_bytes
+from layers_book.coursework.collect.notebook import LIMIT, Unreadable, file_bytes
 
 __all__ = ["Entry", "inside", "opened"]
 

@@ -10,9 +10,9 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from layers_book.coursework.course import Course
-from layers_book.coursework.record import QuestionRecord, Record
-from layers_book.coursework.registry import Registered, utc
-from layers_book.coursework.showing import soften
+from layers_book.coursework.grade.record import QuestionRecord, Record
+from layers_book.coursework.nbgrader.registry import Registered, utc
+from layers_book.coursework.nbgrader.showing import soften
 
 __all__ = ["Batch", "grade_id_of", "update_penalties"]
 

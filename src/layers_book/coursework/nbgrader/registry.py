@@ -21,7 +21,7 @@ from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from layers_book.coursework.course import Course, Student
-from layers_book.coursework.database import COURSE_ID, nbgrader_config
+from layers_book.coursework.nbgrader.database import COURSE_ID, nbgrader_config
 
 __all__ = ["Registered", "kept_cells", "register", "register_students", "utc"]
 

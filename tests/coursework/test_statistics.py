@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from records import question, record
 
-from layers_book.coursework import analysis
+from layers_book.coursework.results import statistics as analysis
 from site_server import AXE
 
 POINTS = np.array(

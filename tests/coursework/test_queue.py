@@ -17,10 +17,11 @@ from typing import Any
 import psutil
 import pytest
 
-from layers_book.coursework import engine, grading
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Sandbox
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
 COUNT = 24
 WRONG = "def rms(x):\n    return x.square().mean(-1)\n"

@@ -8,16 +8,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from layers_book.coursework.course import (
-    Course,
-    assignment_name,
-    parse_time,
-    student_id,
+from layers_book.coursework.collect.archive import Entry, opened
+from layers_book.coursework.collect.filing import (
+    Ledger,
+    Limits,
+    Receipt,
+    Spot,
+    file_student,
 )
-from layers_book.coursework.entries import Entry, opened
-from layers_book.coursework.filing import Ledger, Limits, Receipt, Spot, file_student
-from layers_book.coursework.layouts import Owner, Place, not_collected, place, wrappers
-from layers_book.coursework.people import (
+from layers_book.coursework.collect.layouts import (
+    Owner,
+    Place,
+    not_collected,
+    place,
+    wrappers,
+)
+from layers_book.coursework.collect.notebook import Unreadable
+from layers_book.coursework.collect.students import (
     Directory,
     Person,
     Unknown,
@@ -26,8 +33,13 @@ from layers_book.coursework.people import (
     ids,
     knows,
 )
-from layers_book.coursework.reader import Unreadable
-from layers_book.coursework.shelf import Shelf, append, mend, rows
+from layers_book.coursework.collect.submissions import Shelf, append, mend, rows
+from layers_book.coursework.course import (
+    Course,
+    assignment_name,
+    parse_time,
+    student_id,
+)
 
 __all__ = ["Receipt", "collect"]
 

@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import v3, v4
 
-from layers_book.coursework.reader import LIMIT, Submission, Unreadable, answers, read
+from layers_book.coursework.collect.notebook import (
+    LIMIT,
+    Submission,
+    Unreadable,
+    answers,
+    read,
+)
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from layers_book.coursework.marks import Hand, Mark, marks
-from layers_book.coursework.output import folder_name, render, write_text
-from layers_book.coursework.record import Record
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.results.grades import Hand, Mark, marks
+from layers_book.coursework.results.pages import folder_name, render, write_text
 
 CELL_WORDS = {
     "error": "ended with an error",

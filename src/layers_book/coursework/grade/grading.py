@@ -13,16 +13,17 @@ from typing import Any
 import torch
 
 from layers_book.coursework import assignment as source
-from layers_book.coursework import reader, running
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.judging import Grader, unasked
-from layers_book.coursework.question import Question
-from layers_book.coursework.record import (
+from layers_book.coursework.collect import notebook as reader
+from layers_book.coursework.grade import running
+from layers_book.coursework.grade.record import (
     SCHEMA,
     QuestionRecord,
     Record,
 )
-from layers_book.coursework.sandbox import Sandbox
+from layers_book.coursework.judging import Grader, unasked
+from layers_book.coursework.question import Question
+from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
 
 class _Watched(dict[str, Any]):

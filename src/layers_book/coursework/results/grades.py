@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from layers_book.coursework.record import QuestionRecord, Record
+from layers_book.coursework.grade.record import QuestionRecord, Record
 
 Hand = tuple[float | None, str]
 """Points given by hand (``None``: not yet, or a comment alone), and the comment."""

@@ -166,7 +166,7 @@ def _shown(value: object) -> object:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("layers_book.coursework"),
+        loader=PackageLoader("layers_book.coursework.results"),
         autoescape=True,
         finalize=_shown,
         undefined=StrictUndefined,

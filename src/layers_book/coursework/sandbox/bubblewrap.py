@@ -192,6 +192,9 @@ def _frames(raw: list[bytes]) -> Iterable[list[Any]]:
             yield frame
 
 
+HIDDEN = ("exercises", "coursework")  # of layers_book: they hold answers and grader
+# mounted there all the same; the file finds the exercises, and helpers imports it
+INSIDE = ("exercises/__init__.py", "coursework/box", "coursework/sandbox/inside")
 SCRATCH = "/scratch"
 ENVIRONMENT = {
     "HOME": SCRATCH,
@@ -213,7 +216,7 @@ def _package() -> Path:
 def _python() -> list[str]:
     start = (
         f"import sys; sys.path.insert(0, {str(_package().parent)!r}); "
-        "from layers_book.coursework.box.zygote import main; main()"
+        "from layers_book.coursework.sandbox.inside.warm import main; main()"
     )
     return [sys.executable, "-I", "-c", start]
 
@@ -248,11 +251,13 @@ def _bubblewrap() -> list[str]:
         for parent in reversed(Path(folder).parents[:-1]):  # a private home stays open
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind", folder, folder]
-    coursework = _package() / "coursework"
-    command += ["--tmpfs", str(_package() / "exercises"), "--tmpfs", str(coursework)]
-    command += ["--ro-bind", str(coursework / "box"), str(coursework / "box")]
+    hidden = [str(_package() / name) for name in HIDDEN]
+    for folder in hidden:
+        command += ["--tmpfs", folder]
+    for path in (str(_package() / name) for name in INSIDE):
+        command += ["--ro-bind", path, path]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", SCRATCH]
-    for closed in (str(_package() / "exercises"), str(coursework), "/dev", "/tmp", "/"):
+    for closed in (*hidden, "/dev", "/tmp", "/"):
         command += ["--remount-ro", closed]
     return [*command, "--chdir", SCRATCH]
 

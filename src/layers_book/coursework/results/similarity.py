@@ -16,7 +16,12 @@ import numpy as np
 from copydetect.utils import filter_code, get_copied_slices, winnow
 from numpy.typing import NDArray
 
-from layers_book.coursework.output import folder_name, render, write_table, write_text
+from layers_book.coursework.results.pages import (
+    folder_name,
+    render,
+    write_table,
+    write_text,
+)
 
 KGRAM = 25  # reduced characters in a fingerprint
 WINDOW = 6  # a match of KGRAM + WINDOW - 1 characters is always found

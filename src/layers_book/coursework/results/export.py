@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from layers_book.coursework.marks import Hand, Marks, marks
-from layers_book.coursework.output import cell, folder_name, number, write_table
-from layers_book.coursework.record import Record
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.results.grades import Hand, Marks, marks
+from layers_book.coursework.results.pages import cell, folder_name, number, write_table
 
 Kind = Literal["all", "plain", "canvas", "moodle"]
 KINDS = ("plain", "canvas", "moodle")

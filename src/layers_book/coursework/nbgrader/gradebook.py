@@ -16,18 +16,18 @@ from nbgrader import api
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layers_book.coursework import batch
-from layers_book.coursework.autograded import submitted_cells, write_autograded
 from layers_book.coursework.course import Course, student_id
-from layers_book.coursework.database import connect, database
-from layers_book.coursework.marks import Hand
-from layers_book.coursework.record import Record
-from layers_book.coursework.registry import (
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader import batch
+from layers_book.coursework.nbgrader.database import connect, database
+from layers_book.coursework.nbgrader.formgrader import submitted_cells, write_autograded
+from layers_book.coursework.nbgrader.registry import (
     Registered,
     kept_cells,
     register,
     register_students,
 )
+from layers_book.coursework.results.grades import Hand
 
 __all__ = [
     "Mark",

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework import grading, reader
 from layers_book.coursework.assignment import Assignment, AssignmentError
-from layers_book.coursework.record import Record, checked
-from layers_book.coursework.sandbox import Limits, NoSandbox, Sandbox
+from layers_book.coursework.collect import notebook as reader
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.record import Record, checked
+from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
 
 WINDOW = 4  # jobs under way for each worker of a cluster: busy, and few in memory
 DEATHS = 3  # of processes, until the job that each had is given up

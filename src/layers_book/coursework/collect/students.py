@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from layers_book.coursework.layouts import Owner, Place, fold
+from layers_book.coursework.collect.layouts import Owner, Place, fold
 
 __all__ = ["Directory", "Person", "Unknown", "directory", "find", "ids", "knows"]
 

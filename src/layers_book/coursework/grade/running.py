@@ -11,10 +11,10 @@ from typing import Any
 
 from layers_book.checking.trace import Case, Trace
 from layers_book.coursework.box.wire import Malformed, decode
+from layers_book.coursework.grade.record import CellRecord
 from layers_book.coursework.judging import error_words
 from layers_book.coursework.question import Question
-from layers_book.coursework.record import CellRecord
-from layers_book.coursework.sandbox import Outcome, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Outcome, Sandbox
 
 TRIES = 4  # a submission is run again without the step that ended it
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from layers_book.coursework import entries
-from layers_book.coursework.collect import collect
-from layers_book.coursework.entries import inside, opened
-from layers_book.coursework.reader import LIMIT, Unreadable
+from layers_book.coursework.collect import archive as entries
+from layers_book.coursework.collect.archive import inside, opened
+from layers_book.coursework.collect.download import collect
+from layers_book.coursework.collect.notebook import LIMIT, Unreadable
 
 NAME = "normalization"
 NOW = datetime(2036, 12, 1, 12, tzinfo=UTC)

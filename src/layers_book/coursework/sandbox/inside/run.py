@@ -58,7 +58,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         job: an encoded dict: ``cells`` (name, source), ``questions`` (encoded, as in
             `Question.message`), ``skip`` (names of steps that ended a former try).
         out: a pipe.
-        limits: see `layers_book.coursework.sandbox.Limits`.
+        limits: see `layers_book.coursework.sandbox.bubblewrap.Limits`.
         lock: the seccomp filter, or ``None`` where submissions are trusted.
     """
     global RUNNER

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from layers_book.coursework.marks import Hand, Marks, marks
-from layers_book.coursework.output import (
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.results.grades import Hand, Marks, marks
+from layers_book.coursework.results.pages import (
     folder_name,
     number,
     percent,
@@ -24,7 +25,6 @@ from layers_book.coursework.output import (
     write_table,
     write_text,
 )
-from layers_book.coursework.record import Record
 
 FEWEST = 5  # marks for which a spread is drawn: with fewer one could guess whose it is
 SHOWN = 8  # mistakes in the picture

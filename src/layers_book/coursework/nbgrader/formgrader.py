@@ -7,10 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework import reader
+from layers_book.coursework.collect import notebook as reader
 from layers_book.coursework.course import Course
-from layers_book.coursework.record import QuestionRecord, Record
-from layers_book.coursework.showing import marked, plain, png, shown, soften, text_only
+from layers_book.coursework.grade.record import QuestionRecord, Record
+from layers_book.coursework.nbgrader.showing import (
+    marked,
+    plain,
+    png,
+    shown,
+    soften,
+    text_only,
+)
 
 __all__ = ["submitted_cells", "write_autograded"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from layers_book.coursework.collect.notebook import Unreadable, file_bytes
 from layers_book.coursework.course import parse_time
-from layers_book.coursework.reader import Unreadable, file_bytes
 
 __all__ = ["Shelf", "Standing", "append", "iso", "mend", "rows"]
 
