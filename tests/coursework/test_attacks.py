@@ -173,7 +173,7 @@ AS_AN_ANSWER = {
     ),
     "forged frames": (
         "import os\n"
-        "from layers_book.coursework.box.wire import encode\n"
+        "from layers_book.coursework.sandbox.inside.wire import encode\n"
         "from layers_book.checking.trace import Case\n"
         "def frame(*f):\n"
         "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"

@@ -5,7 +5,7 @@ This module lists what the author of an assignment imports.
 """
 
 from layers_book.checking.runs import distinct, signed, varied
-from layers_book.coursework.kernel import score
+from layers_book.coursework.nbgrader.score import score
 from layers_book.coursework.question import (
     Probe,
     Question,

@@ -18,7 +18,7 @@ import torch
 from layers_book.checking.runs import NAMES, Arguments, Kinds
 from layers_book.checking.trace import Trace
 from layers_book.coursework.box import drives
-from layers_book.coursework.box.wire import encode
+from layers_book.coursework.sandbox.inside.wire import encode
 
 Generator = torch.Generator
 Judge = Callable[[Any, Any], bool]

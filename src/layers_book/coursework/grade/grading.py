@@ -21,7 +21,7 @@ from layers_book.coursework.grade.record import (
     QuestionRecord,
     Record,
 )
-from layers_book.coursework.judging import Grader, unasked
+from layers_book.coursework.grade.grader import Grader, unasked
 from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
 

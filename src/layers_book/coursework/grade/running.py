@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layers_book.checking.trace import Case, Trace
-from layers_book.coursework.box.wire import Malformed, decode
+from layers_book.coursework.sandbox.inside.wire import Malformed, decode
 from layers_book.coursework.grade.record import CellRecord
-from layers_book.coursework.judging import error_words
+from layers_book.coursework.grade.grader import error_words
 from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Outcome, Sandbox
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import helpers
 import layers_book
-from layers_book.coursework.box.wire import Malformed, decode, encode
+from layers_book.coursework.sandbox.inside.wire import Malformed, decode, encode
 
 START_SECONDS = 120.0  # for importing torch on a busy machine
 FRAME_STRUCTURE, FRAME_ITEMS = 1024, 8  # bytes and values: kind, name, state, result

@@ -28,7 +28,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from layers_book.checking.trace import Raised, Refused
 from layers_book.coursework.box import drives
-from layers_book.coursework.box.wire import decode, encode
+from layers_book.coursework.sandbox.inside.wire import decode, encode
 
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 BIND = 0x1000  # MS_BIND

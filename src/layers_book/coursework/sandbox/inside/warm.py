@@ -25,7 +25,7 @@ from matplotlib import pyplot
 
 import helpers  # noqa: F401  (warm: students import it)
 from layers_book.coursework.box import drives
-from layers_book.coursework.box.wire import decode, encode
+from layers_book.coursework.sandbox.inside.wire import decode, encode
 from layers_book.coursework.sandbox.inside import run as inside
 
 NEW_PIDS = 0x20000000  # CLONE_NEWPID

@@ -9,7 +9,7 @@ from typing import Any
 
 from layers_book.checking.trace import CONFIGURATION, Case, Raised, Trace, same
 from layers_book.coursework.box import drives
-from layers_book.coursework.box.wire import RaisedThere
+from layers_book.coursework.sandbox.inside.wire import RaisedThere
 from layers_book.coursework.grade.record import Part, QuestionRecord
 from layers_book.coursework.question import Question, Wrong
 

@@ -1,1 +1,0 @@
-"""What runs inside the sandbox, beside the student's code: nothing here is a secret."""
