@@ -4,6 +4,7 @@ from layers_book.checking.check import Verdict, check_exercise
 from layers_book.checking.exercise import Exercise, Mistake
 from layers_book.checking.recording import Case, Refused, Unanswered, kind
 from layers_book.checking.runs import (
+    Run,
     call,
     custom_run,
     describe,
@@ -23,6 +24,7 @@ __all__ = [
     "Exercise",
     "Mistake",
     "Refused",
+    "Run",
     "Unanswered",
     "Verdict",
     "call",

@@ -87,11 +87,10 @@ class Exercise:
     setup: str = ""
 
     def __post_init__(self) -> None:
-        tidy = textwrap.dedent(self.solution).strip() + "\n"
-        object.__setattr__(self, "solution", tidy)
+        object.__setattr__(self, "solution", _tidy(self.solution))
         found = tuple(map(self._mistake, self.mistakes))
         object.__setattr__(self, "mistakes", found)
-        for mistake in found:
+        for mistake in found if self.solution else ():
             self.code(mistake)
         if self.reference is None:
             object.__setattr__(self, "reference", self.define(self.solution))
@@ -115,8 +114,7 @@ class Exercise:
         """
         run, number = self.configurations[index]
         parts = self.forbid if forbid else ()
-        steps = run.steps(answer, **run.draw(number), **run.options)
-        return record(steps, parts, run.tolerance, deep)
+        return record(run.ask(answer, number), parts, run.tolerance, deep)
 
     def _mistake(self, given: Mistake | Short) -> Mistake:
         if isinstance(given, Mistake):
@@ -126,17 +124,19 @@ class Exercise:
             return Mistake(hint, answer=before[0])
         return Mistake(hint, edits=tuple(zip(before[::2], before[1::2], strict=True)))
 
-    def code(self, mistake: Mistake) -> str:
+    def code(self, mistake: Mistake, solution: str = "") -> str:
         """The text of a mistake's answer; empty if it is a value.
+
+        Args:
+            mistake: of this exercise.
+            solution: what is edited, if it is not the exercise's own.
 
         Raises:
             ValueError: a text to replace that the solution lacks.
         """
         if not mistake.edits:
-            if isinstance(mistake.answer, str):
-                return textwrap.dedent(mistake.answer).strip() + "\n"
-            return ""
-        text = self.solution
+            return _tidy(mistake.answer) if isinstance(mistake.answer, str) else ""
+        text = solution or self.solution
         for old, new in mistake.edits:
             if old not in text:
                 raise ValueError(
@@ -159,6 +159,11 @@ class Exercise:
             warnings.simplefilter("ignore")
             _execute(self.setup, f"<set-up of {self.name}>", space)
             return _execute(code, file, space, self.answer)
+
+
+def _tidy(code: str) -> str:
+    """Code without the indent of what stands around it."""
+    return textwrap.dedent(code).strip("\n")
 
 
 def _execute(code: str, file: str, space: dict[str, Any], answer: str = "") -> Any:

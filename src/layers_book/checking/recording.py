@@ -32,7 +32,7 @@ Record = list[tuple[Any, ...]]
 DEPTH = 30
 NUMBERS = 2**21  # of a tensor
 TEXT = 100_000  # characters
-STEPS = "<steps "  # begins the file name of an author's own steps, run from their text
+STEPS_FILE = "<steps "  # begins the file name of steps that run from their text
 FOREIGN = tuple(
     str(Path(path).resolve())
     for path in (
@@ -168,6 +168,23 @@ def _tensor(x: Tensor) -> dict[str, Any]:
         return found | {"data": flat.tolist()}
 
 
+def restored(value: Any) -> Any:
+    """A value from plain data, but for what only words are kept of, which is None."""
+    if isinstance(value, list | tuple):
+        return type(value)(restored(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        dtype = getattr(torch, value["tensor"])
+        if dtype.is_complex:
+            pairs = torch.tensor(value["data"], dtype=torch.float64).reshape(-1, 2)
+            return torch.view_as_complex(pairs).to(dtype).reshape(value["shape"])
+        return torch.tensor(value["data"], dtype=dtype).reshape(value["shape"])
+    if "dict" in value:
+        return {restored(key): restored(item) for key, item in value["dict"]}
+    return restored(value.get("data"))
+
+
 def raised(error: BaseException) -> dict[str, Any]:
     """An exception as plain data.
 
@@ -190,7 +207,7 @@ def raised(error: BaseException) -> dict[str, Any]:
 def _place(error: BaseException) -> tuple[int, str]:
     """Number and text of the line of the reader's code that an exception came from."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        ours = frame.filename.startswith(("<frozen", STEPS))
+        ours = frame.filename.startswith(("<frozen", STEPS_FILE))
         if not ours and not str(Path(frame.filename).resolve()).startswith(FOREIGN):
             return frame.lineno or 0, frame.line or ""
     return 0, ""

@@ -40,13 +40,6 @@ def same(expected: "Any", got: "Any", tolerance: "float | None" = None) -> bool:
     return type(expected) is type(got) and expected == got
 
 
-def same_record(expected: "list[Any]", got: "list[Any]") -> bool:
-    """Whether two records have the same cases throughout."""
-    return len(expected) == len(got) and all(
-        same_case(e, g) for e, g in zip(expected, got)
-    )
-
-
 def same_case(expected: "Any", got: "Any") -> bool:
     """Whether two cases are the same one, with values that agree."""
     kind, name, where, value = expected[:4]

@@ -1,6 +1,6 @@
 """The verdict on an answer, from records alone: right, wrong, or not answered."""
 
-from .compare import same_case, same_record
+from .compare import same_case
 from .words import CONFIGURATION, explain, label
 
 TYPE_CHECKING = False
@@ -49,10 +49,12 @@ def unanswered(record: "Any") -> str:
     return ""
 
 
-def first_difference(expected: "Any", got: "Any") -> "int | None":
+def first_difference(
+    expected: "Any", got: "Any", right: "Callable[[Any, Any], bool]" = same_case
+) -> "int | None":
     """The number of the first case that is not as it should be."""
     for at, case in enumerate(expected):
-        if at >= len(got) or not same_case(case, got[at]):
+        if at >= len(got) or not right(case, got[at]):
             return at
     return None if len(got) == len(expected) else len(expected) - 1
 
@@ -61,24 +63,47 @@ def recognize(
     count: int,
     got: "Callable[[int], Any]",
     expected: "Callable[[int], Any]",
-    mistakes: "list[Callable[[int], Any]]",
+    mistakes: "Any",
+    right: "Callable[[Any, Any], bool]" = same_case,
 ) -> "tuple[int | None, bool]":
     """The number of the mistake that acts like the answer, and whether to the end.
 
     If none does, one that agrees up to the first difference of each configuration, or
     throughout the first configuration in which the answer is wrong.
+
+    Args:
+        count: how many configurations are looked at.
+        got: the answer's record of a configuration.
+        expected: the right one.
+        mistakes: the records of each known mistake.
+        right: whether a case is as it should be, given the right one.
     """
+
+    def alike(index: int, mistake: "Any", record: "Any") -> bool:
+        """Whether two records agree, or are both right where they differ."""
+        if len(mistake) != len(record):
+            return False
+        cases = expected(index)
+        for at, case in enumerate(mistake):
+            if same_case(case, record[at]):
+                continue
+            if at >= len(cases) or not right(cases[at], case):
+                return False
+            if not right(cases[at], record[at]):
+                return False
+        return True
+
     first = None
     wrong = False
     similar = list(range(len(mistakes)))
     whole = similar
     for index in range(count):
         record = got(index)
-        at = first_difference(expected(index), record)
+        at = first_difference(expected(index), record, right)
         end = len(record) if at is None else at + 1
         records = {m: mistakes[m](index) for m in similar}
-        similar = [m for m in similar if same_record(records[m][:end], record[:end])]
-        whole = [m for m in whole if m in similar and same_record(records[m], record)]
+        similar = [m for m in similar if alike(index, records[m][:end], record[:end])]
+        whole = [m for m in whole if m in similar and alike(index, records[m], record)]
         if at is not None and not wrong:
             wrong = True
             first = whole[0] if whole else None

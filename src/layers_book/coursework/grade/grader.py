@@ -2,16 +2,15 @@
 
 import builtins
 import random
-import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from layers_book.checking.trace import CONFIGURATION, Case, Raised, Trace, same
-from layers_book.coursework.box import drives
-from layers_book.coursework.sandbox.inside.wire import RaisedThere
+from layers_book.checking import Mistake
+from layers_book.checking.judging.verdict import configuration, recognize
+from layers_book.checking.judging.words import CONFIGURATION, label
 from layers_book.coursework.grade.record import Part, QuestionRecord
-from layers_book.coursework.question import Question, Wrong
+from layers_book.coursework.question import Question
 
 
 class Grader:
@@ -20,24 +19,24 @@ class Grader:
     def __init__(
         self, question: Question, variant: dict[str, Any], solution: str, setup: str
     ) -> None:
-        """``setup`` is the code that stands before the answer cell."""
-        self.question, self.solution, self.setup = question, solution, setup
-        random.seed(0)
-        self.expected = question.traces(question.reference(variant), forbid=False)
-        self.tolerances = [
-            probe.tolerance
-            for probe in question.probes
-            for _ in range(probe.configurations)
-        ]
-        self.wrong_traces = cache(self._wrong_traces)
+        """``setup`` is the code that stands before the answer cell.
 
-    def record(self, traces: Sequence[Trace], key: str = "") -> QuestionRecord:
+        Raises:
+            ValueError: an edit whose text the solution lacks.
+        """
+        random.seed(0)
+        self.question = question.solved(variant, solution, setup)
+        self.expected = self.question.records(self.question.reference, forbid=False)
+        self.wrong = cache(self._wrong)
+        self.answer = cache(self._answer)
+
+    def record(self, records: Sequence[Any], key: str = "") -> QuestionRecord:
         """The points for what an answer did, and the hint if a mistake is known."""
         found = unasked(self.question, key)
-        if not traces or (traces[0] and _is_unwritten(traces[0][-1])):
+        if not records or (records[0] and _is_unwritten(records[0][-1])):
             return found
-        wrong = self._wrong_labels(traces)
-        failed = {self.question.part(label) for labels in wrong for label in labels}
+        wrong = self._wrong_cases(records)
+        failed = {self.question.part(case) for cases in wrong for case in cases}
         parts: list[Part] = [
             {
                 "title": part,
@@ -53,81 +52,66 @@ class Grader:
             "points": sum(part["points"] for part in parts),
         }
         if failed:
-            found |= self._help(traces, wrong)  # type: ignore[typeddict-item]
+            found |= self._help(records, wrong)  # type: ignore[typeddict-item]
         return found
 
-    def _wrong_labels(self, traces: Sequence[Trace]) -> list[list[str]]:
-        """For each configuration the labels whose value is missing or wrong."""
+    def _wrong_cases(self, records: Sequence[Any]) -> list[list[Any]]:
+        """For each configuration the cases whose value is missing or wrong."""
         wrong = []
         for at, expected in enumerate(self.expected):
-            got: dict[str, Any] = {}
-            for label, value, *_ in traces[at] if at < len(traces) else ():
-                got.setdefault(label, value)
+            got: dict[Any, Any] = {}
+            for case in records[at] if at < len(records) else ():
+                got.setdefault(tuple(case[:3]), case)
             wrong.append(
                 [
-                    case.label
+                    case
                     for case in expected
-                    if case.label != CONFIGURATION
+                    if case[0] != CONFIGURATION
                     and not (
-                        case.label in got and self._right(at, case, got[case.label])
+                        case[:3] in got and self.question.right(case, got[case[:3]])
                     )
                 ]
             )
         return wrong
 
-    def _right(self, at: int, expected: Case, got: Any) -> bool:
-        judges = [
-            part for part in self.question.judge if expected.label.startswith(part)
-        ]
-        try:
-            if judges:
-                judge = self.question.judge[max(judges, key=len)]
-                return judge(expected.value, got) is True
-            tolerance = expected.tolerance or self.tolerances[at]
-            return same(expected.value, got, tolerance)
-        except Exception:  # a value of a form that the judge did not foresee
-            return False
-
-    def _help(self, traces: Sequence[Trace], wrong: list[list[str]]) -> dict[str, str]:
-        at = next(i for i, labels in enumerate(wrong) if labels)
-        words = next(
-            (c.value for c in self.expected[at] if c.label == CONFIGURATION), ""
-        )
-        label = wrong[at][0]
-        found = {"seen": f"{label}: {words}" if words else label}
-        ended = traces[at] if at < len(traces) else ()
-        raised = next((c.value for c in ended if isinstance(c.value, Raised)), None)
-        if isinstance(raised, RaisedThere):
-            found["error"] = _error_words(raised, self.question.forbid)
-        mistake = self._recognize(traces, wrong)
+    def _help(self, records: Sequence[Any], wrong: list[list[Any]]) -> dict[str, str]:
+        at = next(i for i, cases in enumerate(wrong) if cases)
+        words, place = configuration(self.expected[at]), label(wrong[at][0])
+        found = {"seen": f"{place}: {words}" if words else place}
+        for case in records[at] if at < len(records) else ():
+            if case[0] == "raised":
+                found["error"] = _error_words(case[3], self.question.forbid)
+        mistake = self._recognize(records)
         if mistake:
             found |= {"mistake": mistake.name, "hint": mistake.hint}
         return found
 
-    def _recognize(
-        self, traces: Sequence[Trace], wrong: list[list[str]]
-    ) -> Wrong | None:
-        """The wrong answer that acts alike throughout, or at each first difference."""
-        similar = None
-        for mistake, theirs in self.wrong_traces():
-            if all(map(_alike, theirs, traces)):
-                return mistake
-            if similar is None and all(
-                _alike_at(a, b, labels[0])
-                for a, b, labels in zip(theirs, traces, wrong, strict=False)
-                if labels
-            ):
-                similar = mistake
-        return similar
-
-    def _wrong_traces(self) -> list[tuple[Wrong, list[Trace]]]:
-        found = []
-        for wrong in self.question.wrong:
-            answer = defined(
-                self.setup, wrong.answer(self.solution), self.question.answer
+    def _recognize(self, records: Sequence[Any]) -> Mistake | None:
+        """The known mistake that acts alike."""
+        got = [*records, *[[]] * (len(self.expected) - len(records))]
+        known = [partial(self.wrong, at) for at in range(len(self.question.mistakes))]
+        try:
+            at, _ = recognize(
+                len(self.expected),
+                got.__getitem__,
+                self.expected.__getitem__,
+                known,
+                self.question.right,
             )
-            found.append((wrong, self.question.traces(answer)))
-        return found
+        except Exception:  # a record of a form that no honest answer has
+            return None
+        return None if at is None else self.question.mistakes[at]
+
+    def _answer(self, mistake: int) -> Any:
+        try:
+            return self.question.wrong_answer(self.question.mistakes[mistake])
+        except Exception:  # it may be wrong in any way
+            return None
+
+    def _wrong(self, mistake: int, index: int) -> Any:
+        """The record of a known mistake in a configuration."""
+        record = self.question.record(self.answer(mistake), index, deep=True)
+        return [case[:4] for case in record]  # two may agree within a tolerance
 
 
 def unasked(question: Question, key: str = "") -> QuestionRecord:
@@ -151,57 +135,18 @@ def unasked(question: Question, key: str = "") -> QuestionRecord:
     }
 
 
-def defined(setup: str, code: str, name: str) -> Any:
-    """What an author's own code defines as ``name``; ``None`` if nothing."""
-    space: dict[str, Any] = {"__name__": "answer"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exec(compile(setup, "<setup>", "exec", dont_inherit=True), space)
-        try:
-            exec(
-                compile(code, f"{drives.CELL}{name}>", "exec", dont_inherit=True), space
-            )
-        except Exception:  # a wrong answer may be wrong in any way
-            return None
-    return space.get(name)
+def _is_unwritten(case: Any) -> bool:
+    return bool(case[0] == "raised" and case[3]["state"] == "unanswered")
 
 
-def _is_unwritten(case: Case) -> bool:
-    value = case.value
-    if isinstance(value, RaisedThere):
-        return value.unwritten
-    return isinstance(value, Raised) and drives.is_unwritten(value.error)
-
-
-def _alike(a: Trace, b: Trace) -> bool:
-    return len(a) == len(b) and all(map(_alike_case, a, b))
-
-
-def _alike_case(a: Case, b: Case) -> bool:
-    if isinstance(a.value, Raised) and isinstance(b.value, Raised):
-        return a.label == b.label and a.value.text == b.value.text
-    try:
-        equal = a.label == CONFIGURATION or same(a.value, b.value)
-    except Exception:  # such as an int too large for a float
-        return False
-    return a.label == b.label and equal
-
-
-def _alike_at(a: Trace, b: Trace, label: str) -> bool:
-    """Whether two traces have the same value under a label, or end alike before it."""
-    ours = next((c for c in a if c.label == label), a[-1] if a else None)
-    theirs = next((c for c in b if c.label == label), b[-1] if b else None)
-    return ours is not None and theirs is not None and _alike_case(ours, theirs)
-
-
-def _error_words(raised: RaisedThere, forbid: tuple[str, ...]) -> str:
+def _error_words(raised: Any, forbid: tuple[str, ...]) -> str:
     """Type and line only: a message could carry what the student's code has seen."""
-    if raised.refused:
-        named = [part for part in forbid if part in raised.said]
+    if raised["state"] == "refused":
+        named = [part for part in forbid if part in raised["text"]]
         if named:
             return f"calls torch's own {named[0]}: write it by hand"
         return "the answer is not of the kind that is asked for"
-    return error_words(raised.type, raised.line)
+    return error_words(raised["type"], raised["line"])
 
 
 def error_words(kind: str, line: int) -> str:

@@ -16,12 +16,12 @@ from layers_book.coursework import assignment as source
 from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.collect import notebook as reader
 from layers_book.coursework.grade import running
+from layers_book.coursework.grade.grader import Grader, unasked
 from layers_book.coursework.grade.record import (
     SCHEMA,
     QuestionRecord,
     Record,
 )
-from layers_book.coursework.grade.grader import Grader, unasked
 from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
@@ -250,7 +250,7 @@ def _marks(
         mark = unasked(question, key)
         if state == "asked":
             grader = _grader(assignment, cell.question, variant)
-            mark = grader.record(running.traces(packed), key)
+            mark = grader.record(running.records(packed), key)
         elif state == "missing":
             if cell.grade_id not in given:
                 mark |= {

@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from layers_book.checking.trace import Case, Trace
-from layers_book.coursework.sandbox.inside.wire import Malformed, decode
-from layers_book.coursework.grade.record import CellRecord
+from layers_book.checking.judging.words import LABELS
+from layers_book.checking.recording import Record
 from layers_book.coursework.grade.grader import error_words
+from layers_book.coursework.grade.record import CellRecord
 from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Outcome, Sandbox
+from layers_book.coursework.sandbox.inside.wire import Malformed, decode
 
 TRIES = 4  # a submission is run again without the step that ended it
 
@@ -24,7 +25,7 @@ class Found:
     """What came out of the sandbox."""
 
     cells: list[CellRecord] = field(default_factory=list)
-    asked: dict[str, Any] = field(default_factory=dict)  # state and traces by question
+    asked: dict[str, Any] = field(default_factory=dict)  # state and records by question
     reasons: dict[str, str] = field(default_factory=dict)  # why a step was stopped
 
 
@@ -119,20 +120,26 @@ def _reason(ended: str, sandbox: Sandbox) -> str:
     }.get(ended, ended)
 
 
-def traces(packed: bytes) -> list[Trace]:
-    """Traces of plain data from bytes of a process that is not trusted."""
+def records(packed: bytes) -> list[Record]:
+    """Records from bytes of a process that is not trusted; of one case if damaged."""
     try:
         return [
-            [_case(*pair) for pair in _list(trace)] for trace in _list(decode(packed))
+            [_case(case) for case in _list(found)] for found in _list(decode(packed))
         ]
-    except (Malformed, TypeError):
-        return [[Case("", None)]]
+    except (Malformed, TypeError, ValueError, LookupError):
+        return [[("fact", "", "", None)]]
 
 
-def _case(label: Any, value: Any) -> Case:
-    if not isinstance(label, str):
-        raise Malformed("a label is text")
-    return Case(label[:300], value)
+def _case(case: Any) -> tuple[Any, ...]:
+    kind, name, where, value = _list(case)[:4]
+    if kind not in LABELS or not isinstance(name + where, str):
+        raise Malformed("a case is a kind, a name, a place and a value")
+    if kind == "raised":
+        value = {key: str(value[key])[:300] for key in ("type", "text", "state")} | {
+            "line": value["line"] if type(value["line"]) is int else 0,
+            "code": "",
+        }
+    return kind, name[:300], where[:300], value
 
 
 def _list(value: Any) -> list[Any]:

@@ -38,7 +38,7 @@ def score(assignment: str, question: str, answers: Mapping[str, Any]) -> float:
         return 0.0
     variant = dict(answers.get("VARIANT", {}))
     grader = grading.make_grader(loaded, question, variant)
-    record = grader.record(asked.traces(answers[asked.answer]))
+    record = grader.record(grader.question.records(answers[asked.answer]))
     return float(record["points"] or 0.0)
 
 

@@ -20,15 +20,16 @@ import resource
 import signal
 import sys
 import types
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from layers_book.checking.trace import Raised, Refused
-from layers_book.coursework.box import drives
-from layers_book.coursework.sandbox.inside.wire import decode, encode
+from layers_book.checking.recording import Record, Refused, raised, record
+from layers_book.checking.runs import asked, steps_from
+from layers_book.coursework.sandbox.inside.wire import decode, encode, packed_numbers
 
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 BIND = 0x1000  # MS_BIND
@@ -177,7 +178,7 @@ class _Shell:
 
 def _run_cell(name: str, source: str, shell: _Shell, seconds: float) -> tuple[str, str]:
     """How a cell ended: ok, error, time or memory; and why, without its own words."""
-    shell.file = f"{drives.CELL}{name}>"
+    shell.file = f"<cell {name}>"
     try:
         with _within(seconds):
             shell.execute(source)
@@ -188,7 +189,7 @@ def _run_cell(name: str, source: str, shell: _Shell, seconds: float) -> tuple[st
     except BaseException as error:
         if _is_memory(error):
             return "memory", "asked for more memory than allowed"
-        line = drives.line(error) or getattr(error, "lineno", 0)
+        line = raised(error)["line"] or getattr(error, "lineno", 0)
         return "error", f"{type(error).__name__[:50]} in line {line}"
     return "ok", ""
 
@@ -201,35 +202,37 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def _ask(question: dict[str, Any], space: dict[str, Any]) -> tuple[str, bytes]:
-    """What the answer does in all configurations: a state, and encoded traces."""
+    """What the answer does in all configurations: a state, and encoded records."""
     if question["answer"] not in space:
         return "missing", b""
     answer, forbid = space[question["answer"]], tuple(question["forbid"])
     try:
         with _within(question["seconds"]):
-            packed = encode(
-                [
-                    [(label, value) for label, value, *_ in trace]
-                    for trace in _traces(question["probes"], answer, forbid)
-                ]
-            )
+            records = list(_records(question["runs"], answer, forbid))
+            packed = encode(packed_numbers(records))
     except TimeLimit:
         return "time", b""
     except MemoryError:
         return "memory", b""
     except BaseException as error:
-        packed = encode([[("", Raised(error))]])
+        packed = _only(error)
     if len(packed) > FRAME_BYTES:
-        packed = encode([[("", Raised(Refused("The results are too large.")))]])
+        packed = _only(Refused("The results are too large."))
     return "asked", packed
 
 
-def _traces(
-    probes: list[dict[str, Any]], answer: Any, forbid: tuple[str, ...]
-) -> Iterator[Any]:
-    for probe in probes:
-        for index in range(len(probe["inputs"])):
-            yield drives.trace(probe, answer, index, forbid)
+def _records(
+    runs: list[dict[str, Any]], answer: Any, forbid: tuple[str, ...]
+) -> Iterator[Record]:
+    for run in runs:
+        steps = steps_from(run["source"], run["steps"])
+        for inputs in run["inputs"]:
+            cases = asked(steps, answer, inputs, run["options"])
+            yield record(cases, forbid, run["tolerance"], deep=True)
+
+
+def _only(error: BaseException) -> bytes:
+    return encode([[("raised", "", "", raised(error))]])
 
 
 @contextlib.contextmanager
@@ -248,7 +251,7 @@ def _within(seconds: float) -> Iterator[None]:
 def _say(*frame: Any) -> None:
     if os.getpid() != RUNNER:
         os._exit(0)  # a child that the student's code has forked
-    packed = encode(list(frame))
+    packed = encode([array("B", x) if isinstance(x, bytes) else x for x in frame])
     data = memoryview(len(packed).to_bytes(4, "big") + packed)
     while data:
         data = data[os.write(OUT, data) :]

@@ -24,9 +24,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from matplotlib import pyplot
 
 import helpers  # noqa: F401  (warm: students import it)
-from layers_book.coursework.box import drives
-from layers_book.coursework.sandbox.inside.wire import decode, encode
+from layers_book.checking import function_run, module_run
+from layers_book.checking.recording import record
 from layers_book.coursework.sandbox.inside import run as inside
+from layers_book.coursework.sandbox.inside.wire import decode, encode, packed_numbers
 
 NEW_PIDS = 0x20000000  # CLONE_NEWPID
 TICK = 0.05  # seconds between two looks at the memory
@@ -94,16 +95,13 @@ def _warm_up() -> None:
     pyplot.switch_backend("Agg")
     torch.set_num_threads(1)
     x = torch.randn(5, 3, dtype=torch.float64)
-    function = {"inputs": [{"args": (x.requires_grad_(),), "kwargs": {}}]}
-    module = {"inputs": [{"kwargs": {}, "training": [x], "evaluation": x}]}
-    for drive, answer, probe in (
-        ("function", torch.nn.functional.silu, function),
-        ("module", lambda: torch.nn.BatchNorm1d(3), module),
+    function = function_run(lambda generator: ((x.requires_grad_(),), {}))
+    module = module_run(lambda generator: ({}, [x], x))
+    for run, answer in (
+        (function, torch.nn.functional.silu),
+        (module, lambda: torch.nn.BatchNorm1d(3)),
     ):
-        found = drives.trace(
-            {"drive": drive, "options": {}} | probe, answer, 0, ("nothing",)
-        )
-        encode(found)
+        encode(packed_numbers(record(run.ask(answer, 0), ("nothing",), deep=True)))
     importlib.import_module("torch._dynamo")  # else the first optimizer does it
     repr(x)
     TransformerManager().transform_cell("%time 1")
