@@ -89,9 +89,9 @@ QUESTION = Question(
     answer="conv1d",
     reference=_reference,
     run=(
-        custom_run(setting, _steps, len(STEPS), configurations=6),
-        custom_run(setting, _holes, len(HOLES), configurations=6),
-        custom_run(setting, _groups, len(GROUPS), configurations=6),
+        custom_run(setting, _steps, configurations=len(STEPS)),
+        custom_run(setting, _holes, configurations=len(HOLES)),
+        custom_run(setting, _groups, configurations=len(GROUPS)),
         function_run(_all, NAMES, configurations=len(ALL)),
     ),
     parts={

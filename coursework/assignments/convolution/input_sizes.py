@@ -67,8 +67,8 @@ QUESTION = Question(
     answer="input_sizes",
     reference=_reference,
     run=(
-        custom_run(sizes, _single, len(SINGLE), configurations=6),
-        custom_run(sizes, _stack, len(STACKS), configurations=6),
+        custom_run(sizes, _single, configurations=len(SINGLE)),
+        custom_run(sizes, _stack, configurations=len(STACKS)),
     ),
     parts={"one layer": 2, "a stack": 2},
     forbid=("conv", "pool"),

@@ -75,8 +75,8 @@ QUESTION = Question(
     answer="max_pool1d",
     reference=_reference,
     run=(
-        custom_run(pooled, _floor, len(FLOOR), configurations=6),
-        custom_run(pooled, _ceil, len(CEIL), configurations=6),
+        custom_run(pooled, _floor, configurations=len(FLOOR)),
+        custom_run(pooled, _ceil, configurations=len(CEIL)),
     ),
     parts={
         "the values with rounding down": 1.5,

@@ -74,9 +74,9 @@ QUESTION = Question(
     answer="sample",
     reference=_reference,
     run=(
-        custom_run(sampled, _aligned, 2, configurations=6),
-        custom_run(sampled, _default, 2, configurations=6),
-        custom_run(sampled, _outside, 2, configurations=6),
+        custom_run(sampled, _aligned, configurations=2),
+        custom_run(sampled, _default, configurations=2),
+        custom_run(sampled, _outside, configurations=2),
         function_run(_all, ("x", "places", "align_corners"), configurations=3),
     ),
     parts={

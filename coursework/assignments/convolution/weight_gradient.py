@@ -74,8 +74,8 @@ QUESTION = Question(
     answer="weight_gradient",
     reference=_reference,
     run=(
-        custom_run(gradient, _plain, len(STEPS), configurations=6),
-        custom_run(gradient, _all, len(ALL), configurations=6),
+        custom_run(gradient, _plain, configurations=len(STEPS)),
+        custom_run(gradient, _all, configurations=len(ALL)),
     ),
     parts={"stride 1": 1.5, "with options": 2, "the bias": 0.5},
     forbid=("conv", "unfold"),

@@ -5,6 +5,7 @@ what comes back is compared here with what the right answer gives. No right valu
 leaves this side.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -84,7 +85,9 @@ class Question(Exercise):
     def records(self, answer: Any, forbid: bool = True) -> list[Any]:
         """What an answer at hand does, in all configurations."""
         count = len(self.configurations)
-        return [self.record(answer, i, forbid, deep=forbid) for i in range(count)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return [self.record(answer, i, forbid, deep=forbid) for i in range(count)]
 
     def part(self, case: Any) -> str:
         """The title of the part that a recorded case belongs to.

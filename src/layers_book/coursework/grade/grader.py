@@ -2,6 +2,7 @@
 
 import builtins
 import random
+import warnings
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
@@ -110,7 +111,9 @@ class Grader:
 
     def _wrong(self, mistake: int, index: int) -> Any:
         """The record of a known mistake in a configuration."""
-        record = self.question.record(self.answer(mistake), index, deep=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = self.question.record(self.answer(mistake), index, deep=True)
         return [case[:4] for case in record]  # two may agree within a tolerance
 
 
