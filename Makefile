@@ -37,8 +37,8 @@ lab: $(READY) ## JupyterLab in the locked environment
 new: $(READY) ## start a page from the template: make new page=normalization/foo
 	$(BIN)/python tools/new_page.py $(page)
 
-lock: ## write requirements.lock anew: make lock torch=2.13.0
-	sh tools/lock.sh "$(PYTHON)" $(torch)
+lock: ## write requirements.lock anew: make lock torch=2.13.0; all=1: the newest of the rest
+	sh tools/lock.sh "$(PYTHON)" "$(torch)" $(all)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check src tests tools coursework conftest.py
