@@ -23,11 +23,11 @@ test: $(BOOK) chromium bubblewrap lint ## everything: lint, types, units, notebo
 	$(BIN)/python -m pytest -q -n $(jobs) $(only)
 
 notebooks: $(READY) ## execute the pages whose text changed; all=1: all of them
-	$(BIN)/python tools/notebooks.py $(if $(all),--all)
+	$(BIN)/python tools/pages.py $(if $(all),--all)
 
 serve: $(READY) ## rebuild and reload in the browser while you write
 	$(BIN)/jupyter-book config sphinx . >/dev/null
-	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/notebooks.py" \
+	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/pages.py" \
 	  --re-ignore '^(?!.*/(book|notebooks|src|_config|_toc))' --re-ignore '\.partial$$' --open-browser
 
 lab: $(READY) ## JupyterLab in the locked environment
