@@ -2,14 +2,10 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import question, record
 
 from layers_book.coursework.results import pages as output

@@ -3,7 +3,6 @@
 import csv
 import itertools
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from copydetect.detector import CodeFingerprint, compare_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from layers_book.coursework.results import similarity
 from layers_book.coursework.results.similarity import SHORTEST, similar

@@ -2,16 +2,12 @@
 
 import csv
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import question, record
 
 from layers_book.coursework.results import statistics as analysis

@@ -1,7 +1,8 @@
-"""Text to executed notebook: `make notebooks`, after a text under book/ changed.
+"""Text to executed notebook: `make notebooks`, after a page or what it uses changed.
 
 Reads book/X.md, adds the install cell, fixes the cell ids, executes every cell in order
-and writes notebooks/X.ipynb. Pages whose text did not change are left alone.
+and writes notebooks/X.ipynb. Pages are left alone whose text did not change, nor a
+helper, a figure or an exercise that they use.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import re
 import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from uses import uses
 
 ROOT = Path(__file__).parent.parent
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -27,9 +32,18 @@ INSTALL = (ROOT / "src/helpers/_install_cell.py").read_text("utf8")
 
 def pages(root: Path = ROOT) -> list[str]:
     """The executable pages in the order of _toc.yml, such as 'normalization/index'."""
-    toc = (root / "_toc.yml").read_text("utf8")
-    files = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", toc, re.MULTILINE)
+    files = parse_toc_yaml(root / "_toc.yml")
     return [f.removeprefix("notebooks/") for f in files if f.startswith("notebooks/")]
+
+
+def unknown(page: str) -> str:
+    """Why a page is none of _toc.yml's; empty if it is one."""
+    known = pages()
+    if page in known:
+        return ""
+    close = get_close_matches(page, known)
+    words = f"did you mean {' or '.join(close)}?" if close else f"pages are {known}"
+    return f"page={page!r} is not in _toc.yml: {words}"
 
 
 def halves(page: str, root: Path = ROOT) -> tuple[Path, Path]:
@@ -88,20 +102,37 @@ def _own(metadata: Any) -> dict[str, Any]:
     }
 
 
+def used(page: str, notebook: Any, root: Path = ROOT) -> dict[str, str]:
+    """What a page, given as `read` gives it, uses of src/, with digests."""
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    return uses(page, code, root)
+
+
 def problems(page: str, root: Path = ROOT) -> list[str]:
     """Why the stored notebook is not what `make notebooks` makes; empty when fresh."""
     text, path = halves(page, root)
     if missing := [str(p.relative_to(root)) for p in (text, path) if not p.exists()]:
         return [f"missing: {', '.join(missing)}"]
     stored = nbformat.read(path, 4)
+    fresh = read(page, root)
     found = []
-    if sources(stored) != sources(read(page, root)):
+    if sources(stored) != sources(fresh):
         found.append("text and notebook differ: run `make notebooks`")
+    kept = stored.metadata.get("layers_book", {})
+    try:
+        now = used(page, fresh, root)
+    except ValueError as error:
+        found.append(str(error))
+    else:
+        then = kept.get("uses", {})
+        changed = sorted(k for k in then | now if then.get(k) != now.get(k))
+        if changed:
+            found.append(f"changed since: {', '.join(changed)}: run `make notebooks`")
     code = [c for c in stored.cells if c.cell_type == "code"]
     counts = [c.execution_count for c in code]
     if counts != list(range(1, len(code) + 1)):
         found.append(f"stripped or executed out of order: execution counts {counts}")
-    if stored.metadata.get("layers_book", {}).get("digest") != digest(stored):
+    if kept.get("digest") != digest(stored):
         found.append("edited by hand after execution: outputs do not match the digest")
     for cell in code:
         raises = "raises-exception" in cell.metadata.get("tags", [])
@@ -115,8 +146,12 @@ def problems(page: str, root: Path = ROOT) -> list[str]:
 
 def execute(page: str, root: Path = ROOT) -> None:
     """Execute the page's text and store the notebook; on an error store nothing."""
-    _, path = halves(page, root)
+    text, path = halves(page, root)
+    if not text.exists():
+        name = text.relative_to(root)
+        raise FileNotFoundError(f"{name} is missing, but _toc.yml names its notebook")
     notebook = read(page, root)
+    found = used(page, notebook, root)
     path.parent.mkdir(parents=True, exist_ok=True)
     NotebookClient(
         notebook,
@@ -129,13 +164,14 @@ def execute(page: str, root: Path = ROOT) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
     notebook = _settle(notebook, path.stem)
+    notebook.metadata.layers_book = {"digest": digest(notebook), "uses": found}
     partial = path.with_suffix(".partial")
     nbformat.write(notebook, partial)
     partial.replace(path)
 
 
 def _settle(notebook: Any, stem: str) -> Any:
-    """Take out what differs from run to run; note the digest."""
+    """Take out what differs from run to run."""
     state = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     text = nbformat.writes(notebook)
     for number, model in enumerate(state):  # comm ids are random: name by creation
@@ -144,7 +180,6 @@ def _settle(notebook: Any, stem: str) -> Any:
     notebook.metadata.pop("language_info", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    notebook.metadata.layers_book = {"digest": digest(notebook)}
     nbformat.validate(notebook)
     return notebook
 
@@ -160,8 +195,8 @@ def main() -> int:
     parser.add_argument("pages", nargs="*", help="pages of _toc.yml; all by default")
     options = parser.parse_args()
     known = pages()
-    if unknown := [p for p in options.pages if p not in known]:
-        print(f"{unknown} not in _toc.yml; pages are {known}", file=sys.stderr)
+    if wrong := list(filter(None, map(unknown, options.pages))):
+        print(*wrong, sep="\n", file=sys.stderr)
         return 2
     todo = [
         p for p in options.pages or known if options.all or options.pages or problems(p)
@@ -178,8 +213,8 @@ def main() -> int:
                 print(f"[{done}/{len(todo)}] notebooks/{page}.ipynb", flush=True)
                 continue
             failed += 1
-            known_error = isinstance(error, CellExecutionError)
-            print(_explain(page, error) if known_error else f"{page}: {error!r}")
+            raised = isinstance(error, CellExecutionError)
+            print(_explain(page, error) if raised else f"{page}: {error}")
             print(f"notebooks/{page}.ipynb is left as it was", flush=True)
     return 1 if failed else 0
 
