@@ -11,8 +11,7 @@ from layers_book.checking.trace import Case, Raised
 from layers_book.coursework import judging
 from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.box.wire import Malformed, decode, encode
-from layers_book.coursework.grade import grading, running
-from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade import grading, queue, running
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.question import Question, Wrong, value_probe
 from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
@@ -94,7 +93,7 @@ def test_a_sandbox_that_fails_gives_no_zero(
     stopped = Outcome("time", [["cell", "rms", "start"]])
     broken: Any = _Recorded(stopped, Outcome("the sandbox itself ended", []))
     with pytest.raises(running.Unfinished, match="sandbox itself"):
-        grading.grade(example, "ada", submit(), broken)
+        grading.grade(example.version(), "ada", submit(), broken)
 
 
 def test_an_error_in_grading_stops_one_submission_only(
@@ -103,11 +102,11 @@ def test_an_error_in_grading_stops_one_submission_only(
     def fails(*_: Any) -> Record:
         raise OverflowError("too large")
 
-    job = engine.Job(example, "ada", submit(), "key")
-    monkeypatch.setitem(engine._held, (job.limits, False), object())
+    job = queue.Job(example, "ada", submit(), "key")
+    monkeypatch.setitem(queue._held, (job.limits, False), object())
     monkeypatch.setattr(grading, "grade", fails)
-    found = engine.work(job)
-    assert isinstance(found, engine.Failed)
+    found = queue.work(job)
+    assert isinstance(found, queue.Failed)
     assert "OverflowError: too large" in found.reason
 
 
@@ -213,11 +212,11 @@ def test_nothing_of_the_one_before_is_left_in_memory(
 ) -> None:
     """Else a later submission finds the answers of an earlier one and runs them."""
     marked = RMS + "".join(f"# MARKER_{i}\n" for i in range(6000))
-    grading.grade(example, "ada", submit(rms=marked), sandbox)
-    record = grading.grade(example, "bob", submit(rms=SCAN + RMS), sandbox)
+    grading.grade(example.version(), "ada", submit(rms=marked), sandbox)
+    record = grading.grade(example.version(), "bob", submit(rms=SCAN + RMS), sandbox)
     assert record["cells"][-1]["state"] == "ok"
     control = SCAN.replace("MARKER_", "SYSTEM_") + "# SYSTEM_1\n" + RMS
-    record = grading.grade(example, "bob", submit(rms=control), sandbox)
+    record = grading.grade(example.version(), "bob", submit(rms=control), sandbox)
     assert record["cells"][-1]["error"].startswith("LookupError")
 
 
