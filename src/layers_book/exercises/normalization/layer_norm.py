@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from layers_book.checking import (
     Exercise,
     Refused,
-    Unanswered,
     custom_run,
     distinct,
     function_run,
@@ -269,8 +268,6 @@ RMS_NORM = Exercise(
 
 def _twins_steps(answer: Any) -> Iterator[Any]:
     """Whether the two rows are what is asked for; any two such rows will do."""
-    if answer is ...:
-        raise Unanswered("put your tensor in place of the dots.")
     try:
         x = torch.as_tensor(answer).detach().double().cpu()
     except (TypeError, ValueError, RuntimeError):

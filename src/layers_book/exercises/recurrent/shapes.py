@@ -367,7 +367,7 @@ def _truncated_steps(
         y = call(answer, layer, x, k)
         used = any(weight.grad is not None for weight in layer.parameters())
         yield "whether the layer's parameters have a grad after the call", used
-        if not isinstance(y, Tensor) or y.dim() < 2:
+        if not isinstance(y, torch.Tensor) or y.dim() < 2:
             return  # told with the output, which comes before
         found = {}
         for t in range(y.shape[1] if y.requires_grad else 0):
