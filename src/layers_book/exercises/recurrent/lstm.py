@@ -15,9 +15,9 @@ from layers_book.checking import (
     describe,
     distinct,
     function_run,
+    kind,
     signed,
 )
-from layers_book.checking.runs import kind
 
 NAMES = ("x", "h", "c", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
