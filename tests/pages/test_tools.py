@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITLE")[0]
 
@@ -23,7 +22,9 @@ def copy(tmp_path):
     (tmp_path / "book" / "a").mkdir(parents=True)
     (tmp_path / "src" / "helpers").mkdir(parents=True)
     (tmp_path / "src" / "layers_book" / "exercises" / "a").mkdir(parents=True)
-    shutil.copy(ROOT / "src/helpers/_install_cell.py", tmp_path / "src" / "helpers")
+    shutil.copy(
+        ROOT / "src/layers_book/_install_cell.py", tmp_path / "src" / "layers_book"
+    )
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/one\n"
     )
@@ -37,7 +38,7 @@ def write(root, code, page="a/one"):
 
 
 def notebooks(root, *arguments):
-    command = [sys.executable, root / "tools" / "notebooks.py", *arguments]
+    command = [sys.executable, root / "tools" / "pages.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 
