@@ -12,9 +12,9 @@ WINDOWS = ((3, 2, 1), (2, 2, 0), (4, 3, 2), (3, 1, 1), (2, 3, 1), (5, 4, 0), (4,
 
 
 def _slid(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """One to three axes, each window in turn, padding counted and not."""
+    """One to three axes as long as a window, padding counted and not."""
     index = generator.initial_seed()
-    sizes = [*distinct(generator, index % 3), 9 + index % 4]
+    sizes = [*distinct(generator, index % 3, low=5), 9 + index % 4]
     x = varied(generator, *sizes, axis=0)
     x[..., 1::4] = 0  # a zero of the input is no padding
     x.requires_grad_()
@@ -153,13 +153,9 @@ AVERAGE = Exercise(
         ),
         (
             "inside =",
-            "x = x.movedim(0, -1)\n"
-            "    if x.shape[-1] + 2 * padding < kernel_size:\n"
-            "        return x\n"
-            "    inside =",
-            "return sums(x) / (kernel_size if count_include_pad else inside)",
-            "y = sums(x) / (kernel_size if count_include_pad else inside)\n"
-            "    return y.movedim(-1, 0)",
+            "x = x.movedim(0, -1)\n    inside =",
+            "sums(x) / (kernel_size if count_include_pad else inside)",
+            "(sums(x) / (kernel_size if count_include_pad else inside)).movedim(-1, 0)",
             "You pool the first axis; pool the last one.",
         ),
         (
