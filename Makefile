@@ -23,11 +23,11 @@ test: $(BOOK) chromium bubblewrap lint ## everything: lint, types, units, notebo
 	$(BIN)/python -m pytest -q -n $(jobs) $(only)
 
 notebooks: $(READY) ## execute the pages whose text changed; all=1: all of them
-	$(BIN)/python tools/notebooks.py $(if $(all),--all)
+	$(BIN)/python tools/pages.py $(if $(all),--all)
 
 serve: $(READY) ## rebuild and reload in the browser while you write
 	$(BIN)/jupyter-book config sphinx . >/dev/null
-	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/notebooks.py" \
+	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/pages.py" \
 	  --re-ignore '^(?!.*/(book|notebooks|src|_config|_toc))' --re-ignore '\.partial$$' --open-browser
 
 lab: $(READY) ## JupyterLab in the locked environment
@@ -37,8 +37,8 @@ lab: $(READY) ## JupyterLab in the locked environment
 new: $(READY) ## start a page from the template: make new page=normalization/foo
 	$(BIN)/python tools/new_page.py $(page)
 
-lock: ## write requirements.lock anew: make lock torch=2.13.0
-	sh tools/lock.sh "$(PYTHON)" $(torch)
+lock: ## write requirements.lock anew: make lock torch=2.13.0; all=1: the newest of the rest
+	sh tools/lock.sh "$(PYTHON)" "$(torch)" $(all)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check src tests tools coursework conftest.py

@@ -14,7 +14,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
-import notebooks as tool
+import pages as tool
 from site_server import blocked_page, launch, serve
 
 ROOT = Path(__file__).parent.parent

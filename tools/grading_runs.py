@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 
-from layers_book.coursework import engine
 from layers_book.coursework.assignment import (
     Assignment,
     Cell,
@@ -22,7 +21,8 @@ from layers_book.coursework.assignment import (
     master,
     questions,
 )
-from layers_book.coursework.record import Record
+from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade.record import Record
 
 # nbformat, nbgrader and the release are imported below: each worker imports this file
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-import notebooks as tool
+import pages as tool
 import pytest
 from helpers import figures
 from site_server import blocked_page, serve, violations

@@ -6,10 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from layers_book.coursework import grading, release
+from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment, load
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, Sandbox
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.sandbox.bubblewrap import Limits, Sandbox
 
 LIMITS = Limits(
     cell_seconds=1.0,

@@ -149,8 +149,8 @@ def test_questions_of_the_example():
     assert questions(EXAMPLE)["rms"] is found["rms"], "executed once"
     for question in found.values():
         cell = next(c for c in master(EXAMPLE) if c.grade_id == question.name)
-        for wrong in question.wrong:
-            assert wrong.answer(cell.source) != cell.source
+        for wrong in question.mistakes:
+            assert question.code(wrong, cell.source) != cell.source
 
 
 def test_functions_of_a_question_have_their_source_and_travel():

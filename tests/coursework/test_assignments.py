@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from layers_book.coursework import assignment, validate
-from layers_book.coursework.sandbox import Limits, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Limits, Sandbox
 
 FOLDER = Path(__file__).parents[2] / "coursework" / "assignments"
 CHAPTERS = ("basic", "normalization", "convolution", "recurrent")

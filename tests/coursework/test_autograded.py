@@ -17,17 +17,17 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader.server_extensions.formgrader.handlers import template_path
 
 from layers_book.coursework.assignment import load
-from layers_book.coursework.autograded import (
+from layers_book.coursework.collect.notebook import Unreadable
+from layers_book.coursework.course import Course
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.formgrader import (
     OUTPUT_TEXT,
     OUTPUTS,
     submitted_cells,
     write_autograded,
 )
-from layers_book.coursework.course import Course
-from layers_book.coursework.reader import Unreadable
-from layers_book.coursework.record import Record
+from layers_book.coursework.nbgrader.showing import plain, png, shown, soften
 from layers_book.coursework.release import release
-from layers_book.coursework.showing import plain, png, shown, soften
 
 EXAMPLE = Path(__file__).parent / "example"
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"dots").decode()
@@ -313,7 +313,9 @@ def test_pictures_in_markdown_are_limited(root: Path) -> None:
 
 
 def test_what_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.showing._harmless", lambda *_: False)
+    monkeypatch.setattr(
+        "layers_book.coursework.nbgrader.showing._harmless", lambda *_: False
+    )
     assert shown("words") == ("*A text that cannot be shown safely.*", {})
 
 

@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbgrader.utils import parse_utc
 
-from layers_book.coursework.collect import collect
+from layers_book.coursework.collect.download import collect
+from layers_book.coursework.collect.layouts import Owner, fold, place
+from layers_book.coursework.collect.notebook import read
+from layers_book.coursework.collect.students import SAFE, ids
 from layers_book.coursework.course import Course, Student
-from layers_book.coursework.layouts import Owner, fold, place
-from layers_book.coursework.people import SAFE, ids
-from layers_book.coursework.reader import read
 
 NAME = "normalization"
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

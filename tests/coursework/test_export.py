@@ -2,18 +2,14 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import question, record
 
-from layers_book.coursework import output
-from layers_book.coursework.export import export
+from layers_book.coursework.results import pages as output
+from layers_book.coursework.results.export import export
 
 ROSTER = {
     "ada": {

@@ -2,7 +2,6 @@
 
 import copy
 import re
-import sys
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import ANSWERS, ada, question, record
 
-from layers_book.coursework import feedback, output
-from layers_book.coursework.marks import marks
+from layers_book.coursework.results import feedback
+from layers_book.coursework.results import pages as output
+from layers_book.coursework.results.grades import marks
 from site_server import AXE
 
 RUNS = (

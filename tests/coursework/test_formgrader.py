@@ -15,14 +15,14 @@ import pytest
 
 from layers_book.coursework.assignment import load
 from layers_book.coursework.course import Course
-from layers_book.coursework.gradebook import (
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.gradebook import (
     Mark,
     read_marks,
     submitted_cells,
     write,
     write_autograded,
 )
-from layers_book.coursework.record import Record
 from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"

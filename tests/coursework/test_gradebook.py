@@ -20,15 +20,15 @@ from nbgrader.plugins import CsvExportPlugin
 
 from layers_book.coursework.assignment import load
 from layers_book.coursework.course import Course
-from layers_book.coursework.database import connect
-from layers_book.coursework.gradebook import (
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.database import connect
+from layers_book.coursework.nbgrader.gradebook import (
     Mark,
     Written,
     read_marks,
     update_penalties,
     write,
 )
-from layers_book.coursework.record import Record
 from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -273,7 +273,7 @@ def test_only_what_changes_is_touched(root: Path) -> None:
 
 
 def test_progress_by_batch(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 2)
+    monkeypatch.setattr("layers_book.coursework.nbgrader.gradebook.BATCH", 2)
     done: list[int] = []
     records = [record(f"s{number}") for number in range(5)]
     written = write(Course(root), "example", records, done.append)
@@ -514,7 +514,7 @@ def test_a_notebook_of_the_schools_own_stays(root: Path, known: bool) -> None:
 
 
 def test_writers_at_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 3)
+    monkeypatch.setattr("layers_book.coursework.nbgrader.gradebook.BATCH", 3)
     errors: list[Exception] = []
     counts: list[Written] = []
 

@@ -13,9 +13,9 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
-from layers_book.coursework import gradebook
 from layers_book.coursework.__main__ import app, main
 from layers_book.coursework.course import Course
+from layers_book.coursework.nbgrader import gradebook
 
 EXAMPLE = Path(__file__).with_name("example")
 DETACHED = "def rms(x):\n    return x.detach().square().mean(-1).sqrt()\n"

@@ -8,24 +8,26 @@ import pytest
 import torch
 
 from layers_book.checking.trace import Case, Raised
-from layers_book.coursework import engine, grading, judging, running
+from layers_book.coursework import judging
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.box.wire import Malformed, decode, encode
+from layers_book.coursework.sandbox.inside.wire import Malformed, decode, encode
+from layers_book.coursework.grade import grading, running
+from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade.record import Record
 from layers_book.coursework.question import Question, Wrong, value_probe
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, Outcome, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
 
 RMS = "def rms(x):\n    return x.square().mean(-1).sqrt()\n"
 FRAME = (
     "import os\n"
-    "from layers_book.coursework.box.wire import encode\n"
+    "from layers_book.coursework.sandbox.inside.wire import encode\n"
     "def frame(*f):\n"
     "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"
 )
 FIRST_ONLY = (
     "import sys\n"
     "from layers_book.coursework.box import drives\n"
-    "from layers_book.coursework.box.wire import decode\n"
+    "from layers_book.coursework.sandbox.inside.wire import decode\n"
     "f = sys._getframe()\n"
     "while 'work' not in f.f_locals: f = f.f_back\n"
     "asked = [decode(m, len(m)) for m in f.f_locals['work']['questions']]\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from layers_book.coursework import __main__ as command
-from layers_book.coursework import engine, grading
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade import queue as engine
 
 
 class _NoBox:

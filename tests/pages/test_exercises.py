@@ -2,17 +2,14 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+import pages as tool
 from helpers import check
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import notebooks as tool  # noqa: E402
 
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 

@@ -1,16 +1,14 @@
 """Text and notebook are two halves of one page, and _toc.yml knows both."""
 
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 PAGES = tool.pages()
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 PAGE = "normalization/layer_norm"
 
@@ -55,7 +54,7 @@ def first_output(notebook, kind):
 
 def store(root, notebook):
     """Write it with a digest that fits, as a careless tool would."""
-    notebook.metadata.layers_book = {"digest": tool.digest(notebook)}
+    notebook.metadata.layers_book["digest"] = tool.digest(notebook)
     nbformat.write(notebook, tool.halves(PAGE, root)[1])
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITLE")[0]
 
@@ -37,7 +36,7 @@ def write(root, code, page="a/one"):
 
 
 def notebooks(root, *arguments):
-    command = [sys.executable, root / "tools" / "notebooks.py", *arguments]
+    command = [sys.executable, root / "tools" / "pages.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -2,7 +2,9 @@
 
 from layers_book.checking.check import Verdict, check_exercise
 from layers_book.checking.exercise import Exercise, Mistake
+from layers_book.checking.recording import Case, Refused, Unanswered, kind
 from layers_book.checking.runs import (
+    Run,
     call,
     custom_run,
     describe,
@@ -16,13 +18,13 @@ from layers_book.checking.runs import (
     value_run,
     varied,
 )
-from layers_book.checking.trace import Case, Refused, Unanswered
 
 __all__ = [
     "Case",
     "Exercise",
     "Mistake",
     "Refused",
+    "Run",
     "Unanswered",
     "Verdict",
     "call",
@@ -33,6 +35,7 @@ __all__ = [
     "function_run",
     "function_steps",
     "gradients",
+    "kind",
     "module_run",
     "module_steps",
     "signed",

@@ -5,6 +5,7 @@ import linecache
 import math
 import textwrap
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layers_book.checking.recording import Record, record
 from layers_book.checking.runs import Run
 
 # what every answer finds, as the pages import it
@@ -78,18 +80,17 @@ class Exercise:
     name: str
     solution: str
     run: Run | Sequence[Run]
-    mistakes: Sequence[Mistake | Short] = ()
+    mistakes: Sequence[Any] = ()
     reference: Any = None
     forbid: tuple[str, ...] = ()
     answer: str = ""
     setup: str = ""
 
     def __post_init__(self) -> None:
-        tidy = textwrap.dedent(self.solution).strip() + "\n"
-        object.__setattr__(self, "solution", tidy)
+        object.__setattr__(self, "solution", _tidy(self.solution))
         found = tuple(map(self._mistake, self.mistakes))
         object.__setattr__(self, "mistakes", found)
-        for mistake in found:
+        for mistake in found if self.solution else ():
             self.code(mistake)
         if self.reference is None:
             object.__setattr__(self, "reference", self.define(self.solution))
@@ -100,6 +101,21 @@ class Exercise:
         runs = [self.run] if isinstance(self.run, Run) else self.run
         return [(run, index) for run in runs for index in range(run.configurations)]
 
+    def record(
+        self, answer: Any, index: int, forbid: bool = True, deep: bool = False
+    ) -> Record:
+        """What an answer does in a configuration, as plain data.
+
+        Args:
+            answer: the answer itself.
+            index: the number of the configuration.
+            forbid: refuse what may not be called.
+            deep: also past torch's own functions.
+        """
+        run, number = self.configurations[index]
+        parts = self.forbid if forbid else ()
+        return record(run.ask(answer, number), parts, run.tolerance, deep)
+
     def _mistake(self, given: Mistake | Short) -> Mistake:
         if isinstance(given, Mistake):
             return given
@@ -108,17 +124,19 @@ class Exercise:
             return Mistake(hint, answer=before[0])
         return Mistake(hint, edits=tuple(zip(before[::2], before[1::2], strict=True)))
 
-    def code(self, mistake: Mistake) -> str:
+    def code(self, mistake: Mistake, solution: str = "") -> str:
         """The text of a mistake's answer; empty if it is a value.
+
+        Args:
+            mistake: of this exercise.
+            solution: what is edited, if it is not the exercise's own.
 
         Raises:
             ValueError: a text to replace that the solution lacks.
         """
         if not mistake.edits:
-            if isinstance(mistake.answer, str):
-                return textwrap.dedent(mistake.answer).strip() + "\n"
-            return ""
-        text = self.solution
+            return _tidy(mistake.answer) if isinstance(mistake.answer, str) else ""
+        text = solution or self.solution
         for old, new in mistake.edits:
             if old not in text:
                 raise ValueError(
@@ -135,11 +153,17 @@ class Exercise:
 
     def define(self, code: str) -> Any:
         """What an answer's code gives."""
+        file = f"<{self.name} {zlib.crc32(code.encode()):08x}>"
         space = {**NAMES, "__name__": "answer"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _execute(self.setup, f"<set-up of {self.name}>", space)
-            return _execute(code, f"<{self.name}>", space, self.answer)
+            return _execute(code, file, space, self.answer)
+
+
+def _tidy(code: str) -> str:
+    """Code without the indent of what stands around it."""
+    return textwrap.dedent(code).strip("\n")
 
 
 def _execute(code: str, file: str, space: dict[str, Any], answer: str = "") -> Any:

@@ -2,17 +2,27 @@
 
 import copy
 import inspect
+import linecache
 import textwrap
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
-from layers_book.checking.trace import Case, Refused, Unanswered, unwritten
+from layers_book.checking.recording import (
+    STEPS_FILE,
+    Case,
+    Refused,
+    Unanswered,
+    isolated,
+    kind,
+    unwritten,
+)
 
 Arguments = tuple[Sequence[Any], dict[str, Any]]
 Kinds = tuple[dict[str, Any], Sequence[Any], Any]
@@ -32,6 +42,7 @@ class Run:
         configurations: how many are drawn.
         options: more keyword arguments, the same in each configuration.
         tolerance: relative, where values instead of tensors are compared.
+        source: the text of an author's own steps where they run from it; see `alone`.
     """
 
     steps: Steps
@@ -39,17 +50,35 @@ class Run:
     configurations: int = CONFIGURATIONS
     options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float | None = None
+    source: str = ""
 
     def draw(self, index: int) -> dict[str, Any]:
         """The inputs of a configuration."""
-        with warnings.catch_warnings():
+        with isolated(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self.inputs(Generator().manual_seed(index))
 
-    @property
-    def source(self) -> str:
-        """The text of an author's own steps."""
-        return textwrap.dedent(inspect.getsource(self.steps))
+    def ask(self, answer: Any, index: int) -> Iterator[Any]:
+        """What the steps yield in a configuration."""
+        return asked(self.steps, answer, self.draw(index), self.options)
+
+    def alone(self) -> "Run":
+        """This run with its author's own steps made from their text, for a sandbox."""
+        if self.source or self.steps in STEPS.values():
+            return self
+        source = textwrap.dedent(inspect.getsource(self.steps))
+        name = self.steps.__name__
+        return replace(self, steps=steps_from(source, name), source=source)
+
+    def message(self) -> dict[str, Any]:
+        """What a sandbox needs in order to ask; see `asked` and `steps_from`."""
+        return {
+            "steps": self.steps.__name__,
+            "source": self.source,
+            "inputs": [self.draw(index) for index in range(self.configurations)],
+            "options": dict(self.options),
+            "tolerance": self.tolerance,
+        }
 
 
 def function_run(
@@ -217,6 +246,37 @@ def value_steps(answer: Any) -> Iterator[Case]:
     yield Case("value", "", "", answer)
 
 
+STEPS: dict[str, Steps] = {
+    steps.__name__: steps for steps in (function_steps, module_steps, value_steps)
+}
+
+
+def steps_from(source: str, name: str) -> Steps:
+    """Steps by name: those above, or an author's own from their text.
+
+    The text may use its arguments, builtins, ``torch``, ``nn``, ``F``, ``Case``,
+    ``Refused``, ``call``, ``describe``, ``gradients`` and the steps above.
+    """
+    if not source:
+        return STEPS[name]
+    file = f"{STEPS_FILE}{name} {zlib.crc32(source.encode()):08x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, **STEPS}
+    space |= {f.__name__: f for f in (Case, Refused, call, describe, gradients)}
+    exec(compile(source, file, "exec", dont_inherit=True), space)
+    found: Steps = space[name]
+    return found
+
+
+def asked(
+    steps: Steps, answer: Any, inputs: Mapping[str, Any], options: Mapping[str, Any]
+) -> Iterator[Any]:
+    """What steps yield; an answer still in dots is refused before."""
+    if answer is None or answer is Ellipsis:
+        raise Unanswered("put your answer in place of the dots.")
+    yield from steps(answer, **inputs, **options)
+
+
 def call(answer: Any, *args: Any, **kwargs: Any) -> Any:
     """Call an answer; one that returns None or ``...`` counts as unanswered."""
     value = answer(*args, **kwargs)
@@ -294,14 +354,6 @@ def describe(named: dict[str, Any]) -> str:
         else f"{name}={value!r}"
         for name, value in named.items()
     )
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    name = type(value).__name__.replace("ndarray", "NumPy array")
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _tensor_words(x: Tensor) -> str:

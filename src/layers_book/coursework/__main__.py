@@ -19,12 +19,13 @@ from rich.table import Table
 
 # each command imports what else it needs: each process of `grade` imports this module
 from layers_book.coursework import assignment as source
-from layers_book.coursework import engine, reader
 from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.collect import notebook as reader
 from layers_book.coursework.course import Course, parse_time
-from layers_book.coursework.marks import Hand, marks
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, NoSandbox, Sandbox
+from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.results.grades import Hand, marks
+from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
 
 app = typer.Typer(
     help="Assign chapters, collect, grade, give feedback. The guide: "
@@ -96,7 +97,7 @@ def collect(
     ] = "",
 ) -> None:
     """File every notebook of an LMS's export as a submission, or say why not."""
-    from layers_book.coursework import collect as collecting
+    from layers_book.coursework.collect import download as collecting
 
     course, _ = _open(name)
     receipts = collecting.collect(
@@ -175,8 +176,9 @@ def _enter(
     course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
 ) -> None:
     """Bring nbgrader's gradebook and its autograded notebooks up to date."""
-    from layers_book.coursework import autograded, gradebook
     from layers_book.coursework import release as releasing
+    from layers_book.coursework.nbgrader import formgrader as autograded
+    from layers_book.coursework.nbgrader import gradebook
 
     name = assignment.name
     if not course.source(name).exists():
@@ -199,7 +201,8 @@ def _enter(
 @app.command(name="feedback")
 def feedback_pages(name: Name) -> None:
     """Write one HTML page a student."""
-    from layers_book.coursework import feedback, gradebook
+    from layers_book.coursework.nbgrader import gradebook
+    from layers_book.coursework.results import feedback
 
     course, assignment = _open(name)
     submitted = _submitted(course, name)
@@ -231,8 +234,10 @@ def export(
     column: Annotated[str, typer.Option(help="heading of Canvas's column")] = "",
 ) -> None:
     """Write grades as CSV, statistics by question, and a similarity report."""
-    from layers_book.coursework import analysis, gradebook, similarity
-    from layers_book.coursework import export as exporting
+    from layers_book.coursework.nbgrader import gradebook
+    from layers_book.coursework.results import export as exporting
+    from layers_book.coursework.results import similarity
+    from layers_book.coursework.results import statistics as analysis
 
     course, assignment = _open(name)
     submitted = _submitted(course, name)
@@ -321,7 +326,7 @@ def _penalty(
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:
-    from layers_book.coursework import autograded
+    from layers_book.coursework.nbgrader import formgrader as autograded
 
     try:
         return autograded.submitted_cells(reader.file_bytes(path))

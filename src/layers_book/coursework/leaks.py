@@ -144,9 +144,9 @@ def _secrets(assignment: Assignment) -> tuple[_Secret, ...]:
             found.append(_Secret(whose, tuple(lines)))
     given = LOCKED | {"answer"}
     for name, question in questions(assignment).items():
-        for wrong in question.wrong:
+        for wrong in question.mistakes:
             whose = f"the wrong answer {wrong.name!r} to {name}"
-            text = "\n".join([wrong.code, *(new for _, new in wrong.edits)])
+            text = "\n".join([wrong.answer or "", *(new for _, new in wrong.edits)])
             found.append(_Secret(whose, _pieces(text), given))
             found.append(_Secret(f"the hint of {whose}", (wrong.hint,)))
         found.append(_Secret(f"{name}.py", _code(assignment.files[name]), given))

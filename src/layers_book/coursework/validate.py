@@ -7,14 +7,16 @@ from typing import Any
 
 import nbformat
 
-from layers_book.checking.trace import CONFIGURATION
+from layers_book.checking import Mistake
+from layers_book.checking.judging.words import CONFIGURATION, label
 from layers_book.coursework import assignment as source
-from layers_book.coursework import grading, release
+from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.record import Record
 from layers_book.coursework.leaks import Leak, check_leaks
-from layers_book.coursework.question import Question, Wrong
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Sandbox
+from layers_book.coursework.question import Question
+from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
 LEAST = 5  # wrong answers a question
 VARIANTS = ("", "ada", "grace", "emmy")  # students whose variants are tried
@@ -72,8 +74,8 @@ def check(
     )
     for question in grading.questions(assignment).values():
         report.problems += _form(assignment, question)
-        if len(question.wrong) < LEAST:
-            count = f"{len(question.wrong)} wrong answers, {LEAST} say more"
+        if len(question.mistakes) < LEAST:
+            count = f"{len(question.mistakes)} wrong answers, {LEAST} say more"
             report.remarks.append(f"{question.name}: {count}")
     if report.problems:
         return report
@@ -99,30 +101,29 @@ def check(
 
 def _form(assignment: Assignment, question: Question) -> Iterator[str]:
     """What can be seen without running a submission."""
-    if len({w.name for w in question.wrong}) < len(question.wrong):
+    if len({m.name for m in question.mistakes}) < len(question.mistakes):
         yield f"{question.name}: two wrong answers have the same name"
-    cell = next(c for c in source.master(assignment) if c.question == question.name)
-    for wrong in question.wrong:
-        try:
-            wrong.answer(cell.source)
-        except ValueError as error:
-            yield f"{question.name}: {error}"
+    for wrong in question.mistakes:
         for part in set(wrong.loses) - question.titles.keys():
             yield (
                 f"{question.name}: wrong answer {wrong.name!r} loses {part!r}; parts: "
                 f"{', '.join(question.titles)}"
             )
     variant = source.variant(assignment, "", "")
-    grader = grading.make_grader(assignment, question.name, variant)
+    try:
+        grader = grading.make_grader(assignment, question.name, variant)
+    except ValueError as error:  # an edit that no longer applies
+        yield f"{error}"
+        return
     used = set()
-    for trace in grader.expected:
-        labels = [case.label for case in trace]
-        for label in {label for label in labels if labels.count(label) > 1}:
-            yield f"{question.name}: {label!r} is recorded twice; labels must differ"
-        for case in trace:
-            if case.label != CONFIGURATION:
+    for record in grader.expected:
+        labels = [label(case) for case in record]
+        for words in {words for words in labels if labels.count(words) > 1}:
+            yield f"{question.name}: {words!r} is recorded twice; they must differ"
+        for case in record:
+            if case[0] != CONFIGURATION:
                 try:
-                    used.add(question.part(case.label))
+                    used.add(question.part(case))
                 except ValueError as error:
                     yield f"{error}"
                     return
@@ -197,7 +198,7 @@ def _wrong_answers(
 ) -> None:
     others = [q for q in whole["questions"] if q["name"] != question.name]
     earlier: Record = whole | {"questions": others}  # only this question is asked
-    for wrong in question.wrong:
+    for wrong in question.mistakes:
         notebook = _with(assignment, question, wrong)
         record = grading.grade(assignment, "", notebook, sandbox, earlier=earlier)
         found = next(q for q in record["questions"] if q["name"] == question.name)
@@ -213,14 +214,14 @@ def _wrong_answers(
             report.caught += 1
 
 
-def _with(assignment: Assignment, question: Question, wrong: Wrong) -> bytes:
+def _with(assignment: Assignment, question: Question, wrong: Mistake) -> bytes:
     notebook = release.source_version(assignment)
     for node in notebook.cells:
         cell = next(
             (c for c in source.master(assignment) if c.grade_id == node.id), None
         )
         if cell and cell.kind == "answer" and cell.question == question.name:
-            node.source = wrong.answer(cell.source)
+            node.source = question.code(wrong, cell.source)
     return _bytes(notebook)
 
 

@@ -1,0 +1,6 @@
+"""From a submission to its record in ``records/``.
+
+`queue` finds what has no record yet and hands it to processes; in each of them
+`grading.grade` reads the notebook, `running` has the sandbox run its cells and put the
+questions, and what comes back is judged and written down as `record` says.
+"""
