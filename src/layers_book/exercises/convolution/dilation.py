@@ -1,7 +1,6 @@
 """Exercises of the page convolution/dilation."""
 
 from collections.abc import Iterator, Sequence
-from math import gcd
 from typing import Any
 
 import torch
@@ -12,12 +11,12 @@ from layers_book.checking import (
     Case,
     Exercise,
     Refused,
-    Unanswered,
     custom_run,
     distinct,
     function_run,
     function_steps,
     signed,
+    value_steps,
 )
 
 # (k_h, k_w) and (d_h, d_w); a kernel of one entry and unequal dilations among them
@@ -205,21 +204,18 @@ def _rates(generator: Generator) -> dict[str, Any]:
 
 def _pair(answer: Any, args: Sequence[Any]) -> Iterator[Case]:
     """The pair as a tuple of numbers, in whatever form it is given."""
+
+    def plain(value: Any) -> Any:
+        value = value.tolist() if hasattr(value, "tolist") else value
+        if isinstance(value, (list, tuple, range)):
+            return tuple(plain(v) for v in value)
+        whole = isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
+
     names = ("dilations", "kernel_size")
     for case in function_steps(answer, args, {}, names, float32=False):
-        value = _plain(case.value) if case.kind == "output" else case.value
-        value = tuple(value) if isinstance(value, list) else value
+        value = plain(case.value) if case.kind == "output" else case.value
         yield Case(case.kind, case.name, case.where, value)
-
-
-def _plain(value: Any) -> Any:
-    """Tensors and arrays as Python numbers, alone or within a list or tuple."""
-    if isinstance(value, list | tuple | range):
-        return [_plain(v) for v in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    whole = isinstance(value, float) and value.is_integer()
-    return int(value) if whole else value
 
 
 def _touched(dilations: Sequence[int], kernel_size: int) -> tuple[int, int]:
@@ -345,23 +341,32 @@ TOUCHED = Exercise(
 
 def _three(answer: Any) -> Iterator[tuple[str, Any]]:
     """Three rates in any order; what they reach is measured, as a probe would."""
-    rates = _plain(answer)
-    if not isinstance(rates, list):
+
+    def plain(value: Any) -> Any:
+        value = value.tolist() if hasattr(value, "tolist") else value
+        whole = isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
+
+    answer = plain(answer)
+    if not isinstance(answer, (list, tuple, range)):
         raise Refused("A list of three whole numbers is expected, such as [2, 2, 2].")
-    if any(rate is None or rate is Ellipsis for rate in rates):
-        raise Unanswered("put your value in place of the dots.")
-    whole = all(type(rate) is int and rate > 0 for rate in rates)
-    if len(rates) != 3 or not whole:
+    (case,) = value_steps(answer)  # refuses dots
+    rates = [plain(rate) for rate in case.value]
+    if len(rates) != 3 or not all(type(rate) is int and rate > 0 for rate in rates):
         raise Refused(
             f"Three whole numbers above 0 are expected, and you give {rates}."
         )
     if sum(rates) > 1000:
         raise Refused("Rates that large leave holes: the field has at most 27 cells.")
-    yield "the largest number that divides all three rates", gcd(*rates)
-    touched, field = _touched(rates, 3)
+    divisors = range(1, max(rates) + 1)
+    common = [d for d in divisors if all(rate % d == 0 for rate in rates)]
+    yield "the largest number that divides all three rates", max(common)
     yield "whether a rate is 1", 1 in rates
-    yield "the number of holes", field - touched
-    yield "the field", field
+    reached = {0}
+    for rate in rates:
+        reached = {place + rate * i for place in reached for i in range(3)}
+    yield "the number of holes", max(reached) + 1 - len(reached)
+    yield "the field", max(reached) + 1
 
 
 THREE = Exercise(
