@@ -14,9 +14,9 @@ from layers_book.checking import (
     distinct,
     function_run,
     signed,
+    value_steps,
     varied,
 )
-from layers_book.checking.runs import value_steps
 
 # in and out; as many, one pixel, one sample, odd and whole factors, far apart
 SIZES = ((4, 8), (7, 3), (5, 9), (6, 6), (3, 11), (9, 2), (1, 4), (8, 1), (12, 3))
@@ -304,7 +304,7 @@ AS_TRANSPOSED = Exercise(
 
 def _numbers(answer: Any) -> Iterator[Case]:
     """A set or a range holds the numbers as well as a list does."""
-    if isinstance(answer, set | frozenset | range):
+    if isinstance(answer, (set, frozenset, range)):
         answer = sorted(answer)
     for case in value_steps(answer):
         yield Case(case.kind, case.name, case.where, case.value, 1e-3)
