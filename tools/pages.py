@@ -27,7 +27,7 @@ from uses import uses
 
 ROOT = Path(__file__).parent.parent
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-INSTALL = (ROOT / "src/helpers/_install_cell.py").read_text("utf8")
+INSTALL = (ROOT / "src/layers_book/_install_cell.py").read_text("utf8")
 
 
 def pages(root: Path = ROOT) -> list[str]:

@@ -49,6 +49,6 @@ def submit(example: Assignment) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def grade(example: Assignment, sandbox: Sandbox) -> Callable[[bytes], Record]:
     def graded(data: bytes) -> Record:
-        return grading.grade(example, "ada", data, sandbox)
+        return grading.grade(example.version(), "ada", data, sandbox)
 
     return graded

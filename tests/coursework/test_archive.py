@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from layers_book.coursework.collect import archive as entries
+from layers_book.coursework.collect import archive
 from layers_book.coursework.collect.archive import inside, opened
 from layers_book.coursework.collect.download import collect
 from layers_book.coursework.collect.notebook import LIMIT, Unreadable
@@ -79,7 +79,7 @@ class TestZip:
     def test_paths_that_lead_out(self, tmp_path, course, name, label):
         source = make(tmp_path / "e.zip", [GOOD, (name, NOTEBOOK)])
         before = set(tmp_path.rglob("*"))
-        expected = ("rejected", "its path leads out of the export")
+        expected = ("rejected", "its path leads out of the archive")
         assert told(source, course) == {**FINE, label: expected}
         made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")}
         assert made == {path.relative_to(tmp_path).parts[0] for path in before}
@@ -194,7 +194,7 @@ class TestZip:
         assert {"refused", "rejected", "already received"} <= outcomes
 
     def test_too_many_files(self, tmp_path, course, monkeypatch):
-        monkeypatch.setattr(entries, "FILES", 3)
+        monkeypatch.setattr(archive, "FILES", 3)
         files = [(f"s{i}/x.ipynb", NOTEBOOK) for i in range(4)]
         with pytest.raises(ValueError, match="more than 3 files"):
             told(make(tmp_path / "e.zip", files), course)
@@ -255,7 +255,10 @@ class TestZipOfAStudent:
             "eve/a.zip/b.zip": ("rejected", "a zip in a zip: not opened"),
             "kim/a.zip": ("rejected", "the zip is empty"),
             "lee/a.zip": ("rejected", "the zip is damaged, or no zip"),
-            "mia/a.zip/../../x.ipynb": ("rejected", "its path leads out of the export"),
+            "mia/a.zip/../../x.ipynb": (
+                "rejected",
+                "its path leads out of the archive",
+            ),
             "ned_1_2_A.ZIP/._x.ipynb": (
                 "rejected",
                 "no submission, but a file that macOS adds",

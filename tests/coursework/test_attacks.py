@@ -137,10 +137,11 @@ AS_AN_ANSWER = {
         "    return x.square().mean(-1).sqrt()"
     ),
     "a patched checker": (
-        "import layers_book.checking.trace as t, layers_book.checking.runs as r, sys\n"
-        "t.same = r.same = lambda *a, **k: True\n"
+        "import layers_book.checking.recording as t, sys\n"
+        "import layers_book.checking.judging.compare as c\n"
+        "c.same = c.same_case = t.plain = lambda *a, **k: True\n"
         "for m in list(sys.modules.values()):\n"
-        "    for n in ('trace', 'encode', 'freeze'):\n"
+        "    for n in ('record', 'encode', 'plain'):\n"
         "        if hasattr(m, n) and 'coursework' in getattr(m, '__name__', ''):\n"
         "            setattr(m, n, lambda *a, **k: b'')\n"
         "def rms(x):\n"
@@ -174,7 +175,7 @@ AS_AN_ANSWER = {
     "forged frames": (
         "import os\n"
         "from layers_book.coursework.sandbox.inside.wire import encode\n"
-        "from layers_book.checking.trace import Case\n"
+        "from layers_book.checking.recording import Case\n"
         "def frame(*f):\n"
         "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"
         "right = encode([[('the output', True)]] * 6)\n"
@@ -248,7 +249,7 @@ MODULES = [
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name != "__init__.py"
 ]
-INSIDE = ("layers_book.coursework.box.", "layers_book.coursework.sandbox.inside.")
+INSIDE = ("layers_book.coursework.sandbox.inside.",)
 SECRET = [
     name
     for name in MODULES
@@ -268,7 +269,7 @@ LOOKS = {
         "import gc, sys\n"
         f"found = [k for k in {SECRET!r} if k in sys.modules]\n"
         "found += [o for o in gc.get_objects() if type(o).__name__ in "
-        "('Question', 'Grader', 'Wrong', 'Exercise')]"
+        "('Question', 'Grader', 'Mistake', 'Exercise')]"
     ),
     "the answers in the package": (
         "import importlib.util\n"

@@ -125,8 +125,8 @@ def test_nbgrader_gives_the_same_marks(
         )
     ours, other = (
         {
-            student: {cell: mark.auto for cell, mark in cells.items()}
-            for student, cells in gradebook.read_marks(Course(f), "example").items()
+            student: {cell: scores.auto for cell, scores in cells.items()}
+            for student, cells in gradebook.read_scores(Course(f), "example").items()
         }
         for f in (course, theirs)
     )

@@ -18,8 +18,7 @@ import psutil
 import pytest
 
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.grade import grading
-from layers_book.coursework.grade import queue as engine
+from layers_book.coursework.grade import grading, queue
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
@@ -49,7 +48,7 @@ def serial(
 ) -> dict[str, Any]:
     """What one submission after another gives, in this process."""
     records = [
-        grading.grade(example, student, path.read_bytes(), sandbox)
+        grading.grade(example.version(), student, path.read_bytes(), sandbox)
         for student, path in submitted
     ]
     return {record["student"]: _marks(record) for record in records}
@@ -64,7 +63,7 @@ def _written(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in folder.rglob("*"):
         if path.is_file():
-            record = engine.read(path)
+            record = queue.read(path)
             assert record["student"] not in found
             found[record["student"]] = _marks(record)
     return found
@@ -86,12 +85,12 @@ def test_all_cores_and_again(
             busy = [p for p in workers if "spawn_main" in " ".join(p.cmdline())]
             busy[0].kill()
 
-    engine.run(engine.jobs(example, submitted, records), records, 2, done=kill_one)
+    queue.run(queue.jobs(example, submitted, records), records, 2, done=kill_one)
     assert _written(records) == serial
     assert len(came) == COUNT
-    again = list(engine.jobs(example, submitted, records))
+    again = list(queue.jobs(example, submitted, records))
     assert again == []
-    current = engine.current(example, submitted, records)
+    current = queue.current(example, submitted, records)
     assert [r["student"] for r in current] == [s for s, _ in submitted]
 
 
@@ -99,26 +98,26 @@ def test_a_corrected_check_asks_that_question_only(
     submitted: list[tuple[str, Path]], example: Assignment, tmp_path: Path
 ) -> None:
     records = tmp_path / "records"
-    engine.run(engine.jobs(example, submitted[:2], records), records, 1)
+    queue.run(queue.jobs(example, submitted[:2], records), records, 1)
     files = dict(example.files)
     files["rms"] = files["rms"].replace(
         '"the output | the inputs after": 2', ('"the output | the inputs after": 5')
     )
     assert files["rms"] != example.files["rms"]
     corrected = replace(example, files=files)
-    (first, second) = engine.jobs(corrected, submitted[:2], records)
-    assert isinstance(first, engine.Job) and first.earlier
+    (first, second) = queue.jobs(corrected, submitted[:2], records)
+    assert isinstance(first, queue.Job) and first.earlier
     kept = {q["name"]: q for q in first.earlier["questions"]}
     kept["scale"]["hint"] = "of the first run"
-    record = engine.work(first)
+    record = queue.work(first)
     assert record["questions"][0]["hint"] == "of the first run"
     assert record["questions"][1]["max_points"] == 7.0
 
 
 def test_a_record_is_written_once(tmp_path: Path, serial: dict[str, Any]) -> None:
     record: Any = next(iter(serial.values())) | {"seconds": 1.0}
-    path = engine.write(tmp_path, record)
-    assert engine.write(tmp_path, record | {"seconds": 2.0}) == path
+    path = queue.write(tmp_path, record)
+    assert queue.write(tmp_path, record | {"seconds": 2.0}) == path
     assert json.loads(path.read_text())["seconds"] == 1.0
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -126,7 +125,7 @@ def test_a_record_is_written_once(tmp_path: Path, serial: dict[str, Any]) -> Non
 def test_an_open_scheduler_is_refused(tmp_path: Path) -> None:
     for address in ("tcp://10.0.0.1:8786", "tcp://example.org:8786", "localhost"):
         with pytest.raises(ValueError, match="scheduler="):
-            engine.run([], tmp_path, scheduler=address)
+            queue.run([], tmp_path, scheduler=address)
 
 
 @pytest.fixture
@@ -184,8 +183,8 @@ def test_a_cluster_that_loses_workers_and_its_scheduler(
             threading.Thread(target=cluster).start()
             time.sleep(2.0)
 
-    engine.run(
-        engine.jobs(example, submitted, records),
+    queue.run(
+        queue.jobs(example, submitted, records),
         records,
         scheduler=address,
         done=disturb,

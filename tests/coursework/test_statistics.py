@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 from records import question, record
 
-from layers_book.coursework.results import statistics as analysis
+from layers_book.coursework.results import statistics
 from site_server import AXE
 
 POINTS = np.array(
@@ -40,7 +40,7 @@ def records(points: np.ndarray = POINTS, **other: Any) -> list[Any]:
 
 
 def test_against_numpy() -> None:
-    found = analysis.question_statistics(records())
+    found = statistics.question_statistics(records())
     assert [q.question for q in found] == ["q0", "q1", "q2"]
     for j, q in enumerate(found):
         mine, rest = POINTS[:, j], np.delete(POINTS, j, axis=1).sum(1)
@@ -59,7 +59,7 @@ def test_against_numpy() -> None:
 
 def test_where_a_correlation_is_undefined() -> None:
     def of(points: list[list[float]]) -> list[float | None]:
-        found = analysis.question_statistics(records(np.array(points)))
+        found = statistics.question_statistics(records(np.array(points)))
         return [q.discrimination for q in found]
 
     assert of([[1, 2, 3], [2, 3, 4]]) == [None] * 3  # two students
@@ -83,15 +83,15 @@ def test_what_is_not_marked_is_left_out() -> None:
     marked: dict[str, Any] = {
         f"student{i}": {"report": (p, "")} for i, p in enumerate([5, 2, 0, 1])
     }
-    *found, report = analysis.question_statistics([*some, lost], marked)
+    *found, report = statistics.question_statistics([*some, lost], marked)
     assert [q[3:] for q in found] == [
-        q[3:] for q in analysis.question_statistics(records())
+        q[3:] for q in statistics.question_statistics(records())
     ]
     assert report.n == 4 and report.mean == 2 and report.not_answered is None
     expected = np.corrcoef([5, 2, 0, 1], POINTS[:4].sum(1))[0, 1]
     assert report.discrimination == pytest.approx(expected)
-    assert analysis.question_statistics([]) == []
-    (none,) = analysis.question_statistics(
+    assert statistics.question_statistics([]) == []
+    (none,) = statistics.question_statistics(
         [record("ada", question("report", None, 5.0, state="manual"))]
     )
     assert none[3:7] == (0, None, None, None)
@@ -103,7 +103,7 @@ def test_not_answered_counts_with_no_points() -> None:
         record(f"s{i}", question("q", 2.0 if i == 0 else 0.0, 2.0, state=state))
         for i, state in enumerate(states)
     ]
-    (q,) = analysis.question_statistics(rows)
+    (q,) = statistics.question_statistics(rows)
     assert (q.n, q.mean, q.difficulty, q.not_answered) == (4, 0.5, 0.25, 0.5)
 
 
@@ -117,7 +117,7 @@ def mistaken() -> list[Any]:
 
 
 def test_mistakes() -> None:
-    assert analysis.mistake_counts(mistaken()) == [
+    assert statistics.mistake_counts(mistaken()) == [
         ("q1", "Q1", "detached", "detached!", 3),
         ("q1", "Q1", "unbiased", "unbiased!", 2),
         ("q0", "Q0", "detached", "another question", 1),
@@ -125,7 +125,7 @@ def test_mistakes() -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    files = analysis.write(tmp_path, "normalization", mistaken(), title="Norms")
+    files = statistics.write(tmp_path, "normalization", mistaken(), title="Norms")
     folder = tmp_path / "normalization"
     names = ["statistics.csv", "mistakes.csv", "report.html", "statistics.svg"]
     assert list(files) == [folder / name for name in names]
@@ -141,18 +141,18 @@ def test_files(tmp_path: Path) -> None:
     for file in files:  # nobody is in any of them
         assert "student0" not in file.read_text("utf8")
     before = files[3].read_bytes()
-    analysis.write(tmp_path, "normalization", mistaken(), title="Norms")
+    statistics.write(tmp_path, "normalization", mistaken(), title="Norms")
     assert files[3].read_bytes() == before
 
-    assert len(analysis.write(tmp_path, "normalization", [])) == 3
+    assert len(statistics.write(tmp_path, "normalization", [])) == 3
     assert not files[3].exists()
     assert "Nothing has points yet." in files[2].read_text("utf8")
 
 
 def test_few_students_are_not_told_from_the_picture() -> None:
     def spreads(students: int) -> int:
-        found = analysis.question_statistics(records(POINTS[:students]))
-        svg = analysis.draw(found, [])
+        found = statistics.question_statistics(records(POINTS[:students]))
+        svg = statistics.draw(found, [])
         from layers_book.figures import tokens
 
         return svg.count(f"stroke: {tokens()['light']['statistic']}")
@@ -163,20 +163,20 @@ def test_few_students_are_not_told_from_the_picture() -> None:
 
 def test_any_title_can_be_drawn() -> None:
     titles = ["$\\frac$", "名前", "<script>", "\ud800\x00", "x" * 500, "", "{}%s"]
-    found = analysis.question_statistics(
+    found = statistics.question_statistics(
         record(f"s{i}", *(question(f"q{j}", i, 4.0, title=t) for j, t in titled))
         for i in range(4)
         for titled in [list(enumerate(titles))]
     )
-    wrong = [analysis.MistakeCount(t, t, t, t, 1) for t in titles]
+    wrong = [statistics.MistakeCount(t, t, t, t, 1) for t in titles]
     for theme in ("light", "dark"):
-        svg = analysis.draw(found, wrong, theme)
+        svg = statistics.draw(found, wrong, theme)
         assert svg.count("<svg") == 1 and "<script" not in svg
 
 
 def test_alternative_text() -> None:
-    text = analysis.alternative_text(
-        analysis.question_statistics(records()), analysis.mistake_counts(mistaken())
+    text = statistics.alternative_text(
+        statistics.question_statistics(records()), statistics.mistake_counts(mistaken())
     )
     assert "Q0: 53 % of the points, discrimination 0." in text
     assert re.search("Q1, detached: 3 students; Q1, unbiased: 2 students;", text)
@@ -189,7 +189,7 @@ def test_axe_and_a_phone(
 ) -> None:
     rows = mistaken()
     rows[0]["questions"][1]["title"] = "<script>document.title='ran'</script>"
-    page = analysis.write(tmp_path, "normalization", rows)[2]
+    page = statistics.write(tmp_path, "normalization", rows)[2]
     tab = browser.new_page(
         viewport={"width": width, "height": 800}, color_scheme=theme, bypass_csp=True
     )

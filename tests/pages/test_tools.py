@@ -22,7 +22,9 @@ def copy(tmp_path):
     (tmp_path / "book" / "a").mkdir(parents=True)
     (tmp_path / "src" / "helpers").mkdir(parents=True)
     (tmp_path / "src" / "layers_book" / "exercises" / "a").mkdir(parents=True)
-    shutil.copy(ROOT / "src/helpers/_install_cell.py", tmp_path / "src" / "helpers")
+    shutil.copy(
+        ROOT / "src/layers_book/_install_cell.py", tmp_path / "src" / "layers_book"
+    )
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/one\n"
     )

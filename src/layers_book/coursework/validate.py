@@ -9,10 +9,9 @@ import nbformat
 
 from layers_book.checking import Mistake
 from layers_book.checking.judging.words import CONFIGURATION, label
-from layers_book.coursework import assignment as source
 from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.grading import grade
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.leaks import Leak, check_leaks
 from layers_book.coursework.question import Question
@@ -69,10 +68,10 @@ def check(
     """
     report = Report()
     report.points = sum(
-        [q.points for q in grading.questions(assignment).values()]
-        + [c.points or 0.0 for c in source.master(assignment) if c.kind == "manual"]
+        [q.points for q in assignment.questions.values()]
+        + [c.points or 0.0 for c in assignment.master if c.kind == "manual"]
     )
-    for question in grading.questions(assignment).values():
+    for question in assignment.questions.values():
         report.problems += _form(assignment, question)
         if len(question.mistakes) < LEAST:
             count = f"{len(question.mistakes)} wrong answers, {LEAST} say more"
@@ -93,7 +92,7 @@ def check(
         report.problems.append(problem)
     done("visible checks")
     if not report.problems:
-        for question in grading.questions(assignment).values():
+        for question in assignment.questions.values():
             _wrong_answers(assignment, question, sandbox, whole, report)
             done(question.name)
     return report
@@ -109,9 +108,8 @@ def _form(assignment: Assignment, question: Question) -> Iterator[str]:
                 f"{question.name}: wrong answer {wrong.name!r} loses {part!r}; parts: "
                 f"{', '.join(question.titles)}"
             )
-    variant = source.variant(assignment, "", "")
     try:
-        grader = grading.make_grader(assignment, question.name, variant)
+        grader = assignment.version().grader(question.name)
     except ValueError as error:  # an edit that no longer applies
         yield f"{error}"
         return
@@ -141,8 +139,8 @@ def _solved(
     records = []
     for student in VARIANTS if assignment.variant else VARIANTS[:1]:
         notebook = release.source_version(assignment)
-        values = source.variant(assignment, student, "")
-        record = grading.grade(assignment, student, _bytes(notebook), sandbox, values)
+        version = assignment.version(assignment.values(student))
+        record = grade(version, student, _bytes(notebook), sandbox)
         records.append(record)
         for question in record["questions"]:
             points, most = question["points"], question["max_points"]
@@ -160,7 +158,7 @@ def _solved(
 
 def _starter(assignment: Assignment, sandbox: Sandbox, report: Report) -> None:
     notebook = release.student_version(assignment)
-    record = grading.grade(assignment, "", _bytes(notebook), sandbox)
+    record = grade(assignment.version(), "", _bytes(notebook), sandbox)
     report.problems += [
         f"{question['name']}: the starter gets {question['points']:g} points"
         for question in record["questions"]
@@ -176,12 +174,12 @@ def _visible(assignment: Assignment, sandbox: Sandbox) -> Iterator[str]:
                 f"{cell.grade_id} {cell.kind}",
                 cell.source if solved and cell.kind == "answer" else cell.student,
             )
-            for cell in source.master(assignment)
+            for cell in assignment.master
             if cell.type == "code" and cell.kind != "manual"
         ]
         frames = sandbox.run(cells, []).frames
         ended = {f[1]: f[2:] for f in frames if f[0] == "cell" and f[2] != "start"}
-        for cell in source.master(assignment):
+        for cell in assignment.master:
             state, *words = ended.get(f"{cell.grade_id} {cell.kind}", ["ok"])
             if solved and state != "ok":
                 yield f"{cell.grade_id}: fails with the solution: {' '.join(words)}"
@@ -200,7 +198,7 @@ def _wrong_answers(
     earlier: Record = whole | {"questions": others}  # only this question is asked
     for wrong in question.mistakes:
         notebook = _with(assignment, question, wrong)
-        record = grading.grade(assignment, "", notebook, sandbox, earlier=earlier)
+        record = grade(assignment.version(), "", notebook, sandbox, earlier)
         found = next(q for q in record["questions"] if q["name"] == question.name)
         kept = {p["title"] for p in found["parts"] if p["passed"]}
         report.wrong += 1
@@ -217,9 +215,7 @@ def _wrong_answers(
 def _with(assignment: Assignment, question: Question, wrong: Mistake) -> bytes:
     notebook = release.source_version(assignment)
     for node in notebook.cells:
-        cell = next(
-            (c for c in source.master(assignment) if c.grade_id == node.id), None
-        )
+        cell = next((c for c in assignment.master if c.grade_id == node.id), None)
         if cell and cell.kind == "answer" and cell.question == question.name:
             node.source = question.code(wrong, cell.source)
     return _bytes(notebook)

@@ -1,11 +1,10 @@
-"""The files of an export, a folder or a zip, listed and read without trusting any."""
+"""The files of a download, a folder or a zip, listed and read without trusting any."""
 
 import io
 import os
 import re
 import stat
 import struct
-import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from layers_book.coursework.collect.notebook import LIMIT, Unreadable, file_bytes
+from layers_book.coursework.files import printable
 
 __all__ = ["Entry", "inside", "opened"]
 
-FILES = 200_000  # in an export
+FILES = 200_000  # in a download
 FILES_INSIDE = 2_000  # in a student's zip
 BYTES_INSIDE = 5 * LIMIT  # read from a student's zip in all
 RATIO = 1_000  # of sizes before and after compression, from the first MB on
@@ -30,11 +30,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip's entry says that has no time
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an export.
+    """One file of a download.
 
     Args:
-        label: its path in the export, fit to print, parts parted by ``/``.
-        time: when it was last changed, in seconds since 1970, if the export says so.
+        label: its path in the download, fit to print, parts parted by ``/``.
+        time: when it was last changed, in seconds since 1970, if the download says so.
         problem: why it cannot be read, or ``""``.
         load: its bytes, at most as many as told; raises `Unreadable`.
     """
@@ -46,32 +46,32 @@ class Entry:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[list[Entry]]:
-    """The files of an export, by their paths; a zip stays open meanwhile.
+def opened(download: Path) -> Iterator[list[Entry]]:
+    """The files of a download, by their paths; a zip stays open meanwhile.
 
     Raises:
         ValueError: it is neither a folder nor a sound zip, or has too many files.
     """
     try:
-        mode = source.stat().st_mode
+        mode = download.stat().st_mode
     except OSError as error:
-        raise ValueError(f"source={str(source)!r}: {error.strerror}") from None
+        raise ValueError(f"download={str(download)!r}: {error.strerror}") from None
     if stat.S_ISDIR(mode):
-        yield _ordered(source, _walk(source))
+        yield _ordered(download, _walk(download))
         return
     if not stat.S_ISREG(mode):
-        raise ValueError(f"source={str(source)!r}: a folder or a zip is needed")
+        raise ValueError(f"download={str(download)!r}: a folder or a zip is needed")
     try:
-        archive = zipfile.ZipFile(source)
+        archive = zipfile.ZipFile(download)
     except OSError as error:
-        raise ValueError(f"source={str(source)!r}: {error.strerror}") from None
+        raise ValueError(f"download={str(download)!r}: {error.strerror}") from None
     except Exception as error:  # a damaged zip raises nearly anything
         raise ValueError(
-            f"source={str(source)!r}: neither a folder nor a sound zip ({error}):"
+            f"download={str(download)!r}: neither a folder nor a sound zip ({error}):"
             " download it again, or unpack it and give the folder"
         ) from None
     with archive:
-        yield _ordered(source, _entries(archive))
+        yield _ordered(download, _entries(archive))
 
 
 def inside(data: bytes, label: str) -> list[Entry]:
@@ -79,7 +79,7 @@ def inside(data: bytes, label: str) -> list[Entry]:
 
     Args:
         data: the zip.
-        label: its path in the export.
+        label: its path in the download.
 
     Raises:
         Unreadable: it is no sound zip, or has too many files.
@@ -116,12 +116,12 @@ def _within(budget: list[int], load: Callable[[int], bytes], limit: int) -> byte
     return data
 
 
-def _ordered(source: Path, entries: Iterator[Entry]) -> list[Entry]:
+def _ordered(download: Path, entries: Iterator[Entry]) -> list[Entry]:
     found: list[Entry] = []
     for entry in entries:
         if len(found) == FILES:
             raise ValueError(
-                f"source={str(source)!r}: more than {FILES} files, no export"
+                f"download={str(download)!r}: more than {FILES} files, no download"
             )
         found.append(entry)
     return sorted(found, key=lambda entry: entry.label)
@@ -137,16 +137,18 @@ def _walk(folder: Path) -> Iterator[Entry]:
                 items = sorted(found, key=lambda item: item.name)
         except OSError as error:
             if not here:
-                raise ValueError(f"source={str(folder)!r}: {error.strerror}") from None
+                raise ValueError(
+                    f"download={str(folder)!r}: {error.strerror}"
+                ) from None
             problem = f"the folder cannot be opened: {error.strerror}"
-            yield Entry(_printable(here), None, problem, partial(_refuse, problem))
+            yield Entry(printable(here), None, problem, partial(_refuse, problem))
             continue
         for item in items:
             path = f"{here}/{item.name}" if here else item.name
             if item.is_dir(follow_symlinks=False):
                 waiting.append(path)
             else:
-                yield _file(folder / path, _printable(path))
+                yield _file(folder / path, printable(path))
 
 
 def _file(path: Path, label: str) -> Entry:
@@ -171,8 +173,8 @@ def _entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         problem = _problem(info)
         if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
-            problem = "its path leads out of the export"
-        label = _printable("/".join(parts)) or "?"
+            problem = "its path leads out of the archive"
+        label = printable("/".join(parts)) or "?"
         load = partial(_unpack, archive, info)
         yield Entry(label, _zip_time(info), problem, load)
 
@@ -238,11 +240,3 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> byte
 
 def _refuse(problem: str, limit: int) -> bytes:
     raise Unreadable(problem)
-
-
-def _printable(path: str) -> str:
-    """A path without control characters, accents in one form on each system."""
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
-        for c in unicodedata.normalize("NFC", path)
-    )

@@ -1,4 +1,4 @@
-"""An LMS's export, in any mess, filed as submissions; what is not is told why."""
+"""An LMS's download, in any mess, sorted into submissions; what is not is told why."""
 
 import fcntl
 from collections import defaultdict
@@ -9,37 +9,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from layers_book.coursework.collect.archive import Entry, opened
-from layers_book.coursework.collect.filing import (
-    Ledger,
-    Limits,
-    Receipt,
-    Spot,
-    file_student,
-)
-from layers_book.coursework.collect.layouts import (
-    Owner,
-    Place,
-    not_collected,
-    place,
-    wrappers,
-)
 from layers_book.coursework.collect.notebook import Unreadable
 from layers_book.coursework.collect.students import (
-    Directory,
-    Person,
+    Owner,
+    PathInfo,
+    RosterIndex,
     Unknown,
-    directory,
     find,
     ids,
+    index,
     knows,
+    not_collected,
+    path_info,
+    wrappers,
 )
-from layers_book.coursework.collect.submissions import Shelf, append, mend, rows
+from layers_book.coursework.collect.submissions import (
+    FoundFile,
+    Ledger,
+    Receipt,
+    Submissions,
+    Times,
+    receive,
+)
 from layers_book.coursework.course import (
     Course,
+    Student,
     assignment_name,
     parse_time,
     student_id,
 )
+from layers_book.coursework.files import append_rows, mend, own_rows
 
 __all__ = ["Receipt", "collect"]
 
@@ -47,22 +46,22 @@ STUDENTS = ("student", "layout", "name", "number")
 
 
 def collect(
-    source: str | Path,
+    download: str | Path,
     course: str | Path,
     assignment: str,
     *,
     now: datetime | None = None,
     at: datetime | None = None,
-    roster: Iterable[Person] | None = None,
+    roster: Iterable[Student] | None = None,
 ) -> list[Receipt]:
-    """File all that an export holds; nothing is overwritten, no file goes untold.
+    """Sort all that a download holds; nothing is overwritten, no file goes untold.
 
     Each notebook is kept in ``received``, as it came; each student's latest readable
     one is put into ``submitted``. One with an nbgrader id goes before one without.
     Collecting the same again changes nothing.
 
     Args:
-        source: a folder or zip, as Moodle's or Canvas's bulk download gives it, in
+        download: a folder or zip, as Moodle's or Canvas's bulk download gives it, in
             nbgrader's layout, or with one file or folder for each student. Its top
             names tell whose the files are, so it must not be made by a student.
         course: the course folder.
@@ -74,46 +73,46 @@ def collect(
             made of the names.
 
     Returns:
-        A receipt for every file of the export, by its path.
+        A receipt for every file of the download, by its path.
 
     Raises:
-        ValueError: the export, the roster or an argument is not as it must be.
+        ValueError: the download, the roster or an argument is not as it must be.
         FileNotFoundError: there is no course folder.
-        OSError: a file cannot be written; what is filed stays so, and collecting
+        OSError: a file cannot be written; what is done stays so, and collecting
             again goes on from there.
     """
-    source, course = Path(source), Path(course)
+    download, course = Path(download), Path(course)
     assignment_name(assignment)
     latest = _seconds("now", now or datetime.now(UTC))
     if not course.is_dir():
         raise FileNotFoundError(f"course={str(course)!r} is no folder")
-    if source.resolve() in (course.resolve(), *course.resolve().parents):
-        raise ValueError(f"source={str(source)!r} holds the course folder itself")
+    if download.resolve() in (course.resolve(), *course.resolve().parents):
+        raise ValueError(f"download={str(download)!r} holds the course folder itself")
     if roster is None:
         roster = Course(course).roster.values()
-    people = directory(roster)
+    people = index(roster)
     folder = course / "received" / assignment
-    with opened(source) as entries:
-        limits = Limits(
+    with opened(download) as entries:
+        times = Times(
             now=latest,
             at=latest if at is None else _seconds("at", at),
-            default=int(source.stat().st_mtime),
+            default=int(download.stat().st_mtime),
         )
-        spots = _spots(entries, source, assignment, people)
+        found = _found_files(entries, download, assignment, people)
         try:
             with _alone(folder):
-                work, receipts = _by_student(spots, folder, people)
+                work, receipts = _by_student(found, folder, people)
                 ledger = Ledger(folder, assignment)
                 ledger.write(receipts)
                 for student, theirs in work.items():
-                    shelf = Shelf(course, assignment, student)
-                    receipts += file_student(shelf, theirs, limits, ledger)
+                    ours = Submissions(course, assignment, student)
+                    receipts += receive(ours, theirs, times, ledger)
         except OSError as error:
             where = error.filename2 or error.filename or folder
             raise OSError(
                 error.errno,
-                f"{where} cannot be written ({error.strerror}); what is filed stays"
-                " filed: put it right and collect again",
+                f"{where} cannot be written ({error.strerror}); what is done stays"
+                " done: put it right and collect again",
             ) from error
     return sorted(receipts, key=lambda receipt: receipt.file)
 
@@ -136,9 +135,9 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def _spots(
-    entries: list[Entry], source: Path, assignment: str, people: Directory
-) -> list[tuple[Spot, str]]:
+def _found_files(
+    entries: list[Entry], download: Path, assignment: str, people: RosterIndex
+) -> list[tuple[FoundFile, str]]:
     """Each file with what its path says, and why it is not collected, or ``""``."""
     paths = [entry.label.split("/") for entry in entries]
     problems = [
@@ -147,19 +146,19 @@ def _spots(
     ]
     candidates = [p for p, problem in zip(paths, problems, strict=True) if not problem]
     known = (lambda name: knows(people, name)) if people.people else None
-    depth = wrappers(candidates, assignment, source.stem, known)
+    depth = wrappers(candidates, assignment, download.stem, known)
     inner = [path[depth:] or path[-1:] for path in paths]
-    outer = {path[depth - 1] for path in candidates} if depth else {source.name}
+    outer = {path[depth - 1] for path in candidates} if depth else {download.name}
     if outer == {"submitted"}:
         entries, problems = _nbgrader(entries, inner, problems, assignment)
-    spots = []
+    found = []
     for entry, path, problem in zip(entries, inner, problems, strict=True):
-        spot = Spot(entry, place(path, assignment))
+        file = FoundFile(entry, path_info(path, assignment))
         problem = problem or not_collected(path)
-        if not problem and not spot.place.owner:
+        if not problem and not file.info.owner:
             problem = "it does not say whose it is: put it into a folder named so"
-        spots.append((spot, problem))
-    return spots
+        found.append((file, problem))
+    return found
 
 
 def _nbgrader(
@@ -184,49 +183,51 @@ def _nbgrader(
 
 
 def _by_student(
-    spots: list[tuple[Spot, str]], folder: Path, people: Directory
-) -> tuple[dict[str, list[Spot]], list[Receipt]]:
+    found: list[tuple[FoundFile, str]], folder: Path, people: RosterIndex
+) -> tuple[dict[str, list[FoundFile]], list[Receipt]]:
     """What there is of each student, and receipts for all that is nobody's."""
     if people.people:
         student_of = _by_roster(people)
     else:
-        owners = [spot.place.owner for spot, problem in spots if not problem]
+        owners = [file.info.owner for file, problem in found if not problem]
         student_of = _by_name([owner for owner in owners if owner], folder)
-    work: dict[str, list[Spot]] = defaultdict(list)
+    work: dict[str, list[FoundFile]] = defaultdict(list)
     receipts = []
-    for spot, problem in spots:
-        student, note = student_of(spot.place)
+    for file, problem in found:
+        student, note = student_of(file.info)
         if problem or not student:
-            label = spot.entry.label
+            label = file.entry.label
             receipts.append(Receipt(label, student, "rejected", problem or note))
         else:
-            work[student].append(Spot(spot.entry, spot.place, note))
+            work[student].append(replace(file, note=note))
     return work, receipts
 
 
-def _by_roster(people: Directory) -> Callable[[Place], tuple[str, str]]:
+def _by_roster(people: RosterIndex) -> Callable[[PathInfo], tuple[str, str]]:
     """What gives the id of a place, and what is odd about it; or no id, and why."""
 
-    def student_of(place: Place) -> tuple[str, str]:
+    def student_of(info: PathInfo) -> tuple[str, str]:
         try:
-            return find(people, place) if place.owner else ("", "")
+            return find(people, info) if info.owner else ("", "")
         except Unknown as error:
             return "", str(error)
 
     return student_of
 
 
-def _by_name(owners: list[Owner], folder: Path) -> Callable[[Place], tuple[str, str]]:
+def _by_name(
+    owners: list[Owner], folder: Path
+) -> Callable[[PathInfo], tuple[str, str]]:
     """The same where there is no roster; ids once given are kept in a table."""
     table = folder / "students.csv"
     mend(table)
     before = {
         Owner(row["layout"], row["name"], row["number"]).key: student_id(row["student"])
-        for row in rows(table)
+        for row in own_rows(table)
     }
     given = ids(owners, before)
     new = {owner.key: owner for owner in owners if owner.key not in before}
-    append(
+    append_rows(
         table,
         STUDENTS,
         [
@@ -234,4 +235,4 @@ def _by_name(owners: list[Owner], folder: Path) -> Callable[[Place], tuple[str, 
             for key, owner in new.items()
         ],
     )
-    return lambda place: (given.get(place.owner.key, "") if place.owner else "", "")
+    return lambda info: (given.get(info.owner.key, "") if info.owner else "", "")

@@ -2,7 +2,6 @@
 
 import codecs
 import errno
-import hashlib
 import json
 import os
 import re
@@ -12,7 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-__all__ = ["LIMIT", "Cell", "Submission", "Unreadable", "answers", "file_bytes", "read"]
+from layers_book.coursework.files import sha256_of
+
+__all__ = [
+    "LIMIT",
+    "Submission",
+    "SubmittedCell",
+    "Unreadable",
+    "answers",
+    "file_bytes",
+    "read",
+]
 
 LIMIT = 10 * 2**20  # bytes
 CELLS = 2_000
@@ -57,7 +66,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Cell:
+class SubmittedCell:
     """One cell; of its metadata, only nbgrader's id is believed, or ``""``."""
 
     type: CellType
@@ -76,7 +85,7 @@ class Submission:
     """
 
     sha256: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SubmittedCell, ...]
     notes: tuple[str, ...]
 
 
@@ -109,7 +118,7 @@ def read(source: str | Path | bytes) -> Submission:
     )
     if len(notes) > NOTES:
         notes[NOTES:] = [f"{len(notes) - NOTES} more oddities are not listed"]
-    return Submission(hashlib.sha256(data).hexdigest(), unique, tuple(notes))
+    return Submission(sha256_of(data), unique, tuple(notes))
 
 
 def answers(submission: Submission) -> dict[str, str]:
@@ -231,7 +240,7 @@ def _modern(cell: Any) -> Any:
     return {"cell_type": kind, "source": source, "metadata": cell.get("metadata", {})}
 
 
-def _cells(found: list[Any], notes: list[str]) -> list[Cell]:
+def _cells(found: list[Any], notes: list[str]) -> list[SubmittedCell]:
     cells = []
     for number, cell in enumerate(found, 1):
         kind = cell.get("cell_type") if isinstance(cell, dict) else None
@@ -247,7 +256,7 @@ def _cells(found: list[Any], notes: list[str]) -> list[Cell]:
                 f"the metadata of cell {number} is damaged: it counts as a cell"
                 " without an id"
             )
-        cells.append(Cell(cast(CellType, kind), source or "", grade_id or ""))
+        cells.append(SubmittedCell(cast(CellType, kind), source or "", grade_id or ""))
     return cells
 
 

@@ -8,18 +8,19 @@ import contextlib
 import json
 import multiprocessing
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from layers_book.coursework.assignment import Assignment, AssignmentError
-from layers_book.coursework.collect import notebook as reader
+from layers_book.coursework.collect.notebook import Unreadable, file_bytes
+from layers_book.coursework.files import sha256_of, write_new
 from layers_book.coursework.grade import grading
 from layers_book.coursework.grade.record import Record, checked
 from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
@@ -29,7 +30,7 @@ DEATHS = 3  # of processes, until the job that each had is given up
 RECONNECT_SECONDS = 120.0
 
 
-Variant = Callable[[str], dict[str, Any] | None]
+Values = Callable[[str], dict[str, Any] | None]
 
 
 def _common(student: str) -> None:
@@ -44,7 +45,7 @@ class Job:
     student: str
     data: bytes
     key: str
-    variant: dict[str, Any] | None = None
+    values: dict[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
     trusted: bool = False
     earlier: Record | None = None
@@ -62,7 +63,7 @@ def jobs(
     assignment: Assignment,
     submitted: Iterable[tuple[str, Path]],
     records: Path,
-    variant: Variant = _common,
+    values: Values = _common,
     limits: Limits | None = None,
     trusted: bool = False,
 ) -> Iterator[Job | Failed]:
@@ -72,24 +73,29 @@ def jobs(
         assignment: what was asked.
         submitted: students and their files.
         records: the folder of the assignment's records.
-        variant: gives a student's own values, or ``None`` for the master's.
+        values: gives a student's own values, or ``None`` for the master's.
         limits: of each submission.
         trusted: run without a sandbox.
     """
     for student, path in submitted:
         try:
-            data = reader.file_bytes(path)
-        except reader.Unreadable as error:
+            data = file_bytes(path)
+        except Unreadable as error:
             yield Failed(student, str(error))
             continue
-        submission = grading.digest_of(data)
-        own = variant(student)
-        key = grading.job_key(assignment, student, submission, own)
+        submission, own = sha256_of(data), values(student)
+        key = grading.job_key(assignment.version(own), student, submission)
         if not (records / submission / f"{key}.json").exists():
             earlier = _earlier(records / submission, student)
             yield Job(
-                *(assignment, student, data, key, own),
-                *(limits or Limits(), trusted, earlier),
+                assignment=assignment,
+                student=student,
+                data=data,
+                key=key,
+                values=own,
+                limits=limits or Limits(),
+                trusted=trusted,
+                earlier=earlier,
             )
 
 
@@ -134,15 +140,8 @@ def run(
 
 def write(records: Path, record: Record) -> Path:
     """Link a record into place; the first of its name stays."""
-    folder = records / record["submission"]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{record['key']}.json"
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".partial") as file:
-        file.write(json.dumps(record, indent=1, ensure_ascii=False))
-        file.flush()
-        os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(file.name, path)
+    path = records / record["submission"] / f"{record['key']}.json"
+    write_new(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
     return path
 
 
@@ -162,14 +161,14 @@ def current(
     assignment: Assignment,
     submitted: Iterable[tuple[str, Path]],
     records: Path,
-    variant: Variant = _common,
+    values: Values = _common,
 ) -> Iterator[Record]:
     """The records of the submissions that count, as the checks are now."""
     for student, path in submitted:
-        with contextlib.suppress(reader.Unreadable, FileNotFoundError):
-            submission = grading.digest_of(reader.file_bytes(path))
-            own = variant(student)
-            key = grading.job_key(assignment, student, submission, own)
+        with contextlib.suppress(Unreadable, FileNotFoundError):
+            submission = sha256_of(file_bytes(path))
+            version = assignment.version(values(student))
+            key = grading.job_key(version, student, submission)
             yield read(records / submission / f"{key}.json")
 
 
@@ -187,6 +186,12 @@ _held: dict[tuple[Limits, bool], Sandbox] = {}
 _turn = threading.Lock()
 
 
+@lru_cache(maxsize=4)
+def _first(assignment: Assignment) -> Assignment:
+    """Of equal assignments, each sent with a job, the one that has graders already."""
+    return assignment
+
+
 def work(job: Job) -> Record | Failed:
     """Grade a job in this process, which keeps its sandbox for the next one."""
     with _turn:  # a Dask worker may have several threads
@@ -194,9 +199,9 @@ def work(job: Job) -> Record | Failed:
         if kind not in _held:
             _held[kind] = Sandbox(*kind)
         try:
+            version = _first(job.assignment).version(job.values)
             return grading.grade(
-                *(job.assignment, job.student, job.data, _held[kind]),
-                *(job.variant, job.earlier),
+                version, job.student, job.data, _held[kind], job.earlier
             )
         except (NoSandbox, AssignmentError):
             raise  # the next one would fare no better

@@ -1,49 +1,75 @@
-"""The notebook that formgrader shows: the master's cells, the student's answers."""
+"""The notebook that formgrader shows: the master's cells, the student's answers.
 
+formgrader renders markdown with raw HTML in it, and finds the input fields for points
+by the ids in the page. So a student's markdown is rendered here, cleaned by nh3, and
+stored as one line of HTML, which every markdown passes on as it is.
+"""
+
+import base64
+import binascii
+import html
 import json
-import secrets
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.collect import notebook as reader
-from layers_book.coursework.course import Course
-from layers_book.coursework.grade.record import QuestionRecord, Record
-from layers_book.coursework.nbgrader.showing import (
-    marked,
-    plain,
-    png,
-    shown,
-    soften,
-    text_only,
-)
+import nh3
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-__all__ = ["submitted_cells", "write_autograded"]
+from layers_book.coursework.collect.notebook import read
+from layers_book.coursework.course import Course
+from layers_book.coursework.files import visible, write
+from layers_book.coursework.grade.record import QuestionRecord, Record
+
+__all__ = ["plain", "png", "shown", "soften", "submitted_cells", "write_autograded"]
 
 EXTRA_CELLS = 300  # of the student's own; the rest is only counted
 OUTPUTS = 20  # a cell
 OUTPUT_TEXT = 10_000  # characters an output
 PICTURES = 8 * 2**20  # characters of base64 a notebook
+LONGEST_MARKDOWN = 20_000  # characters: rendering hostile text takes its square
+LONGEST_TEXT = 100_000
+PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST_PICTURE = 4 * 2**20  # bytes
 NOTE = (
     "**As submitted.** Outputs are the student's own and prove nothing; of them, text"
-    " and PNG pictures are shown. Marks come from a run of the grader's own."
+    " and PNG pictures are shown. Points come from a run of the grader's own."
 )
+APART = "\N{ZERO WIDTH SPACE}"
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
+INLINE = re.compile(r"!\[([^\[\]]*)\]\(data:image/\w+;base64,([A-Za-z0-9+/=]+)\)")
+# what MathJax takes for links, ids, classes and styles
+UNSAFE_TEX = re.compile(r"\\(?=(?:href|cssId|class|style|require|unicode)\b)")
 
-Cell = Mapping[str, Any]
+ATTRIBUTES = {
+    "class": re.compile("highlight|[a-z0-9]{1,3}"),  # of the highlighter
+    "href": re.compile(r"https?://\S+"),
+    "src": re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+"),
+    "style": re.compile("text-align:(left|right|center)"),
+    "type": re.compile("checkbox"),
+    "start": re.compile("[0-9]+"),
+    "alt": re.compile(".*", re.DOTALL),
+    "checked": re.compile(""),
+    "disabled": re.compile(""),
+}
+
+Node = Mapping[str, Any]  # a cell as a notebook's JSON has it
 
 
 def submitted_cells(data: bytes) -> list[dict[str, Any]]:
     """The cells of a submitted notebook, with outputs and attachments as they came.
 
     Returns:
-        A dict a cell: ``type``, ``source`` and ``grade_id`` as `reader.read` gives
+        A dict a cell: ``type``, ``source`` and ``grade_id`` as `notebook.read` gives
         them; ``outputs`` and ``attachments`` are the stranger's own data.
 
     Raises:
-        reader.Unreadable: it is no notebook that can be read.
+        Unreadable: it is no notebook that can be read.
     """
-    cells = reader.read(data).cells
+    cells = read(data).cells
     notebook = json.loads(data.decode("utf-8-sig"))
     found = notebook.get("cells", []) if notebook["nbformat"] == 4 else []
     raw = [cell for cell in found if _is_cell(cell)]
@@ -70,17 +96,17 @@ def _is_cell(cell: Any) -> bool:
 def write_autograded(
     course: Course,
     record: Record,
-    cells: Sequence[Cell],
+    cells: Sequence[Node],
     master: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``autograded/STUDENT/NAME/NAME.ipynb``, if it differs from what is there.
 
     Every cell of the master is there with its metadata and, but for answers, its text;
-    then what else the student wrote, and the machine's marks under each check.
+    then what else the student wrote, and the machine's points under each check.
 
     Args:
         course: where.
-        record: the submission's marks.
+        record: of the submission.
         cells: of the submission, dicts as `submitted_cells` gives them; none where it
             could not be read.
         master: the notebook that the student was given, as JSON; by default the
@@ -109,10 +135,10 @@ def write_autograded(
     }
     path = course.autograded(student, name)
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
-    _write(path, text + "\n")
+    write(path, text + "\n")
     stamp = course.submitted(student, name).with_name("timestamp.txt")
     if stamp.is_file():
-        _write(path.with_name("timestamp.txt"), stamp.read_text(encoding="utf-8"))
+        write(path.with_name("timestamp.txt"), stamp.read_bytes())
     return path
 
 
@@ -131,31 +157,31 @@ def _notebook(path: Path, _changed: int) -> dict[str, Any]:
 
 
 def _merged(
-    master: Sequence[Cell], cells: Sequence[Cell], record: Record
+    master: Sequence[Node], cells: Sequence[Node], record: Record
 ) -> Iterator[dict[str, Any]]:
     """The master's cells in order, each with what the student put after it."""
     by_id = {_grade_id(cell): cell for cell in master if _grade_id(cell)}
     answers = {cell["grade_id"]: cell for cell in cells if cell["grade_id"] in by_id}
     extras = _extras(cells, by_id, {_source(cell).strip() for cell in master})
-    marks = {question["name"]: question for question in record["questions"]}
+    questions = {question["name"]: question for question in record["questions"]}
     pictures = _Allowance(PICTURES)
-    yield _markdown(marked("\n\n".join([NOTE, *_remarks(record)])))
+    yield _markdown(shown("\n\n".join([NOTE, *_remarks(record)])))
     yield from _shown_extras(extras.get("", []), pictures)
     for cell in master:
         grade_id = _grade_id(cell)
         yield _from_master(cell, answers.get(grade_id) if grade_id else None, pictures)
-        question = marks.get(grade_id.removesuffix("-check"))
+        question = questions.get(grade_id.removesuffix("-check"))
         if question and question["parts"] and cell["metadata"]["nbgrader"]["grade"]:
-            yield _markdown(marked(_marks(question)))
+            yield _markdown(shown(_points(question)))
         if grade_id:
             yield from _shown_extras(extras.get(grade_id, []), pictures)
 
 
 def _extras(
-    cells: Iterable[Cell], by_id: Mapping[str, Any], texts: set[str]
-) -> dict[str, list[Cell]]:
+    cells: Iterable[Node], by_id: Mapping[str, Any], texts: set[str]
+) -> dict[str, list[Node]]:
     """The student's own cells, by the master's cell that they follow."""
-    extras: dict[str, list[Cell]] = {}
+    extras: dict[str, list[Node]] = {}
     after, count = "", 0
     for cell in cells:
         if cell["grade_id"] in by_id:
@@ -171,20 +197,20 @@ def _extras(
     return extras
 
 
-def _shown_extras(cells: Iterable[Cell], pictures: "_Allowance") -> Iterator[Any]:
+def _shown_extras(cells: Iterable[Node], pictures: "_Allowance") -> Iterator[Any]:
     for cell in cells:
         yield _student_cell(cell["type"], cell, pictures)
 
 
 def _from_master(
-    cell: Cell, answer: Cell | None, pictures: "_Allowance"
+    cell: Node, answer: Node | None, pictures: "_Allowance"
 ) -> dict[str, Any]:
     """A cell with the master's metadata; the student's text only where it answers."""
     nbgrader = cell["metadata"].get("nbgrader", {})
     kind, source = cell["cell_type"], _source(cell)
     if not nbgrader.get("solution"):
         if kind == "markdown":
-            made = _markdown(marked(source), cell.get("attachments"))
+            made = _markdown(_headings_apart(source), cell.get("attachments"))
         else:
             outputs = _outputs(answer or {}, pictures)
             made = _code(source, outputs)
@@ -196,21 +222,16 @@ def _from_master(
     return made | {"metadata": dict(cell["metadata"])}
 
 
-def _student_cell(kind: str, cell: Cell, pictures: "_Allowance") -> dict[str, Any]:
+def _student_cell(kind: str, cell: Node, pictures: "_Allowance") -> dict[str, Any]:
     source = cell["source"]
     if kind == "code":
         return _code(text_only(source), _outputs(cell, pictures))
     if kind == "raw" or cell["type"] == "raw":
         return _markdown(plain(source))
-    attachments = cell.get("attachments")
-    text, kept = shown(source, attachments if isinstance(attachments, dict) else {})
-    size = sum(len(kinds["image/png"]) for kinds in kept.values())
-    if not pictures.take(size):
-        text, kept = plain(source), {}
-    return _markdown(text, kept)
+    return _markdown(shown(source, cell.get("attachments"), pictures))
 
 
-def _outputs(cell: Cell, pictures: "_Allowance") -> list[dict[str, Any]]:
+def _outputs(cell: Node, pictures: "_Allowance") -> list[dict[str, Any]]:
     """Of a stranger's outputs, text and PNG pictures."""
     found = cell.get("outputs")
     found = found if isinstance(found, list) else []
@@ -224,7 +245,7 @@ def _outputs(cell: Cell, pictures: "_Allowance") -> list[dict[str, Any]]:
     return outputs
 
 
-def _output(output: Cell, pictures: "_Allowance") -> dict[str, Any] | None:
+def _output(output: Node, pictures: "_Allowance") -> dict[str, Any] | None:
     data = output.get("data")
     data = data if isinstance(data, dict) else {}
     if picture := png(data.get("image/png")):
@@ -267,6 +288,129 @@ class _Allowance:
         return True
 
 
+def text_only(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Without terminal escapes, nothing hidden, cut where it is too long."""
+    text = ESCAPES.sub("", text.replace("\r\n", "\n")).replace("\r", "\n")
+    return visible(text, longest, lines=longest)
+
+
+def soften(text: str) -> str:
+    """Markdown in which no tag and no link begins, each told apart by a space.
+
+    >>> soften("x<y, [a](javascript:b), <script>")
+    'x< y, [a] (javascript:b), < script>'
+    """
+    text = re.sub(r"<(?=[A-Za-z/!?])", "< ", text_only(text))
+    return re.sub(r"\](?=[(:])", "] ", text)
+
+
+def plain(text: str) -> str:
+    """Text as it is, as HTML for a markdown cell."""
+    return _one_line(f"<pre>{html.escape(text_only(text, LONGEST_MARKDOWN))}</pre>")
+
+
+def shown(
+    text: str, attachments: Any = None, pictures: _Allowance | None = None
+) -> str:
+    """A student's markdown as HTML for a markdown cell of formgrader's.
+
+    Args:
+        text: markdown; HTML in it is shown as text.
+        attachments: pictures by name, each by MIME type, as nbformat stores them.
+        pictures: how many characters of them may still be shown.
+
+    Returns:
+        One line: no ids, links to the web alone, PNG pictures of the notebook's own;
+        the text as it is where it cannot be rendered.
+    """
+    kept = dict(_pictures(attachments if isinstance(attachments, dict) else {}))
+    text = INLINE.sub(lambda found: _attach(found, kept), text)
+    renderer = _Renderer(kept, pictures or _Allowance(PICTURES))
+    try:
+        page = MarkdownWithMath(renderer=renderer).render(
+            text_only(text, LONGEST_MARKDOWN)
+        )
+    except Exception:  # hostile text breaks the renderer in many ways
+        return plain(text)
+    return _one_line(
+        nh3.clean(
+            page,
+            tags=nh3.ALLOWED_TAGS | {"input"},  # of a task list
+            attributes={"*": set(ATTRIBUTES)},
+            attribute_filter=_allowed,
+            url_schemes={"http", "https", "data"},
+        )
+    )
+
+
+def _allowed(tag: str, name: str, value: str) -> str | None:
+    return value if ATTRIBUTES[name].fullmatch(value) else None
+
+
+def _one_line(page: str) -> str:
+    """HTML that no markdown takes apart: it has no other line, and no math to find.
+
+    Browsers see the same, MathJax included: it reads what the browser made of it.
+    """
+    page = UNSAFE_TEX.sub(r"\\ ", page)
+    for sign in "\n$\\":
+        page = page.replace(sign, f"&#{ord(sign)};")
+    return f"<div>{page}</div>"
+
+
+class _Renderer(IPythonRenderer):
+    """Shows HTML as text, and of pictures those that it is given."""
+
+    def __init__(self, pictures: Mapping[str, str], allowance: _Allowance) -> None:
+        super().__init__(escape=True, exclude_anchor_links=True)
+        self.pictures, self.allowance = pictures, allowance
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        picture = self.pictures.get(url.removeprefix("attachment:"), "")
+        if not picture or not self.allowance.take(len(picture)):
+            said = "not shown: one more picture, or no PNG of at most 4 MB"
+            return f"[{html.escape(text)}: {said}]"
+        url = f"data:image/png;base64,{picture}"
+        return f'<img src="{url}" alt="{html.escape(text)}">'
+
+
+def _pictures(attachments: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    for name, kinds in attachments.items():
+        if isinstance(kinds, dict) and (picture := png(kinds.get("image/png"))):
+            yield str(name), picture
+
+
+def _attach(found: re.Match[str], pictures: dict[str, str]) -> str:
+    """A picture that stands in the text itself, as Colab has it, as an attachment."""
+    name = f"inline-{len(pictures)}.png"
+    if (picture := png(found[2])) is not None:
+        pictures.setdefault(name, picture)
+    return f"![{found[1]}](attachment:{name})"
+
+
+def _headings_apart(markdown: str) -> str:
+    """With a space in each heading: the id made of it is that of no input field."""
+    lines = markdown.split("\n")
+    for i, line in enumerate(lines):
+        below = lines[i + 1] if i + 1 < len(lines) else ""
+        if "#" in line or (line.strip() and UNDERLINE.fullmatch(below)):
+            lines[i] = f"{line} {APART}"
+    return "\n".join(lines)
+
+
+def png(data: Any) -> str | None:
+    """A PNG picture in base64, if that is what the data is."""
+    if isinstance(data, list) and all(isinstance(line, str) for line in data):
+        data = "".join(data)
+    if not isinstance(data, str) or len(data) > LARGEST_PICTURE * 4 // 3 + 1000:
+        return None
+    try:
+        picture = base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return base64.b64encode(picture).decode() if picture.startswith(PNG) else None
+
+
 def _remarks(record: Record) -> Iterator[str]:
     if record["state"] != "graded":
         yield f"**Could not be graded by machine:** {_line(record['reason'])}"
@@ -274,7 +418,7 @@ def _remarks(record: Record) -> Iterator[str]:
         yield f"Note: {_line(note)}"
 
 
-def _marks(question: QuestionRecord) -> str:
+def _points(question: QuestionRecord) -> str:
     points = question["points"]
     given = "none" if points is None else f"{points:g} of {question['max_points']:g}"
     lines = [f"**By machine: {given} points.** {_line(question['reason'])}".strip()]
@@ -292,15 +436,15 @@ def _marks(question: QuestionRecord) -> str:
 
 
 def _line(text: str) -> str:
-    return soften(" ".join(text[:1000].split()))
+    return " ".join(text[:1000].split())
 
 
-def _grade_id(cell: Cell) -> str:
+def _grade_id(cell: Node) -> str:
     id: str = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
     return id
 
 
-def _source(cell: Cell) -> str:
+def _source(cell: Node) -> str:
     source = cell["source"]
     return source if isinstance(source, str) else "".join(source)
 
@@ -324,13 +468,3 @@ def _code(source: str, outputs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _numbered(cell: dict[str, Any], number: int) -> dict[str, Any]:
     return cell | {"id": f"cell-{number}"}
-
-
-def _write(path: Path, text: str) -> None:
-    data = text.encode()
-    if path.is_file() and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
-    partial.write_bytes(data)
-    partial.replace(path)

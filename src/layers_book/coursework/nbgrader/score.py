@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.assignment import Assignment, find
-from layers_book.coursework.grade import grading
+from layers_book.coursework.assignment import Assignment, Version, find
 
 FOLDER = "COURSEWORK"  # environment variable: the course's folder
 
@@ -15,7 +14,7 @@ def score(assignment: str, question: str, answers: Mapping[str, Any]) -> float:
     """The points for an answer in this kernel; nbgrader takes them as partial credit.
 
     The answer runs in the process that checks it, so it could cheat: for submissions of
-    strangers there is ``python -m layers_book.coursework grade``.
+    strangers there is ``coursework grade``.
 
     Args:
         assignment: its name; it is looked for in the folder that the environment
@@ -27,17 +26,15 @@ def score(assignment: str, question: str, answers: Mapping[str, Any]) -> float:
         AssignmentError: there is no such assignment.
         ValueError: it has no such question.
     """
-    loaded = _nearest(assignment)
-    if question not in grading.questions(loaded):
+    version = Version(_nearest(assignment), answers.get("VARIANT", {}))
+    if question not in version.questions:
         raise ValueError(
-            f"question={question!r}: {assignment} has "
-            f"{', '.join(grading.questions(loaded))}"
+            f"question={question!r}: {assignment} has {', '.join(version.questions)}"
         )
-    asked = grading.questions(loaded)[question]
+    asked = version.questions[question]
     if asked.answer not in answers:
         return 0.0
-    variant = dict(answers.get("VARIANT", {}))
-    grader = grading.make_grader(loaded, question, variant)
+    grader = version.grader(question)
     record = grader.record(grader.question.records(answers[asked.answer]))
     return float(record["points"] or 0.0)
 

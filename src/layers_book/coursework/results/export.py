@@ -10,16 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from layers_book.coursework.files import cell, folder_name, write_table
 from layers_book.coursework.grade.record import Record
-from layers_book.coursework.results.grades import Hand, Marks, marks
-from layers_book.coursework.results.pages import cell, folder_name, number, write_table
+from layers_book.coursework.results.grades import ByHand, Grade, grade_of
+from layers_book.coursework.results.pages import number
 
 Kind = Literal["all", "plain", "canvas", "moodle"]
 KINDS = ("plain", "canvas", "moodle")
 
 
 class Waiting(NamedTuple):
-    """A student without a mark in a file, and why."""
+    """A student without a question in a file, and why."""
 
     student: str
     name: str
@@ -29,7 +30,7 @@ class Waiting(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """The files written, and the students without a mark."""
+    """The files written, and the students without a question."""
 
     files: tuple[Path, ...]
     waiting: tuple[Waiting, ...]
@@ -38,7 +39,7 @@ class Exported(NamedTuple):
 class _Row(NamedTuple):
     student: str
     person: Mapping[str, str]
-    marks: Marks | None
+    grade: Grade | None
     state: str
     reason: str
 
@@ -48,7 +49,7 @@ class _Row(NamedTuple):
 
     @property
     def total(self) -> float | None:
-        return self.marks.total if self.marks else None
+        return self.grade.total if self.grade else None
 
 
 def export(
@@ -57,7 +58,7 @@ def export(
     records: Iterable[Record],
     *,
     roster: Mapping[str, Mapping[str, str]] | None = None,
-    manual: Mapping[str, Mapping[str, Hand]] | None = None,
+    manual: Mapping[str, Mapping[str, ByHand]] | None = None,
     penalties: Mapping[str, float] | None = None,
     kind: Kind = "all",
     column: str = "",
@@ -72,7 +73,7 @@ def export(
         records: one a student, of the submission that counts.
         roster: name, email, moodle and canvas by student id; students without a
             submission come from here.
-        manual: marks by hand, by student and grade id.
+        manual: points by hand, by student and grade id.
         penalties: points lost for lateness, by student.
         kind: which of the files; ``waiting.csv`` always comes along.
         column: the heading of Canvas's column, such as ``"Normalization (4321)"`` in
@@ -86,7 +87,7 @@ def export(
         raise ValueError(f"kind={kind!r}: allowed are all, {', '.join(KINDS)}")
     folder = folder / folder_name("assignment", assignment)
     rows = _rows(assignment, records, roster or {}, manual or {}, penalties or {})
-    max_points = max((r.marks.max_points for r in rows if r.marks), default=None)
+    max_points = max((r.grade.max_points for r in rows if r.grade), default=None)
     waiting = [
         Waiting(row.student, row.name, "all", row.state, row.reason)
         for row in rows
@@ -108,7 +109,7 @@ def _rows(
     assignment: str,
     records: Iterable[Record],
     roster: Mapping[str, Mapping[str, str]],
-    manual: Mapping[str, Mapping[str, Hand]],
+    manual: Mapping[str, Mapping[str, ByHand]],
     penalties: Mapping[str, float],
 ) -> list[_Row]:
     """One row a student, of the roster and of the records, by student id."""
@@ -131,31 +132,34 @@ def _rows(
             rows.append(_Row(student, person, None, "no submission", reason))
             continue
         record = found[student]
-        result = marks(record, manual.get(student), penalties.get(student, 0.0))
-        reason = record["reason"] if result.state == "could not grade" else ""
-        if result.state == "not marked yet":
-            reason = "to be marked by hand: " + ", ".join(result.waiting)
-        rows.append(_Row(student, person, result, result.state, reason))
+        grade = grade_of(record, manual.get(student), penalties.get(student, 0.0))
+        reason = record["reason"] if grade.state == "could not grade" else ""
+        if grade.state == "not marked yet":
+            reason = "to be marked by hand: " + ", ".join(grade.waiting)
+        rows.append(_Row(student, person, grade, grade.state, reason))
     return rows
 
 
 def _plain(path: Path, rows: Sequence[_Row], max_points: float | None) -> Path:
     """Every question, for people and spreadsheets."""
     names = dict.fromkeys(
-        mark.question["name"] for row in rows if row.marks for mark in row.marks.marks
+        question.question["name"]
+        for row in rows
+        if row.grade
+        for question in row.grade.questions
     )
     header = ["student", "name", *names, "subtotal", "late penalty", "total", "max"]
     table = []
     for row in rows:
-        given = row.marks.marks if row.marks else ()
-        points = {mark.question["name"]: mark.points for mark in given}
+        given = row.grade.questions if row.grade else ()
+        points = {each.question["name"]: each.points for each in given}
         table.append(
             [
                 row.student,
                 row.name,
                 *map(points.get, names),
-                row.marks.subtotal if row.marks else None,
-                row.marks.penalty if row.marks and row.total is not None else None,
+                row.grade.subtotal if row.grade else None,
+                row.grade.penalty if row.grade and row.total is not None else None,
                 row.total,
                 max_points,
                 row.state,
@@ -226,7 +230,7 @@ def _moodle(
                 row.total,
                 max_points,
                 "",  # no time: Moodle replaces no mark made there, unless told to
-                _summary(row.marks) if row.marks else "",
+                _summary(row.grade) if row.grade else "",
             ]
         )
     columns = [*(headings[field] for field in fields), *header, "Feedback comments"]
@@ -239,13 +243,13 @@ def _participant(number_or_text: str) -> str:
     return f"Participant {text}" if text.isdecimal() else text
 
 
-def _summary(result: Marks) -> str:
+def _summary(grade: Grade) -> str:
     """The points by question, without the signs that mean something in HTML."""
     lines = [
-        f"{mark.question['title']}: {number(mark.points)} of "
-        f"{number(mark.question['max_points'])}"
-        for mark in result.marks
+        f"{each.question['title']}: {number(each.points)} of "
+        f"{number(each.question['max_points'])}"
+        for each in grade.questions
     ]
-    if result.penalty:
-        lines.append(f"late: {number(result.penalty)} points off")
+    if grade.penalty:
+        lines.append(f"late: {number(grade.penalty)} points off")
     return ". ".join(lines).translate({ord(c): " " for c in "<>&"}) + "."

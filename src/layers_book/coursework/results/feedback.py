@@ -1,6 +1,6 @@
 """One page of feedback a student: points, hints, comments, and nothing that acts.
 
-A page holds what the record and the marks by hand say, and the student's own answers
+A page holds what the record and the points by hand say, and the student's own answers
 as text. It holds no solution, no check, no script and no link that leads out, and its
 Content-Security-Policy forbids what a browser would have to load or run.
 """
@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from layers_book.coursework.files import folder_name
+from layers_book.coursework.files import write as write_file
 from layers_book.coursework.grade.record import Record
-from layers_book.coursework.results.grades import Hand, Mark, marks
-from layers_book.coursework.results.pages import folder_name, render, write_text
+from layers_book.coursework.results.grades import ByHand, QuestionGrade, grade_of
+from layers_book.coursework.results.pages import render
 
 CELL_WORDS = {
     "error": "ended with an error",
@@ -25,7 +27,7 @@ CELL_WORDS = {
 class _View(NamedTuple):
     """How a question is shown: the sign and the words say what the color says."""
 
-    mark: Mark
+    grade: QuestionGrade
     sign: str
     words: str
     tone: str
@@ -37,7 +39,7 @@ class _View(NamedTuple):
 def page(
     record: Record,
     answers: Mapping[str, str],
-    manual: Mapping[str, Hand] | None = None,
+    manual: Mapping[str, ByHand] | None = None,
     *,
     title: str = "",
     student_name: str = "",
@@ -60,17 +62,17 @@ def page(
     Raises:
         ValueError: a negative penalty.
     """
-    result = marks(record, manual, penalty)
-    views = [_view(mark, answers) for mark in result.marks]
-    given = [mark for mark in result.marks if mark.points is not None]
-    shown = {mark.question["name"] for mark in result.marks if mark.question["error"]}
+    grade = grade_of(record, manual, penalty)
+    views = [_view(each, answers) for each in grade.questions]
+    given = [each for each in grade.questions if each.points is not None]
+    shown = {q["name"] for q, *_ in grade.questions if q["error"]}
     return render(
         "feedback.html",
         record=record,
-        marks=result,
+        grade=grade,
         views=views,
-        so_far=math.fsum(mark.points or 0.0 for mark in given),
-        so_far_of=math.fsum(mark.question["max_points"] for mark in given),
+        so_far=math.fsum(each.points or 0.0 for each in given),
+        so_far_of=math.fsum(each.question["max_points"] for each in given),
         cells=[
             cell
             for cell in record["cells"]
@@ -88,7 +90,7 @@ def write(
     folder: Path,
     record: Record,
     answers: Mapping[str, str],
-    manual: Mapping[str, Hand] | None = None,
+    manual: Mapping[str, ByHand] | None = None,
     *,
     title: str = "",
     student_name: str = "",
@@ -120,27 +122,27 @@ def write(
         late=late,
         received=received,
     )
-    return write_text(folder / student / name / f"{name}.html", text)
+    return write_file(folder / student / name / f"{name}.html", text)
 
 
-def _view(mark: Mark, answers: Mapping[str, str]) -> _View:
-    question, points = mark.question, mark.points
+def _view(grade: QuestionGrade, answers: Mapping[str, str]) -> _View:
+    question, points = grade.question, grade.points
     of = question["max_points"]
     share = min(max((points or 0.0) / of, 0.0), 1.0) if of else 1.0
-    sign, words, tone = _state(mark, share)
+    sign, words, tone = _state(grade, share)
     explained = ""
     if question["state"] == "missing":
         explained = "Your notebook has no cell for it: start again from the release."
-    if mark.by_hand and points is not None and question["state"] != "manual":
+    if grade.by_hand and points is not None and question["state"] != "manual":
         explained = "Your teacher's points replace the automatic ones."
     answer = answers.get(question["name"], "")
-    return _View(mark, sign, words, tone, explained, round(100 * share, 1), answer)
+    return _View(grade, sign, words, tone, explained, round(100 * share, 1), answer)
 
 
-def _state(mark: Mark, share: float) -> tuple[str, str, str]:
+def _state(grade: QuestionGrade, share: float) -> tuple[str, str, str]:
     """Sign, words and tone of a question."""
-    state = mark.question["state"]
-    if mark.by_hand and mark.points is not None:
+    state = grade.question["state"]
+    if grade.by_hand and grade.points is not None:
         return "●", "marked by hand", "right" if share == 1 else "open"
     if state == "manual":
         return "○", "not marked yet", "open"
@@ -150,7 +152,7 @@ def _state(mark: Mark, share: float) -> tuple[str, str, str]:
         return "○", "its cell is missing", "open"
     if state == "stopped":
         return "✗", "stopped", "wrong"
-    if mark.points is None:
+    if grade.points is None:
         return "○", "could not grade", "open"
     if share == 1:
         return "✓", "right", "right"

@@ -16,12 +16,9 @@ import numpy as np
 from copydetect.utils import filter_code, get_copied_slices, winnow
 from numpy.typing import NDArray
 
-from layers_book.coursework.results.pages import (
-    folder_name,
-    render,
-    write_table,
-    write_text,
-)
+from layers_book.coursework.files import folder_name, write_table
+from layers_book.coursework.files import write as write_file
+from layers_book.coursework.results.pages import render
 
 KGRAM = 25  # reduced characters in a fingerprint
 WINDOW = 6  # a match of KGRAM + WINDOW - 1 characters is always found
@@ -162,7 +159,7 @@ def write(
     table = folder / "similarity.csv"
     return (
         write_table(table, Pair._fields, found.pairs[:LISTED], bom=True),
-        write_text(folder / "similarity.html", text),
+        write_file(folder / "similarity.html", text),
     )
 
 

@@ -14,19 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from layers_book.coursework.files import folder_name, visible, write_table
+from layers_book.coursework.files import write as write_file
 from layers_book.coursework.grade.record import Record
-from layers_book.coursework.results.grades import Hand, Marks, marks
-from layers_book.coursework.results.pages import (
-    folder_name,
-    number,
-    percent,
-    render,
-    visible,
-    write_table,
-    write_text,
-)
+from layers_book.coursework.results.grades import ByHand, Grade, grade_of
+from layers_book.coursework.results.pages import number, percent, render
 
-FEWEST = 5  # marks for which a spread is drawn: with fewer one could guess whose it is
+FEWEST = (
+    5  # students for whom a spread is drawn: with fewer one could guess whose it is
+)
 SHOWN = 8  # mistakes in the picture
 
 
@@ -64,7 +60,7 @@ class MistakeCount(NamedTuple):
 
 
 def question_statistics(
-    records: Iterable[Record], manual: Mapping[str, Mapping[str, Hand]] | None = None
+    records: Iterable[Record], manual: Mapping[str, Mapping[str, ByHand]] | None = None
 ) -> list[QuestionStatistics]:
     """The statistics of each question, in the order of the assignment.
 
@@ -74,21 +70,21 @@ def question_statistics(
 
     Args:
         records: one a student.
-        manual: marks by hand, by student and grade id.
+        manual: points by hand, by student and grade id.
     """
     given = manual or {}
     graded = [
-        result
+        grade
         for record in records
-        if (result := marks(record, given.get(record["student"]))).state
+        if (grade := grade_of(record, given.get(record["student"]))).state
         != "could not grade"
     ]
     table: dict[str, dict[int, float]] = {}
-    for student, result in enumerate(graded):
-        for mark in result.marks:
-            column = table.setdefault(mark.question["name"], {})
-            if mark.points is not None:
-                column[student] = mark.points
+    for student, grade in enumerate(graded):
+        for each in grade.questions:
+            column = table.setdefault(each.question["name"], {})
+            if each.points is not None:
+                column[student] = each.points
     return [_question(name, table, graded) for name in table]
 
 
@@ -113,7 +109,7 @@ def write(
     folder: Path,
     assignment: str,
     records: Iterable[Record],
-    manual: Mapping[str, Mapping[str, Hand]] | None = None,
+    manual: Mapping[str, Mapping[str, ByHand]] | None = None,
     *,
     title: str = "",
 ) -> tuple[Path, ...]:
@@ -123,7 +119,7 @@ def write(
         folder: the course's ``exports``; the files go into its folder ``assignment``.
         assignment: its name.
         records: one a student.
-        manual: marks by hand, by student and grade id.
+        manual: points by hand, by student and grade id.
         title: of the assignment; its name by default.
 
     Returns:
@@ -137,7 +133,7 @@ def write(
     questions = question_statistics(records, manual)
     mistakes = mistake_counts(records)
     given = manual or {}
-    states = Counter(marks(r, given.get(r["student"])).state for r in records)
+    states = Counter(grade_of(r, given.get(r["student"])).state for r in records)
     drawn = any(q.n for q in questions)
     light, dark = (
         draw(questions, mistakes, theme) if drawn else "" for theme in ("light", "dark")
@@ -156,11 +152,11 @@ def write(
     files = [
         write_table(folder / "statistics.csv", header, questions, bom=True),
         write_table(folder / "mistakes.csv", MistakeCount._fields, mistakes, bom=True),
-        write_text(folder / "report.html", text),
+        write_file(folder / "report.html", text),
     ]
     picture = folder / "statistics.svg"
     if drawn:
-        files.append(write_text(picture, light))
+        files.append(write_file(picture, light))
     else:
         picture.unlink(missing_ok=True)
     return tuple(files)
@@ -187,14 +183,14 @@ def alternative_text(
 
 
 def _question(
-    name: str, table: Mapping[str, Mapping[int, float]], graded: Sequence[Marks]
+    name: str, table: Mapping[str, Mapping[int, float]], graded: Sequence[Grade]
 ) -> QuestionStatistics:
     column = table[name]
     asked = {
-        student: mark.question
-        for student, result in enumerate(graded)
-        for mark in result.marks
-        if mark.question["name"] == name
+        student: each.question
+        for student, grade in enumerate(graded)
+        for each in grade.questions
+        if each.question["name"] == name
     }
     first = next(iter(asked.values()))
     points = list(column.values())
@@ -254,8 +250,8 @@ def draw(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from helpers._draw import use_book_style
     from layers_book.figures import tokens
+    from layers_book.plot_style import use_book_style
 
     color = tokens()[theme]
     mistakes = mistakes[:SHOWN]

@@ -70,7 +70,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         os.dup2(null, descriptor)
     os.dup2(out, OUT)
     os.closerange(OUT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    work = decode(job, len(job))
+    work = decode(job, trusted=True)
     if lock is not None:
         _lock_down(limits, lock)
     _limit(limits)
@@ -86,7 +86,7 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what the cells have left running
     for message in work["questions"]:
-        question = decode(message, len(message))
+        question = decode(message, trusted=True)
         if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
             _say("question", question["name"], *_ask(question, shell.space))

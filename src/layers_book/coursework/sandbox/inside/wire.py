@@ -58,18 +58,22 @@ def encode(value: Any) -> bytes:
     return b"".join((len(structure).to_bytes(4, "big"), structure, *numbers))
 
 
-def decode(data: bytes, structure_bytes: int = STRUCTURE_BYTES) -> Any:
-    """The value of `encode`'s bytes, from a writer who is not trusted.
+def decode(
+    data: bytes, structure_bytes: int = STRUCTURE_BYTES, trusted: bool = False
+) -> Any:
+    """The value of `encode`'s bytes.
 
     Args:
         data: the bytes.
         structure_bytes: at most, of all that is no number of a tensor.
+        trusted: they are our own, so of any length, and keys of dicts may be numbers.
 
     Raises:
         Malformed: other bytes, or more than allowed.
     """
     length = int.from_bytes(data[:4], "big")
-    if not 0 < length <= min(structure_bytes, len(data) - 4):
+    most = len(data) if trusted else structure_bytes
+    if not 0 < length <= min(most, len(data) - 4):
         raise Malformed(f"a structure of {length} bytes")
     numbers = memoryview(data)[4 + length :]
 
@@ -96,7 +100,7 @@ def decode(data: bytes, structure_bytes: int = STRUCTURE_BYTES) -> Any:
         raise Malformed(f"extension type {code}")
 
     def unpack(packed: Any) -> Any:
-        return msgpack.unpackb(packed, ext_hook=extended, strict_map_key=True)
+        return msgpack.unpackb(packed, ext_hook=extended, strict_map_key=not trusted)
 
     try:
         return unpack(memoryview(data)[4 : 4 + length])
