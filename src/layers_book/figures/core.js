@@ -564,49 +564,13 @@ tbody tr{border-top:1px solid var(--line)}
     };
   }
 
-  // In the book a figure is drawn when the reader comes near, so that a page opens at
-  // once; the first Tab, a printer and a test draw them all.
-  const waiting = new Set();
-  let near;
-  const wake = () => waiting.forEach((e) => e.start());
-  function wait(e) {
-    if (!near) {
-      near = new IntersectionObserver(
-        (seen) => seen.forEach((s) => s.isIntersecting && s.target.start()),
-        { rootMargin: "800px" },
-      );
-      addEventListener(
-        "keydown",
-        (k) => {
-          if (k.key === "Tab") wake();
-        },
-        true,
-      );
-      addEventListener("beforeprint", wake);
-    }
-    waiting.add(e);
-    e.style.minHeight = "32rem";
-    near.observe(e);
-  }
-  function arrive(e) {
-    if (!waiting.delete(e)) return;
-    near.unobserve(e);
-    e.style.minHeight = "";
-  }
-
   function define(name, spec) {
     specs[name] = spec;
     if (typeof customElements === "undefined" || customElements.get(name)) return;
     customElements.define(
       name,
       class extends HTMLElement {
-        // a notebook output in a frame of its own knows nothing of the reader's place
         connectedCallback() {
-          if (self === top) wait(this);
-          else this.start();
-        }
-        start() {
-          arrive(this);
           if (this.figure) return;
           try {
             const state =
@@ -622,7 +586,6 @@ tbody tr{border-top:1px solid var(--line)}
           }
         }
         disconnectedCallback() {
-          arrive(this);
           if (this.figure) this.figure.destroy();
           this.figure = null;
         }
@@ -656,7 +619,6 @@ tbody tr{border-top:1px solid var(--line)}
     define,
     mount,
     render,
-    wake,
     specs,
     h,
     svg,
