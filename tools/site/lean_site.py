@@ -32,6 +32,8 @@ FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
 SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
 )
+CHOSEN_THEME = """{ light: "light", dark: "dark" }[localStorage.getItem("mode")] ??
+      (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")"""
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
 
 
@@ -161,6 +163,8 @@ def mend(page: str) -> str:
         '<summary><span class="toctree-toggle"',
         '<summary aria-label="Pages of this chapter"><span class="toctree-toggle"',
     )
+    # chosen late, by the theme's script, it would set lines anew
+    page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
     return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
 
 
