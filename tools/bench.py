@@ -129,7 +129,6 @@ def site() -> dict[str, dict[str, float]]:
                 tab.wait_for_load_state("domcontentloaded")
                 first = None
                 if figure.count():
-                    figure.evaluate("(e) => e.start()")
                     while not figure.evaluate(drawn):
                         tab.wait_for_timeout(5)
                     first = tab.evaluate("performance.now()")
