@@ -69,7 +69,12 @@ def repository(place: Path) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
         ["tag", f"v{PROJECT['version']}"],
     ):
-        subprocess.run(["git", *command], cwd=place, check=True)
+        # a user's own settings might ask for a signature, or run hooks
+        bare = os.environ | {
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        subprocess.run(["git", *command], cwd=place, env=bare, check=True)
     return place
 
 

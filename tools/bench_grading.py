@@ -144,7 +144,7 @@ def measure(chosen: argparse.Namespace, course: Path) -> None:
             mine = ours(assignment, submitted, folder / "records", processes)
             problems.extend(differing(mine, theirs, honest=asserts))
             costs += [theirs, mine]
-        table = Table("grader", *("s", "CPU s", "start s", "timed on"), box=None)
+        table = Table("grader", "s", "CPU s", "start s", "timed on", box=None)
         for cost in costs:
             numbers = (cost.seconds, cost.cpu, cost.start)
             cells = [f"{number:.3f}" for number in numbers]

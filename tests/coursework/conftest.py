@@ -14,7 +14,7 @@ from layers_book.coursework.sandbox.bubblewrap import Limits, Sandbox
 
 LIMITS = Limits(
     cell_seconds=1.0,
-    total_seconds=20.0,
+    total_seconds=60.0,
     memory_bytes=400 * 2**20,
     processes=24,
     output_bytes=8 * 2**20,

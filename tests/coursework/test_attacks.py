@@ -7,7 +7,6 @@ not get any, and the same warm process must grade the next submission right.
 
 import sys
 import sysconfig
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -221,14 +220,12 @@ def _next_one_is_unaffected(
 def test_a_hostile_cell_costs_its_own_question(
     code: str, grade: Callable[[bytes], Record], submit: Callable[..., bytes]
 ) -> None:
-    begun = time.monotonic()
     record = grade(submit(rms=code))
     marks = {q["name"]: q for q in record["questions"]}
     assert record["state"] == "graded"
     assert marks["rms"]["points"] == 0.0
     assert marks["rms"]["reason"] or marks["rms"]["error"]
     assert marks["scale"]["points"] == HONEST, marks
-    assert time.monotonic() - begun < 4 * 20.0
 
 
 @pytest.mark.parametrize("code", AS_AN_ANSWER.values(), ids=AS_AN_ANSWER)

@@ -344,7 +344,8 @@ def test_many_cells_are_limited(root: Path) -> None:
     data["cells"] += [code(f"x = {number}") for number in range(400)]
     made = autograded(root, data)
     assert sum(source.startswith("x = ") for source in sources(made)) == 300
-    assert sources(made)[-1] == "100 more cells of the student are not shown."
+    said = "100 more cells of the student are not shown."
+    assert sources(made)[-1] == html_of(said)
 
 
 def test_a_notebook_of_nbformat_3_and_none() -> None:
@@ -521,7 +522,7 @@ PIECES += ["[", "]", "(", ")", "<", ">", "\\", "!", "|", "*", "_", ":", "a", " "
 def test_mixtures_of_attacks(pieces: list[str]) -> None:
     for made in (shown("".join(pieces)), plain("".join(pieces))):
         html = as_formgrader(made)
-        assert html == f"{made}\n", "no markdown takes it apart"
+        assert html.rstrip("\n") == made, "no markdown takes it apart"
         Judge().feed(html)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -212,9 +213,14 @@ SCAN = (
 
 
 def test_nothing_of_the_one_before_is_left_in_memory(
-    sandbox: Sandbox, example: Assignment, submit: Callable[..., bytes]
+    sandbox: Sandbox,
+    example: Assignment,
+    submit: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else a later submission finds the answers of an earlier one and runs them."""
+    patient = replace(sandbox.limits, cell_seconds=30.0)  # reading it all takes a while
+    monkeypatch.setattr(sandbox, "limits", patient)
     marked = RMS + "".join(f"# MARKER_{i}\n" for i in range(6000))
     grading.grade(example.version(), "ada", submit(rms=marked), sandbox)
     record = grading.grade(example.version(), "bob", submit(rms=SCAN + RMS), sandbox)

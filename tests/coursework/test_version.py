@@ -1,6 +1,7 @@
 """A version: a student's own values, own right answers, however they are read."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import nbformat
@@ -86,6 +87,19 @@ def test_a_wrong_answer_is_recognized_by_the_students_own_values() -> None:
     version = asks('variant.get("n") * 2').version({"n": 7, "more": []})
     records = version.questions["twice"].records(7)
     assert version.grader("twice").record(records)["mistake"] == "once"
+
+
+def test_wrong_answers_that_name_no_variant_are_run_once_for_all() -> None:
+    def recognized(assignment: Assignment) -> list[Any]:
+        versions = [assignment.version({"n": n, "more": []}) for n in (4, 5)]
+        return [version.grader("twice").wrong_traces() for version in versions]
+
+    named = recognized(asks())
+    assert named[0] != named[1]
+    files = {"twice": asks().files["twice"].replace("2 * ", "8")}
+    apart = replace(asks(), files=files, text=TEXT.replace('2 * VARIANT["n"]', "8"))
+    shared = recognized(apart)
+    assert shared[0] is shared[1]
 
 
 def test_a_key_is_of_the_values() -> None:

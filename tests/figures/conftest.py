@@ -54,8 +54,6 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         text = HTML.format(body=body, script=f"<script>{code}</script>")
         file.write_text(text, "utf8")
         page.goto(file.as_uri())
-        if options.get("java_script_enabled", True):
-            page.evaluate("globalThis.nnFigures?.wake()")
         return page
 
     yield shown

@@ -37,7 +37,7 @@ def exercises(page):
 def test_solutions_pass_and_starters_do_not(page, monkeypatch):
     monkeypatch.setenv("LAYERS_BOOK_DEVICE", "cpu")
     found = list(exercises(page))
-    assert len(found) >= 2, "at least two self-checking exercises a page"
+    assert len(found) >= 2, f"{page}: {len(found)} exercises, at least two a page"
     imports = "\n".join(
         ast.unparse(node)
         for cell in tool.read(page).cells[1:]
@@ -46,15 +46,18 @@ def test_solutions_pass_and_starters_do_not(page, monkeypatch):
         if isinstance(node, ast.Import | ast.ImportFrom)
     )
     for name, answer, starter, text in found:
-        assert "<summary>Hint" in text, f"{name}: no hint"
-        assert "<summary>Solution" in text, f"{name}: no solution"
-        solutions = FENCE.findall(text.split("<summary>Solution", 1)[1])
+        hint, solution = (text.find(f"<summary>{w}") for w in ("Hint", "Solution"))
+        assert hint >= 0, f"{page}, {name}: no hint"
+        assert solution >= 0, f"{page}, {name}: no solution"
+        assert hint < solution, f"{page}, {name}: the hint comes before the solution"
+        solutions = FENCE.findall(text[solution:])
         space: dict = {}
         exec(imports, space)
         exec("\n".join(solutions), space)
         verdict = check(name, eval(answer, space))
-        assert verdict.passed, f"{name}: {verdict.message}"
+        assert verdict.passed, f"{page}, {name}: its solution fails: {verdict.message}"
         exec(starter.split("check(")[0], space)
         unanswered = check(name, eval(answer, space))
-        assert not unanswered.passed
-        assert "Not answered yet" in unanswered.message, f"{name}: {unanswered.message}"
+        assert "Not answered yet" in unanswered.message, (
+            f"{page}, {name}: its starter is no answer yet: {unanswered.message}"
+        )

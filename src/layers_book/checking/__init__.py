@@ -16,6 +16,7 @@ from layers_book.checking.runs import (
     module_steps,
     signed,
     value_run,
+    value_steps,
     varied,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "module_steps",
     "signed",
     "value_run",
+    "value_steps",
     "varied",
 ]

@@ -14,9 +14,10 @@ these forms, so that they can be sent anywhere and judged without torch:
 The last case of a record may be of kind ``raised``, its value what `raised` gives.
 """
 
+import math
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,7 +154,7 @@ def _tensor(x: Tensor) -> dict[str, Any]:
         "tensor": str(x.dtype).removeprefix("torch."),
         "shape": list(x.shape),
     }
-    if x.numel() > NUMBERS or max(x.shape, default=0) > 2**40:
+    if _slots(x.shape) > NUMBERS:
         return {"object": f"a tensor of shape {tuple(x.shape)}"[:100]}
     if x.device.type != "cpu":
         found["device"] = x.device.type
@@ -168,13 +169,27 @@ def _tensor(x: Tensor) -> dict[str, Any]:
         return found | {"data": flat.tolist()}
 
 
+def _slots(shape: Sequence[int]) -> int:
+    """The elements of a tensor, an axis of size 0 counted as 1.
+
+    Else one of shape (2**40, 0) holds nothing, but is endless work as a list.
+    """
+    return math.prod(max(n, 1) for n in shape)
+
+
 def restored(value: Any) -> Any:
-    """A value from plain data, but for what only words are kept of, which is None."""
+    """A value from plain data, but for what only words are kept of, which is None.
+
+    Raises:
+        ValueError: a tensor that is too large, or not as it says.
+    """
     if isinstance(value, list | tuple):
         return type(value)(restored(item) for item in value)
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
+        if _slots(value["shape"]) > NUMBERS:
+            raise ValueError(f"a tensor of shape {value['shape']!r:.60}")
         dtype = getattr(torch, value["tensor"])
         if dtype.is_complex:
             pairs = torch.tensor(value["data"], dtype=torch.float64).reshape(-1, 2)

@@ -1,5 +1,7 @@
 """Runs: how an answer is called, and varied inputs for it."""
 
+import __future__
+
 import copy
 import inspect
 import linecache
@@ -263,7 +265,8 @@ def steps_from(source: str, name: str) -> Steps:
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     space: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, **STEPS}
     space |= {f.__name__: f for f in (Case, Refused, call, describe, gradients)}
-    exec(compile(source, file, "exec", dont_inherit=True), space)
+    flags = __future__.annotations.compiler_flag  # their names are not there
+    exec(compile(source, file, "exec", flags, dont_inherit=True), space)
     found: Steps = space[name]
     return found
 

@@ -342,9 +342,14 @@ def _answers(path: Path) -> dict[str, str]:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[..., Any]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=out) as bars:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=out,
+    ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda count=1: bars.advance(task, count)
 

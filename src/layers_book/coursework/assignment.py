@@ -223,18 +223,31 @@ class Version:
         """What judges answers to a question; it knows the right ones to these values.
 
         The reference is run for it, once a version; the wrong answers, when an answer
-        is wrong.
+        is wrong, and only once for all versions if no code of theirs names VARIANT.
         """
         if question not in self._graders:
-            self._graders[question] = Grader(
-                self.questions[question],
-                copy.deepcopy(self.values),  # a reference may change what it gets
-                next(
-                    c for c in self.assignment.master if c.question == question
-                ).source,
-                "\n".join(self.setup.values()),
+            grader = Grader(
+                question=self.questions[question],
+                variant=copy.deepcopy(self.values),  # a reference may change it
+                solution=self._solution(question),
+                setup="\n".join(self.setup.values()),
             )
+            common = self.assignment.version()
+            if common is not self and not self._names_variant(question):
+                grader.wrong_traces = common.grader(question).wrong_traces
+            self._graders[question] = grader
         return self._graders[question]
+
+    def _solution(self, question: str) -> str:
+        master = self.assignment.master
+        return next(cell.source for cell in master if cell.question == question)
+
+    def _names_variant(self, question: str) -> bool:
+        """Whether the wrong answers to a question may depend on the values."""
+        solution = self._solution(question)
+        code = [wrong.answer(solution) for wrong in self.questions[question].wrong]
+        code += [c.source for c in self.assignment.master if c.kind == "setup"]
+        return any("VARIANT" in text for text in code)
 
 
 def find(name: str, course: Path = Path()) -> Assignment:

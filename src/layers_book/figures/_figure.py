@@ -82,7 +82,7 @@ def script_part(name: str) -> str:
         f'{theme}:"{"".join(f"--{k}:{v};" for k, v in roles.items())}"'
         for theme, roles in tokens().items()
     )
-    return text.replace("/*TOKENS*/{}", f"{{{colors}}}") + "\n"
+    return text.replace("/*TOKENS*/ {}", f"{{{colors}}}") + "\n"
 
 
 def mix(s: int) -> int:

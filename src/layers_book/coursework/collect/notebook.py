@@ -32,7 +32,7 @@ CellType = Literal["code", "markdown", "raw"]
 # an id of nbgrader's own schema; any other matches no cell of any assignment
 GRADE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 SURROGATES = re.compile("[\ud800-\udfff]")
-# UTF-32 before UTF-16, with whose mark it begins
+# UTF-32 before UTF-16, with whose bytes it begins
 ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -160,8 +160,8 @@ def _text(data: bytes) -> str:
     start = data[:100].removeprefix(codecs.BOM_UTF8).lstrip()
     if not data.removeprefix(codecs.BOM_UTF8).strip():
         raise Unreadable("the file is empty")
-    for mark, name in ENCODINGS.items():
-        if data.startswith(mark):
+    for first, name in ENCODINGS.items():
+        if data.startswith(first):
             raise Unreadable(f"the file is {name} text: save it as UTF-8")
     for signature, kind in SIGNATURES.items():
         if start.startswith(signature):
@@ -234,8 +234,8 @@ def _modern(cell: Any) -> Any:
     source = cell.get("input" if old == "code" else "source", "")
     if old == "heading" and (text := _source(source)) is not None:
         level = cell.get("level", 1)
-        marks = "#" * (level if type(level) is int and 1 <= level <= 6 else 1)
-        source = f"{marks} {text}"
+        signs = "#" * (level if type(level) is int and 1 <= level <= 6 else 1)
+        source = f"{signs} {text}"
     kind = OLD_TYPES.get(old) if isinstance(old, str) else None
     return {"cell_type": kind, "source": source, "metadata": cell.get("metadata", {})}
 

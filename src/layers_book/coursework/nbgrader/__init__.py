@@ -1,4 +1,4 @@
-"""From records to nbgrader's files, where marks by hand are given and kept.
+"""From records to nbgrader's files, where points by hand are given and kept.
 
 `gradebook` enters each record into ``gradebook.db``, which `database` opens, and reads
 back what people have given; `formgrader` writes the notebook that nbgrader's formgrader

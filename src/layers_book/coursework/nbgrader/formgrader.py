@@ -339,12 +339,14 @@ def shown(
             attributes={"*": set(ATTRIBUTES)},
             attribute_filter=_allowed,
             url_schemes={"http", "https", "data"},
+            link_rel=None,
         )
     )
 
 
 def _allowed(tag: str, name: str, value: str) -> str | None:
-    return value if ATTRIBUTES[name].fullmatch(value) else None
+    allowed = ATTRIBUTES.get(name)
+    return value if allowed and allowed.fullmatch(value) else None
 
 
 def _one_line(page: str) -> str:
