@@ -15,10 +15,10 @@ from layers_book.checking import (
     custom_run,
     describe,
     distinct,
+    kind,
     signed,
     value_run,
 )
-from layers_book.checking.runs import kind
 
 RATES = (0.3, 0.2, 0.8, 0.5, 1.0, 0.0)
 CHANCE = 5  # standard errors that a share may be off
