@@ -14,7 +14,7 @@ from typing import Any, Literal
 import axe_playwright_python
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
-import notebooks as tool
+import pages as tool
 
 ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"

@@ -738,7 +738,7 @@ def test_unknown_names():
         check("batchnorm/by_hand", right)
     with pytest.raises(ValueError, match="batch_norm/fold"):
         check("nothing", right)
-    with pytest.raises(ValueError, match="Allowed are"):
+    with pytest.raises(ValueError, match="allowed are"):
         check(right, BY_HAND)
     assert exercises.check is check
 

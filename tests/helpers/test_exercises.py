@@ -68,13 +68,14 @@ def test_reference_passes(e):
 def test_mistake_gets_its_own_hint(e, number):
     mistake = e.mistakes[number]
     which = f"{e.name}: mistake {number} (hint {mistake.hint!r})"
-    verdict = check_exercise(e, mistake.answer)
+    answer = e.wrong_answer(mistake)
+    verdict = check_exercise(e, answer)
     assert not verdict.passed, f"{which} acts like the reference: {verdict.message}"
     given = [m.hint for m in e.mistakes if m.hint in verdict.message]
     assert given == [mistake.hint], f"{which} gets {given or verdict.message!r}"
     assert "Something else differs" not in verdict.message, which
     if number == 0:
-        assert check_exercise(e, mistake.answer) == verdict
+        assert check_exercise(e, answer) == verdict
 
 
 @pytest.mark.parametrize("e", ALL)

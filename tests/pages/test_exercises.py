@@ -8,6 +8,7 @@ import pytest
 
 import pages as tool
 from helpers import check
+from layers_book.exercises import exercise
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,15 @@ def test_solutions_pass_and_starters_do_not(page, monkeypatch):
         assert solution >= 0, f"{page}, {name}: no solution"
         assert hint < solution, f"{page}, {name}: the hint comes before the solution"
         solutions = FENCE.findall(text[solution:])
+        known = exercise(name)
+        shown = "\n".join(solutions).splitlines()
+        shown = [line for line in shown if not line.startswith("check(")]
+        assert known.solution.splitlines() == shown, (
+            f"{page}, {name}: the solution of its module is not the page's"
+        )
+        assert known.answer in ("", answer), (
+            f"{page}, {name}: the page checks {answer}, its module {known.answer}"
+        )
         space: dict = {}
         exec(imports, space)
         exec("\n".join(solutions), space)
