@@ -250,7 +250,6 @@ VARIANCE = Exercise(
     solution="""
         p, mean, square = 0.25, 2.0, 3.0 + 2.0**2
         answer = [mean, square / (1 - p) - mean**2, 3.0]
-        check("dropout/variance", answer)
     """,
     answer="answer",
     setup="def check(name, answer): ...",
