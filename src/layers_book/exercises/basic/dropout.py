@@ -251,8 +251,6 @@ VARIANCE = Exercise(
         p, mean, square = 0.25, 2.0, 3.0 + 2.0**2
         answer = [mean, square / (1 - p) - mean**2, 3.0]
     """,
-    answer="answer",
-    setup="def check(name, answer): ...",
     reference=[2.0, 16 / 3, 3.0],
     run=value_run(),
     mistakes=[
