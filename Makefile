@@ -5,12 +5,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 BOOK := _build/.built
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+# the node and npm that pip brings; only JavaScript's own tools need what npm installs
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
+NODE_READY := node_modules/.ready
 jobs ?= logical
 
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve lab new lock lint bench bench-grading site-check offline chromium bubblewrap clean
+.PHONY: help book test notebooks serve lab new lock lint javascript bench bench-grading site-check offline chromium bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,10 +43,15 @@ new: $(READY) ## start a page from the template: make new page=normalization/foo
 lock: ## write requirements.lock anew: make lock torch=2.13.0
 	sh tools/lock.sh "$(PYTHON)" $(torch)
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) $(NODE_READY) ## ruff and mypy; biome and tsc for JavaScript
 	$(BIN)/ruff format --check src tests tools coursework conftest.py
 	$(BIN)/ruff check src tests tools notebooks coursework conftest.py
 	$(BIN)/mypy
+	$(NPM) run -s lint
+
+javascript: $(NODE_READY) ## format and minify the figures' JavaScript, after a change of it
+	$(NPM) run -s format
+	$(NPM) run -s build
 
 bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
 	$(BIN)/python tools/bench.py
@@ -70,6 +78,10 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.txt -c requirements.lock
+	@touch $@
+
+$(NODE_READY): $(READY) package.json package-lock.json
+	$(NPM) ci
 	@touch $@
 
 $(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src tools/site -type f -not -path '*/.*' -not -name '*.pyc' -not -path '*.egg-info/*')

@@ -149,7 +149,7 @@ def test_a_page_loads_the_scripts_of_its_figures_once(page):
     html = (HTML / page).read_text("utf8")
     assert "data-nn-figure" not in html
     tags = set(re.findall(r"<(nn-[a-z-]+)[ >]", html))
-    names = [n for n, tag in figures.ELEMENTS.items() if tag in tags]
+    names = [n for n, kind in figures.FIGURES.items() if kind.tag in tags]
     loaded = re.findall(r'src="[^"]*_static/figures/(\w+)\.js', html)
     assert loaded == (["core", *names] if names else [])
     code = [(HTML / "_static" / "figures" / f"{n}.js").read_bytes() for n in loaded]
