@@ -6,6 +6,9 @@ READY := .venv/.ready
 BOOK := _build/.built
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CODE := src tests tools coursework conftest.py
+# the node and npm that pip brings; only JavaScript's own tools need what npm installs
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
+NODE_READY := node_modules/.ready
 jobs ?= logical
 
 # what a part of the tests needs; all of them also the linters
@@ -51,14 +54,17 @@ new: $(READY) ## start a page from the template: make new page=normalization/foo
 lock: ## write requirements.lock anew: make lock torch=2.13.0; all=1: the newest of the rest
 	sh tools/lock.sh "$(PYTHON)" "$(torch)" $(all)
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) $(NODE_READY) ## ruff and mypy; biome and tsc for JavaScript
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE) notebooks
 	$(BIN)/mypy
+	$(NPM) run -s lint
 
-format: $(READY) ## put the code into its form, and mend what ruff can
+format: $(READY) $(NODE_READY) ## format Python and JavaScript, mend what ruff can, minify the figures
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+	$(NPM) run -s format
+	$(NPM) run -s build
 
 bench: $(BOOK) chromium ## times beside their goals, memory, page weights; also as _build/bench.json
 	$(BIN)/python tools/bench.py
@@ -85,6 +91,10 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.txt -c requirements.lock
+	@touch $@
+
+$(NODE_READY): $(READY) package.json package-lock.json
+	$(NPM) ci
 	@touch $@
 
 $(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src tools/site -type f -not -path '*/.*' -not -name '*.pyc' -not -path '*.egg-info/*')

@@ -137,13 +137,19 @@ class Seen:
 
     def wait(self, tab: Page) -> None:
         """Until all that the page has asked for is there."""
-        tab.evaluate("() => new Promise(requestAnimationFrame)")
+        frame = "() => new Promise(requestAnimationFrame)"
+        tab.evaluate(frame)
         while self.pending:
-            tab.wait_for_event("requestfinished")
+            tab.evaluate(frame)
 
-    def weigh(self, request: Request) -> None:
-        """Note the size of what has come."""
-        self.sizes[request.url] = request.sizes()["responseBodySize"]
+    def begin(self, request: Request) -> None:
+        """Note what is asked for."""
+        self.pending.add(request)
+
+    def end(self, request: Request) -> None:
+        """Note the size of what has come, if it has."""
+        if not request.failure:
+            self.sizes[request.url] = request.sizes()["responseBodySize"]
         self.pending.discard(request)
 
 
@@ -187,8 +193,8 @@ def blocked_page(
         ),
     )
     tab.on("pageerror", lambda error: seen.errors.append(str(error)))
-    tab.on("request", seen.pending.add)
-    tab.on("requestfailed", seen.pending.discard)
-    tab.on("requestfinished", seen.weigh)
+    tab.on("request", seen.begin)
+    tab.on("requestfailed", seen.end)
+    tab.on("requestfinished", seen.end)
     yield tab, seen
     context.close()

@@ -167,7 +167,7 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
         ),
     ):
         code = evaluate(
-            f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full
+            f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
         )
         space: dict[str, Any] = {"print": lambda *_: None}
         exec(code, space)
@@ -280,7 +280,7 @@ def test_claims_are_true_for_every_row(show: Show) -> None:
                 """([tag, s]) => { const e = document.querySelector(tag);
                 e.figure.set(s); return e.shadowRoot.querySelector(".claim").innerText;
                 }""",
-                [TAG, {**made._full, "at": [i, 0]}],
+                [TAG, {**made.values, "at": [i, 0]}],
             )
             share = 100 * row.max()
             if share > 0:

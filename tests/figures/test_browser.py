@@ -34,7 +34,7 @@ def shared(page: Page) -> int:
 def test_javascript_is_light() -> None:
     code = figures.script()
     assert "</script" not in code
-    for name in figures.ELEMENTS:
+    for name in figures.FIGURES:
         assert len(figures.script(name)) < len(code)
     with pytest.raises(ValueError, match=r"name is 'axes': allowed are .*_axes"):
         figures.script("axes")

@@ -151,7 +151,7 @@ def test_the_code_to_copy_runs(
     ):
         exec(
             evaluate(
-                f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full
+                f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
             ),
             {},
         )

@@ -93,7 +93,7 @@ def test_engine_is_torchs(evaluate: Callable[..., Any], kind: str) -> None:
     draw = random.Random(kind)
     cases = [configuration(draw, kind) for _ in range(500)]
     shown = [figures.GateStepper(layer=layer, **s) for s, layer in cases]
-    states = [figure._full for figure in shown]
+    states = [figure.values for figure in shown]
     moved = 0
     for (s, layer), figure, steps in zip(
         cases, shown, evaluate(ENGINE, states), strict=True
@@ -113,7 +113,7 @@ def test_the_reset_gate_before_the_product(evaluate: Callable[..., Any]) -> None
     shown = [figures.GateStepper(layer=c, reset="before", **s) for s, c in cases]
     differ = 0
     for (s, layer), figure, steps in zip(
-        cases, shown, evaluate(ENGINE, [f._full for f in shown]), strict=True
+        cases, shown, evaluate(ENGINE, [f.values for f in shown]), strict=True
     ):
         got = [step["h"] for step in steps]
         assert close(got, golden(s, layer, "before")["h"])
@@ -148,11 +148,13 @@ def test_the_figures_own_cells_are_one_in_both_languages(
 def test_the_code_to_copy_runs(
     evaluate: Callable[..., Any], figure: figures.GateStepper
 ) -> None:
-    code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full)
+    code = evaluate(
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+    )
     space: dict[str, Any] = {"torch": torch, "nn": nn, "print": lambda *_: None}
     exec(code, space)
     for key in {"h", "c"} & figure.states().keys():
-        assert torch.allclose(space[key], figure.states()[key][figure._full["t"]])
+        assert torch.allclose(space[key], figure.states()[key][figure.values["t"]])
 
 
 def test_what_becomes_of_the_carry(evaluate: Callable[..., Any]) -> None:
@@ -163,7 +165,7 @@ def test_what_becomes_of_the_carry(evaluate: Callable[..., Any]) -> None:
             track = [0.0, *figure.states()[key][:, 0].tolist()]
             change = track[t + 1] - track[t]
             word = "rises" if change > 0.1 else "falls" if change < -0.1 else "stays"
-            assert evaluate(fate, figure._full) == word
+            assert evaluate(fate, figure.values) == word
     half = f"(f) => nnFigures.specs['{TAG}'].engine.halfLife(f)"
     for f in (0.5, 0.7311, 0.95):
         assert abs(f ** evaluate(half, f) - 0.5) < 1e-12

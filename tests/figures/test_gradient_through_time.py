@@ -83,9 +83,9 @@ def test_engine_is_torchs(evaluate: Callable[..., Any]) -> None:
     shown = drawn(150)
     own, fates = 0, set()
     for figure, got in zip(
-        shown, evaluate(ENGINE, [f._full for f in shown]), strict=True
+        shown, evaluate(ENGINE, [f.values for f in shown]), strict=True
     ):
-        s, want = figure._full, figure.sizes()
+        s, want = figure.values, figure.sizes()
         np.testing.assert_allclose(got["W"], figure.weight_hh, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(got["W_ih"], figure.weight_ih, rtol=1e-12)
         np.testing.assert_allclose(got["x"], figure.x, rtol=1e-12)
@@ -123,7 +123,7 @@ def test_eigenvalues_are_torchs(evaluate: Callable[..., Any]) -> None:
         for seed in range(40)
     ]
     settings += [figures.GradientThroughTime(k, 0.7) for k in KINDS[2:4]]
-    found = evaluate(ENGINE, [f._full for f in settings])
+    found = evaluate(ENGINE, [f.values for f in settings])
     for figure, got in zip(settings, found, strict=True):
         wanted = torch.linalg.eigvals(figure.weight_hh).tolist()
         mine = [complex(*pair) for pair in got["eig"]]
@@ -162,7 +162,9 @@ def test_the_code_to_copy_runs(
     if kind == "own":
         given = {"layer": nn.RNN(2, 3), "x": torch.randn(10, 2), "radius": 0.9}
     figure = figures.GradientThroughTime(nonlinearity=nonlinearity, length=10, **given)
-    code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full)
+    code = evaluate(
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+    )
     got: list[float] = []
     space: dict[str, Any] = {"torch": torch, "nn": nn}
     space["print"] = lambda _, size: got.append(size)
@@ -176,7 +178,7 @@ def test_the_code_to_copy_runs(
     elif nonlinearity != "relu":
         assert 0.05 < got[10] / want[10] < 20, "another draw, the same story"
     short = evaluate(
-        f"(s) => nnFigures.specs['{TAG}'].engine.codeShort(s)", figure._full
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeShort(s)", figure.values
     )
     if kind != "own":
         exec(short, space)
@@ -189,7 +191,7 @@ def test_what_the_spectrum_does() -> None:
 
     def size(*given: Any, **more: Any) -> float:
         figure = figures.GradientThroughTime(*given, **more)
-        return figure.sizes()[figure._full["back"]]
+        return figure.sizes()[figure.values["back"]]
 
     for kind in ("identity", "orthogonal"):
         assert size(kind, 0.9, 40, "none", 40) == pytest.approx(0.9**40)
@@ -204,13 +206,14 @@ def test_the_claim_is_true(evaluate: Callable[..., Any]) -> None:
     shown = drawn(60)
     seen = set()
     for figure, got in zip(
-        shown, evaluate(ENGINE, [f._full for f in shown]), strict=True
+        shown, evaluate(ENGINE, [f.values for f in shown]), strict=True
     ):
-        back, v = figure._full["back"], figure.sizes()[figure._full["back"]]
+        back, v = figure.values["back"], figure.sizes()[figure.values["back"]]
         words = got["claim"]
         if not back:
             assert (
-                words == f"At h{figure._full['length']} the gradient starts with size 1"
+                words
+                == f"At h{figure.values['length']} the gradient starts with size 1"
             )
             continue
         assert words.startswith(f"{back} steps" if back > 1 else "One step")
@@ -291,7 +294,7 @@ def test_a_kind_that_the_readers_inputs_do_not_fit(show: Show) -> None:
     page.keyboard.press("End")
     state = page.locator(TAG).evaluate("(e) => e.figure.get()")
     assert state["length"] == 40
-    shown = figures.GradientThroughTime.from_state({**own._full, **state})
+    shown = figures.GradientThroughTime.from_state({**own.values, **state})
     size = shown.sizes()[state["back"]]
     claim = page.locator(f"{TAG} .claim").text_content() or ""
     assert float(claim.split("1/")[1]) == pytest.approx(1 / size, rel=0.06)
@@ -358,7 +361,7 @@ def test_live_your_own_layer_and_what_is_refused() -> None:
     torch.manual_seed(0)
     layer, x = nn.RNN(3, 5, nonlinearity="relu"), torch.randn(6, 3)
     own = figures.GradientThroughTime(layer=layer, x=x)
-    assert own._full["nonlinearity"] == "relu" and own._full["length"] == 6
+    assert own.values["nonlinearity"] == "relu" and own.values["length"] == 6
     assert torch.allclose(own.layer(own.x)[0].float(), layer(x)[0], atol=1e-4)
     shift = torch.ones(3).diag(1)
     delay = figures.GradientThroughTime(weight_hh=shift, nonlinearity="none")

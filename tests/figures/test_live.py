@@ -11,7 +11,7 @@ from torch import nn
 from traitlets import TraitError
 
 from helpers import figures
-from layers_book.figures._live import _widget_class
+from layers_book.figures.figure import _widget_class
 
 MOUNT = """([tag, state]) => {
   const listeners = {}, saved = [];
@@ -72,7 +72,7 @@ def test_traits_carry_the_whole_state() -> None:
         live = figure.live()
         assert set(figure.traits) <= set(live.keys)
         assert figure.defaults.keys() <= set(live.keys)
-        tag = figures.ELEMENTS[figure.name]
+        tag = figure.tag
         assert f'nnFigures.render("{tag}") }};' in live._esm.splitlines()[-1]
 
 
@@ -99,7 +99,7 @@ def test_widget_both_ways(
     page = show()
     live = figure().live()
     state = {key: getattr(live, key) for key in figure.defaults}
-    page.evaluate(MOUNT, [figures.ELEMENTS[figure.name], state])
+    page.evaluate(MOUNT, [figure.tag, state])
     claim = page.locator("#widget .claim")
     if axes:  # from Python
         page.evaluate("model.set('norm', 'InstanceNorm')")

@@ -91,7 +91,7 @@ def test_engine_is_torchs(evaluate: Callable[..., Any], same_words: bool) -> Non
 
 
 def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
-    state = figures.LookupTable([0, 2, 2], padding_idx=0, max_norm=1.0)._full
+    state = figures.LookupTable([0, 2, 2], padding_idx=0, max_norm=1.0).values
     code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", state)
     space: dict[str, Any] = {"torch": torch, "nn": nn, "print": lambda *_: None}
     exec(code, space)

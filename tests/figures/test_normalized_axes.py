@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import figures
-from layers_book.figures._axes_state import KINDS, NORMS
+from layers_book.figures.norm_layers import KINDS, NORMS
 
 EPS = torch.finfo(torch.float32).eps
 ENGINE = """(list) => {

@@ -157,7 +157,9 @@ def test_plain_poolings_are_found_where_there_are_any(
 def test_the_code_to_copy_runs(
     figure: figures.PoolingBins, evaluate: Callable[..., Any]
 ) -> None:
-    code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full)
+    code = evaluate(
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+    )
     space: dict[str, Any] = {"torch": torch, "nn": nn, "print": lambda *_: None}
     exec(code, space)
     output, gradient = figure.pooled()

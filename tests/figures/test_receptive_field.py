@@ -98,7 +98,7 @@ def test_engine_is_torchs(evaluate: Callable[..., Any], same_words: bool) -> Non
         holes += got["touched"] < got["inside"]
         made = nn.Sequential(*(eval(c, {"nn": nn}) for c in got["code"]))
         again = figures.ReceptiveField(made, n=s["n"], dims=s["dims"], at=s["at"])
-        assert again._full["layers"] == s["layers"]
+        assert again.values["layers"] == s["layers"]
     assert refused > 60 and holes > 60 and cut > 60, (refused, holes, cut)
     assert len(stacks) - refused > 200
 
@@ -177,7 +177,9 @@ def test_the_code_to_copy_runs(
     evaluate: Callable[..., Any], capsys: pytest.CaptureFixture[str], dims: int
 ) -> None:
     figure = figures.ReceptiveField(dims=dims)
-    code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full)
+    code = evaluate(
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+    )
     exec(code, {})
     shape = (1, 1, *[21] * dims)
     assert capsys.readouterr().out == f"{shape} {7**dims}\n"
@@ -338,7 +340,7 @@ def test_your_own_model_and_what_is_refused() -> None:
         nn.Conv2d(8, 8, 2, padding="valid"),
     )
     figure = figures.ReceptiveField(model, 32)
-    assert figure._full["layers"] == [
+    assert figure.values["layers"] == [
         ["Conv", 3, 1, 2, 2],
         ["MaxPool", 3, 2, 1, 1],
         ["AvgPool", 2, 2, 0, 1],

@@ -110,7 +110,7 @@ def test_engine_is_torchs(evaluate: Callable[..., Any], same_words: bool) -> Non
         assert (error and str(error)) == (wanted["error"] and wanted["error"]["text"])
         made = [eval(f"nn.{code}", {"nn": nn}) for code in got["code"]]
         again = figures.ShapePipe(nn.Sequential(*made))
-        assert again._full["layers"] == got["full"]
+        assert again.values["layers"] == got["full"]
         if got["fit"] is not None:
             bad = got["bad"]
             got["full"][bad][1] = got["fit"]
@@ -150,7 +150,7 @@ def test_the_code_to_copy_runs(
 ) -> None:
     code = evaluate(
         f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)",
-        figures.ShapePipe()._full,
+        figures.ShapePipe().values,
     )
     exec(code, {})
     assert capsys.readouterr().out.splitlines()[-1].endswith("(4, 10)")

@@ -122,7 +122,7 @@ def settings(count: int) -> list[dict[str, Any]]:
 
 
 def padded_by_torch(figure: figures.SlidingWindow) -> torch.Tensor:
-    s = figure._full
+    s = figure.values
     if s["padding"] == "same":
         widths = []
         for k, d in zip(s["kernel_size"][::-1], s["dilation"][::-1], strict=True):
@@ -185,7 +185,7 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
     for s in drawn:
         figure = figures.SlidingWindow.from_state(s)
         assert isinstance(figure, figures.SlidingWindow)
-        full = {**figure._full}
+        full = {**figure.values}
         code = evaluate(f"(s) => {ENGINE}.codeFull(s)", full)
         space: dict[str, Any] = {"print": lambda *_: None}
         wanted = raised(figure.output)
@@ -378,7 +378,7 @@ def test_your_own_layer_and_what_is_refused() -> None:
         own = figures.SlidingWindow(x, layer=layer)
         assert torch.allclose(own.output().float(), layer(x[None, None]), atol=1e-5)
     assert (
-        figures.SlidingWindow(layer=nn.Conv2d(1, 1, 3, bias=False))._full["bias"] == 0
+        figures.SlidingWindow(layer=nn.Conv2d(1, 1, 3, bias=False)).values["bias"] == 0
     )
     pool = figures.SlidingWindow(kind="AvgPool2d", kernel_size=(2, 3)).layer
     assert pool.stride == nn.AvgPool2d((2, 3)).stride == (2, 3)

@@ -87,7 +87,7 @@ def drawn(count: int) -> list[dict[str, Any]]:
 
 def matrix_of(figure: figures.TransposedConvolution, size: torch.Size) -> torch.Tensor:
     """The convolution with the figure's settings as a matrix, from torch."""
-    s = {key: figure._full[key] for key in KEYS if key != "output_padding"}
+    s = {key: figure.values[key] for key in KEYS if key != "output_padding"}
     basis = torch.eye(size.numel(), dtype=torch.float64).view(-1, 1, *size)
     return F.conv2d(basis, figure.weight[None, None], **s).flatten(1).mT
 
@@ -98,7 +98,7 @@ def test_engine_is_torchs(evaluate: Callable[..., Any], same_words: bool) -> Non
     for s, got in zip(configurations, engine(evaluate, configurations), strict=True):
         figure = figures.TransposedConvolution.from_state(s)
         settings, x, w = {k: s[k] for k in KEYS}, figure.x, figure.weight
-        bias = torch.tensor([figure._full["bias"]], dtype=torch.float64)
+        bias = torch.tensor([figure.values["bias"]], dtype=torch.float64)
         try:
             y = F.conv_transpose2d(x[None, None], w[None, None], bias, **settings)[0, 0]
         except RuntimeError as error:
@@ -211,7 +211,9 @@ def test_the_pattern_far_inside(evaluate: Callable[..., Any]) -> None:
 
 def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
     figure = figures.TransposedConvolution(3, 4, padding=1, bias=0.5)
-    code = evaluate(f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure._full)
+    code = evaluate(
+        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+    )
     space: dict[str, Any] = {"torch": torch, "nn": nn, "print": lambda *_: None}
     exec(code, space)
     assert torch.allclose(space["y"][0, 0].double(), figure.output(), atol=1e-5)

@@ -169,7 +169,7 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
             view=view,
         )
         space: dict[str, Any] = {"torch": torch, "nn": nn, "print": lambda *_: None}
-        exec(evaluate(full, figure._full), space)
+        exec(evaluate(full, figure.values), space)
         assert torch.equal(space["columns"].double(), figure.columns())
         if view == "times kernel":
             assert torch.equal(space["y"].double(), figure.product())
@@ -389,7 +389,7 @@ def test_texts_and_stills_follow_the_view() -> None:
 def test_the_default_cell_is_the_middle_of_its_column() -> None:
     for k, stride, padding, dilation in ((3, 1, 1, 1), (2, 2, 2, 1), (3, 2, 2, 3)):
         figure = figures.UnfoldFold(None, k, stride, padding, dilation, input_size=6)
-        row, col = (at + padding for at in figure._full["cell"])
+        row, col = (at + padding for at in figure.values["cell"])
         framed = F.pad(figure.x, (padding,) * 4)
-        wanted = figure.columns()[0, k * k // 2, figure._full["column"]]
+        wanted = figure.columns()[0, k * k // 2, figure.values["column"]]
         assert framed[0, 0, row, col] == wanted != 0

@@ -52,7 +52,7 @@ def prepare(app: Sphinx) -> None:
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "figures"
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("core", *figures.ELEMENTS):
+        for name in ("core", *figures.FIGURES):
             (folder / f"{name}.js").write_text(figures.script_part(name), "utf8")
 
 
@@ -68,7 +68,10 @@ def lighten_page(
         lambda found: f'<img loading="lazy" decoding="async" {size(paths[found[1]])}',
         body,
     )
-    for name in ["core", *(n for n, tag in figures.ELEMENTS.items() if tag in shown)]:
+    for name in [
+        "core",
+        *(n for n, kind in figures.FIGURES.items() if kind.tag in shown),
+    ]:
         if shown:
             app.add_js_file(f"figures/{name}.js")
     if doctree is not None and 'name="description"' not in context["metatags"]:

@@ -5,10 +5,10 @@ alike; ``figure.live()`` gives a widget whose traits move the picture. Each ``NA
 has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
-from layers_book.figures._figure import ELEMENTS, Figure, script, script_part, tokens
 from layers_book.figures.attention_weights import AttentionWeights
 from layers_book.figures.channel_mixing import ChannelMixing
 from layers_book.figures.dropout_mask import DropoutMask
+from layers_book.figures.figure import FIGURES, Figure, script, script_part, tokens
 from layers_book.figures.gate_stepper import GateStepper
 from layers_book.figures.gradient_through_time import GradientThroughTime
 from layers_book.figures.lookup_table import LookupTable
@@ -25,7 +25,7 @@ from layers_book.figures.transposed_convolution import TransposedConvolution
 from layers_book.figures.unfold_fold import UnfoldFold
 
 __all__ = [
-    "ELEMENTS",
+    "FIGURES",
     "AttentionWeights",
     "ChannelMixing",
     "DropoutMask",

@@ -1,12 +1,22 @@
 """The figure of attention: scores, mask, softmax and the mix of values."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from traitlets import Bool, Enum, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, mix, tokens, within
+from layers_book.figures.figure import (
+    Figure,
+    draw_cells,
+    inner,
+    mix,
+    own_numbers,
+    tokens,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -54,55 +64,38 @@ class AttentionWeights(Figure):
     AttentionWeights: causal mask in MHA, query 5 attends to nothing: nan
     """
 
-    name = "attention_weights"
-    defaults: ClassVar[dict[str, Any]] = {
-        "length": 6,
-        "d": 8,
-        "scaled": True,
-        "mask": "none",
-        "padded": 2,
-        "inverted": False,
-        "own": None,
-        "api": "SDPA",
-        "at": [3, 1],
-        "head": 0,
-        "predict": False,
-        "stage": "weights",
-        "seed": 1,
-        "q": None,
-        "k": None,
-        "v": None,
-    }
-    traits = tuple(key for key in defaults if key not in ("stage", "seed", *"qkv"))
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"api": APIS, "mask": MASKS}
+    by_place = ("q", "k", "v")
+    others = ("q", "k", "v", "layer", "x", "attn_mask")
 
-    def __init__(
-        self,
-        q: Tensor | None = None,
-        k: Tensor | None = None,
-        v: Tensor | None = None,
-        *,
-        layer: nn.MultiheadAttention | None = None,
-        x: Tensor | None = None,
-        head: int = 0,
-        length: int = 6,
-        d: int = 8,
-        scaled: bool = True,
-        mask: str = "none",
-        padded: int = 2,
-        inverted: bool = False,
-        attn_mask: Tensor | None = None,
-        api: str | None = None,
-        at: tuple[int, int] | None = None,
-        predict: bool = False,
-    ) -> None:
-        within(2, 8, length=length)
-        within(2, 64, d=d)
-        own: dict[str, Any] = {"length": length, "d": d}
-        sizes = (length, length)
+    class State(HasTraits):
+        length = Int(6, min=2, max=8)
+        d = Int(8, min=2, max=64)
+        scaled = Bool(True)
+        mask = Enum(MASKS, "none").tag(
+            allowed=f"{', '.join(MASKS[:3])}, or give attn_mask"
+        )
+        padded = Int(2)
+        inverted = Bool(False)
+        own = List(default_value=None, allow_none=True).tag(inner=True)
+        api = Enum(APIS, "SDPA")
+        at = List(Int(), [3, 1], minlen=2, maxlen=2)
+        head = Int(0)
+        predict = Bool(False)
+        stage = inner(Enum(("scores", "mask", "weights", "output"), "weights"))
+        seed = inner(Int(1))
+        q = own_numbers()
+        k = own_numbers()
+        v = own_numbers()
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Heads of a layer, tensors and a mask of the reader's own."""
+        layer, x, q, k, v = (
+            given.pop(key, None) for key in ("layer", "x", "q", "k", "v")
+        )
         if layer is not None:
             if q is not None or x is None:
                 raise ValueError("layer needs x, the sequence, and no q, k or v")
+            given.setdefault("api", "MHA")
             q, k, v = _heads(layer, x)
         elif q is not None:
             k = q if k is None else k
@@ -110,7 +103,7 @@ class AttentionWeights(Figure):
             q, k, v = (_matrix(n, t)[None] for n, t in (("q", q), ("k", k), ("v", v)))
         elif x is not None or k is not None or v is not None:
             raise ValueError("x needs a layer, k and v need q")
-        if q is not None and k is not None and v is not None:
+        if q is not None:
             if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
                 shapes = ", ".join(str(tuple(t.shape[1:])) for t in (q, k, v))
                 raise ValueError(
@@ -118,39 +111,46 @@ class AttentionWeights(Figure):
                     "same length"
                 )
             within(1, q.shape[-1], **{"columns of v": v.shape[-1]})
-            own |= {n: _rounded(t) for n, t in (("q", q), ("k", k), ("v", v))}
-            sizes = (q.shape[1], k.shape[1])
-        within(0, len(q) - 1 if q is not None else 0, head=head)
-        api = api or ("SDPA" if layer is None else "MHA")
-        if api not in APIS:
-            raise ValueError(f"api is {api!r}: allowed are {', '.join(APIS)}")
+            given |= {n: _rounded(t) for n, t in (("q", q), ("k", k), ("v", v))}
+        sizes = self._sizes(given)
+        attn_mask = given.pop("attn_mask", None)
         if attn_mask is not None:
             if attn_mask.dtype != torch.bool or tuple(attn_mask.shape) != sizes:
                 raise ValueError(
                     f"attn_mask is {tuple(attn_mask.shape)} of {attn_mask.dtype}: it "
                     f"must be {sizes} of torch.bool"
                 )
-            mask, own["own"] = "own", attn_mask.tolist()
-        elif mask not in MASKS[:3]:
-            raise ValueError(
-                f"mask is {mask!r}: allowed are {', '.join(MASKS[:3])}, or give "
-                "attn_mask"
-            )
-        within(0, sizes[1], padded=padded)
-        if api == "MHA" and not scaled:
+            given |= {"mask": "own", "own": attn_mask.tolist()}
+        elif given.get("mask") == "own":
+            usual = ", ".join(MASKS[:3])
+            raise ValueError(f"mask is 'own': allowed are {usual}, or give attn_mask")
+        if "at" not in given:
+            usual = zip(self.defaults["at"], sizes, strict=True)
+            given["at"] = [min(i, size - 1) for i, size in usual]
+        return given
+
+    def _sizes(self, given: dict[str, Any]) -> tuple[int, int]:
+        """How many queries and keys."""
+        if given.get("q") is not None:
+            return len(given["q"][0]), len(given["k"][0])
+        length = given.get("length", self.defaults["length"])
+        return length, length
+
+    def check(self, given: Collection[str]) -> None:
+        """Head, padding and the chosen pair exist; an API does what it can."""
+        s = self.values
+        rows, columns = self._sizes(s)
+        within(0, len(s["q"] or [0]) - 1, head=s["head"])
+        within(0, columns, padded=s["padded"])
+        if s["api"] == "MHA" and not s["scaled"]:
             raise ValueError("scaled is False: MHA always divides by the root of d")
-        row, column = at or (min(3, sizes[0] - 1), min(1, sizes[1] - 1))
-        within(0, sizes[0] - 1, **{"at[0]": row})
-        within(0, sizes[1] - 1, **{"at[1]": column})
-        plain = {"scaled": bool(scaled), "mask": mask, "padded": padded, "api": api}
-        plain |= {"inverted": bool(inverted) and mask != "none", "head": head}
-        super().__init__(
-            {**own, **plain, "at": [row, column], "predict": bool(predict)}
-        )
+        within(0, rows - 1, **{"at[0]": s["at"][0]})
+        within(0, columns - 1, **{"at[1]": s["at"][1]})
+        s["inverted"] = s["inverted"] and s["mask"] != "none"
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         """Queries ``(L, d)``, keys ``(S, d)``, values ``(S, d_v)`` of the head."""
-        s = self._full
+        s = self.values
         if s["q"] is not None:
             q, k, v = (
                 torch.tensor(s[key][s["head"]], dtype=torch.float64) for key in "qkv"
@@ -168,7 +168,7 @@ class AttentionWeights(Figure):
     @property
     def attn_mask(self) -> Tensor | None:
         """The boolean mask ``(L, S)`` as it is passed, or None."""
-        s = self._full
+        s = self.values
         q, k, _ = self.tensors()
         shape = len(q), len(k)
         if s["mask"] == "none":
@@ -202,11 +202,11 @@ class AttentionWeights(Figure):
     def attended(self) -> tuple[Tensor, Tensor]:
         """Outputs ``(L, d_v)`` and weights ``(L, S)``, computed by torch."""
         (q, k, v), mask = self.tensors(), self.attn_mask
-        if self._full["api"] == "MHA":
+        if self.values["api"] == "MHA":
             layer = self.layer.requires_grad_(False)
             output, weights = layer(q, k, v, attn_mask=mask)
             return output[:, : v.shape[1]], weights
-        scale = None if self._full["scaled"] else 1.0
+        scale = None if self.values["scaled"] else 1.0
         values = torch.cat([v, torch.eye(len(k), dtype=v.dtype)], 1)
         mixed = F.scaled_dot_product_attention(
             q[None], k[None], values[None], attn_mask=mask, scale=scale
@@ -215,17 +215,17 @@ class AttentionWeights(Figure):
         return mixed[:, : v.shape[1]], mixed[:, v.shape[1] :]
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         mask = "no mask" if s["mask"] == "none" else f"{s['mask']} mask"
         more = ", inverted," if s["inverted"] else ""
         more += "" if s["scaled"] else ", undivided"
         return f"{mask}{more} in {s['api']}"
 
     def __repr__(self) -> str:
-        row = self._full["at"][0]
+        row = self.values["at"][0]
         output, weights = self.attended()
         best = weights[row].max(0)
-        if self._full["predict"]:
+        if self.values["predict"]:
             found = f"query {row}: guess first"
         elif best.values > 0:
             share = f"{100 * best.values:.0f} %"
@@ -237,7 +237,7 @@ class AttentionWeights(Figure):
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
         caption = f"Attention weights in percent: {self._settings()}"
-        if self._full["predict"]:
+        if self.values["predict"]:
             return caption, [("whom does each query attend to", "guess first")]
         weights = self.attended()[1]
         return caption, [
@@ -248,7 +248,7 @@ class AttentionWeights(Figure):
     def draw(self, canvas: "Canvas") -> None:
         """Draw scores, weights and outputs side by side, the chosen query filled."""
         ax, ink = canvas.subplots(), tokens()["light"]["muted"]
-        s, (q, k, _) = self._full, self.tensors()
+        s, (q, k, _) = self.values, self.tensors()
         output, weights = self.attended()
         scores = q @ k.T / (q.shape[1] ** 0.5 if s["scaled"] else 1.0)
         columns, left = len(k), 0.0

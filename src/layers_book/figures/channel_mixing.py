@@ -1,11 +1,13 @@
 """The figure of grouped and separable convolutions: which channel feeds which."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, HasTraits, Int
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -55,85 +57,56 @@ class ChannelMixing(Figure):
     Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1), groups=3)
     """
 
-    name = "channel_mixing"
-    defaults: ClassVar[dict[str, Any]] = {
-        "in_channels": 6,
-        "out_channels": 6,
-        "groups": 3,
-        "kernel_size": 3,
-        "bias": True,
-        "depthwise": False,
-        "multiplier": 1,
-        "pointwise": 0,
-        "pointwise_bias": True,
-        "size": 32,
-        "at": 3,
-        "between": 0,
-        "input": 2,
-        "predict": False,
-    }
-    traits = tuple(defaults)
+    by_place = ("layer",)
+    others = ("layer",)
 
-    def __init__(
-        self,
-        layer: nn.Conv2d | nn.Sequential | None = None,
-        *,
-        in_channels: int = 6,
-        out_channels: int = 6,
-        groups: int = 3,
-        kernel_size: int = 3,
-        bias: bool = True,
-        depthwise: bool = False,
-        multiplier: int = 1,
-        pointwise: int = 0,
-        pointwise_bias: bool = True,
-        size: int = 32,
-        at: int | None = None,
-        between: int = 0,
-        input: int | None = None,
-        predict: bool = False,
-    ) -> None:
-        own: dict[str, Any] = {
-            "in_channels": in_channels,
-            "out_channels": out_channels,
-            "groups": groups,
-            "kernel_size": kernel_size,
-            "bias": bool(bias),
-            "depthwise": bool(depthwise),
-            "multiplier": multiplier,
-            "pointwise": pointwise,
-            "pointwise_bias": bool(pointwise_bias),
-        }
+    class State(HasTraits):
+        in_channels = Int(6, min=1, max=MOST)
+        out_channels = Int(6, min=1, max=MOST)
+        groups = Int(3).tag(allowed="whole numbers")
+        kernel_size = Int(3, min=1, max=11)
+        bias = Bool(True)
+        depthwise = Bool(False)
+        multiplier = Int(1, min=1, max=MOST)
+        pointwise = Int(0, min=0, max=MOST)
+        pointwise_bias = Bool(True)
+        size = Int(32, min=1, max=64)
+        at = Int(3)
+        between = Int(0)
+        input = Int(2)
+        predict = Bool(False)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What a layer of the reader's own says; the chosen channels exist."""
+        layer = given.pop("layer", None)
         if layer is not None:
-            own |= _from_module(layer)
-        names = ("in_channels", "out_channels", "multiplier")
-        within(1, MOST, **{key: own[key] for key in names})
-        within(1, 11, kernel_size=own["kernel_size"])
-        within(0, MOST, pointwise=own["pointwise"])
-        within(1, 64, size=size)
-        if own["depthwise"]:
-            own["groups"] = own["in_channels"]
-            own["out_channels"] = own["in_channels"] * own["multiplier"]
-            if own["out_channels"] > MOST:
-                most = MOST // own["in_channels"]
+            given |= _from_module(layer)
+        s = {**self.defaults, **given}
+        if s["depthwise"]:
+            given["groups"] = s["in_channels"]
+            given["out_channels"] = s["in_channels"] * s["multiplier"]
+            if given["out_channels"] > MOST:
+                most = MOST // s["in_channels"]
                 raise ValueError(
-                    f"multiplier is {own['multiplier']}: allowed are 1 to {most}, "
+                    f"multiplier is {s['multiplier']}: allowed are 1 to {most}, "
                     f"for at most {MOST} channels"
                 )
-        elif not isinstance(own["groups"], int):
-            raise ValueError(f"groups is {own['groups']!r}: it must be a whole number")
-        last = own["pointwise"] or own["out_channels"]
-        own["at"] = min(3, last - 1) if at is None else at
-        own["input"] = min(2, own["in_channels"] - 1) if input is None else input
-        own["between"] = between
-        within(0, last - 1, at=own["at"])
-        within(0, own["in_channels"] - 1, input=own["input"])
-        within(0, own["out_channels"] - 1, between=between)
-        super().__init__({**own, "size": size, "predict": bool(predict)})
+        s |= given
+        last = s["pointwise"] or s["out_channels"]
+        given.setdefault("at", min(self.defaults["at"], last - 1))
+        given.setdefault("input", min(self.defaults["input"], s["in_channels"] - 1))
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen channels exist."""
+        s = self.values
+        within(0, (s["pointwise"] or s["out_channels"]) - 1, at=s["at"])
+        within(0, s["in_channels"] - 1, input=s["input"])
+        within(0, s["out_channels"] - 1, between=s["between"])
 
     def _sizes(self) -> tuple[int, int, int]:
         """Input channels, output channels and groups of the first convolution."""
-        s = self._full
+        s = self.values
         channels = s["in_channels"]
         if s["depthwise"]:
             return channels, channels * s["multiplier"], channels
@@ -146,7 +119,7 @@ class ChannelMixing(Figure):
         Raises:
             ValueError: torch refuses the groups; its own words.
         """
-        s = self._full
+        s = self.values
         channels, out, groups = self._sizes()
         kernel, bias = s["kernel_size"], s["bias"]
         conv = nn.Conv2d(channels, out, kernel, groups=groups, bias=bias)
@@ -165,10 +138,10 @@ class ChannelMixing(Figure):
             ValueError: torch refuses the groups; its own words.
         """
         with torch.random.fork_rng(devices=[]):  # showing a figure draws no numbers
-            layer, kernel = self.layer.double(), self._full["kernel_size"]
+            layer, kernel = self.layer.double(), self.values["kernel_size"]
         for parameter in layer.parameters():
             nn.init.ones_(parameter)  # no gradient may vanish by accident
-        shape = (self._full["in_channels"], kernel, kernel)
+        shape = (self.values["in_channels"], kernel, kernel)
         x = torch.ones(1, *shape, dtype=torch.float64, requires_grad=True)
         outputs = layer(x).flatten()
         rows = [torch.autograd.grad(y, x, retain_graph=True)[0][0] for y in outputs]
@@ -176,19 +149,19 @@ class ChannelMixing(Figure):
 
     def _settings(self) -> str:
         channels, out, groups = self._sizes()
-        more = self._full["pointwise"]
+        more = self.values["pointwise"]
         text = f"{channels} to {out} channels in {groups} group{'s' * (groups != 1)}"
         return text + (f", 1 x 1 to {more}" if more else "")
 
     def __repr__(self) -> str:
         try:
-            wiring, at = self.wiring(), self._full["at"]
+            wiring, at = self.wiring(), self.values["at"]
             with torch.device("meta"):
                 count = sum(p.numel() for p in self.layer.parameters())
             found = f"output {at} reads {_found(wiring[at])}, {count} parameters"
         except ValueError as error:
             found = f"torch raises {type(error).__name__}"
-        if self._full["predict"]:
+        if self.values["predict"]:
             found = "guess first"
         return f"ChannelMixing: {self._settings()}, {found}"
 
@@ -201,7 +174,7 @@ class ChannelMixing(Figure):
                 layer = self.layer
         except ValueError as error:
             return caption, [("torch raises", f"ValueError: {error}")]
-        if self._full["predict"]:
+        if self.values["predict"]:
             return caption, [("how many kernels", "guess first")]
         rows = [
             (f"output {o} reads", ", ".join(f"input {i}" for i in _found(row)))
@@ -217,9 +190,9 @@ class ChannelMixing(Figure):
             wiring, title = self.wiring().int(), repr(self).split(": ", 1)[1]
         except ValueError as error:
             _, out, _ = self._sizes()
-            wiring = torch.zeros(out, self._full["in_channels"], dtype=torch.int)
+            wiring = torch.zeros(out, self.values["in_channels"], dtype=torch.int)
             title = f"{type(error).__name__}: {error}"
-        if self._full["predict"]:
+        if self.values["predict"]:
             wiring = torch.zeros_like(wiring)
         filled = {(o, i) for o, i in wiring.nonzero().tolist()}
         draw_cells(ax, wiring.tolist(), 0, 0, "kernel", filled)

@@ -1,11 +1,13 @@
 """The figure of dropout: which values share a coin, and what keeps the mean."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Enum, Float, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, mix, tokens
+from layers_book.figures.figure import Figure, mix, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -58,53 +60,35 @@ class DropoutMask(Figure):
     DropoutMask: AlphaDropout(p=0.2), eval mode, nothing is dropped
     """
 
-    name = "dropout_mask"
-    defaults: ClassVar[dict[str, Any]] = {
-        "kind": "Dropout",
-        "p": 0.5,
-        "training": True,
-        "draw": 0,
-        "N": 2,
-        "C": 3,
-        "L": 4,
-        "show": "y",
-        "cell": [0, 0, 0],
-    }
-    traits = ("kind", "p", "training", "draw", "show", "cell")
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"kind": KINDS, "show": ("x", "y")}
+    by_place = ("kind", "p")
 
-    def __init__(
-        self,
-        kind: str | nn.Module = "Dropout",
-        p: float = 0.5,
-        *,
-        training: bool = True,
-        draw: int = 0,
-        N: int = 2,
-        C: int = 3,
-        L: int = 4,
-        show: str = "y",
-        cell: tuple[int, int, int] = (0, 0, 0),
-    ) -> None:
-        if isinstance(kind, nn.Module):
-            p, training = float(getattr(kind, "p", p)), kind.training
-            kind = type(kind).__name__
-        own = {"kind": kind, "p": p, "training": training, "draw": draw, "show": show}
-        for key, values in self.allowed.items():
-            if own[key] not in values:
-                raise ValueError(
-                    f"{key} is {own[key]!r}: allowed are {', '.join(values)}"
-                )
-        if not 0 <= p <= 2:
-            raise ValueError(f"p is {p}: allowed are 0 to 1 (above: torch's error)")
-        for key, value, most in (("N", N, 4), ("C", C, 6), ("L", L, 8)):
-            if not 1 <= value <= most:
-                raise ValueError(f"{key} is {value}: allowed are 1 to {most}")
-        if len(cell) != 3 or not all(
-            0 <= i < size for i, size in zip(cell, (N, C, L), strict=True)
-        ):
-            raise ValueError(f"cell is {cell}: must lie inside (N, C, L) = {(N, C, L)}")
-        super().__init__({**own, "N": N, "C": C, "L": L, "cell": list(cell)})
+    class State(HasTraits):
+        kind = Enum(KINDS, "Dropout")
+        p = Float(0.5, min=0, max=2).tag(allowed="0 to 1 (above: torch's error)")
+        training = Bool(True)
+        draw = Int(0)
+        N = Int(2, min=1, max=4).tag(once=True)
+        C = Int(3, min=1, max=6).tag(once=True)
+        L = Int(4, min=1, max=8).tag(once=True)
+        show = Enum(("x", "y"), "y")
+        cell = List(Int(), [0, 0, 0])
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Kind, p and mode of a layer of the reader's own."""
+        layer = given.get("kind")
+        if isinstance(layer, nn.Module):
+            given |= {"kind": type(layer).__name__, "training": layer.training}
+            given["p"] = float(getattr(layer, "p", self.defaults["p"]))
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen cell lies inside the block."""
+        cell, sizes = self.values["cell"], tuple(self.values[k] for k in "NCL")
+        inside = zip(cell, sizes, strict=False)
+        if len(cell) != 3 or not all(0 <= i < size for i, size in inside):
+            raise ValueError(
+                f"cell is {tuple(cell)}: must lie inside (N, C, L) = {sizes}"
+            )
 
     @property
     def layer(self) -> nn.Module:
@@ -113,28 +97,28 @@ class DropoutMask(Figure):
         Raises:
             ValueError: torch refuses p; its own words.
         """
-        layer: nn.Module = getattr(nn, self._full["kind"])(self._full["p"])
-        return layer.train(self._full["training"])
+        layer: nn.Module = getattr(nn, self.values["kind"])(self.values["p"])
+        return layer.train(self.values["training"])
 
     @property
     def x(self) -> Tensor:
         """The input, ``(N, C, L)``, small whole numbers in float64."""
         n, c, k = torch.meshgrid(
-            *(torch.arange(self._full[key]) for key in ("N", "C", "L")), indexing="ij"
+            *(torch.arange(self.values[key]) for key in ("N", "C", "L")), indexing="ij"
         )
         x: Tensor = ((3 * n + 5 * c + 2 * k + c * k) % 5 + 1).double()
         return x
 
     def _coins(self) -> int:
         """How many coins are tossed: one a value, or one a channel of a sample."""
-        s = self._full
+        s = self.values
         per_channel = s["kind"][-1] == "d" or s["kind"].startswith("Feature")
         return int(s["N"] * s["C"] * (1 if per_channel else s["L"]))
 
     @property
     def mask(self) -> Tensor:
         """True where a value is kept, ``(N, C, L)``, bool."""
-        s = self._full
+        s = self.values
         shape = (s["N"], s["C"], s["L"])
         if not s["training"]:
             return torch.ones(shape, dtype=torch.bool)
@@ -145,7 +129,7 @@ class DropoutMask(Figure):
     @property
     def y(self) -> Tensor:
         """The output under this mask, ``(N, C, L)``, float64."""
-        s, x, mask = self._full, self.x, self.mask
+        s, x, mask = self.values, self.x, self.mask
         p = s["p"]
         if not s["training"] or p == 0:
             return x
@@ -158,7 +142,7 @@ class DropoutMask(Figure):
         return y
 
     def __repr__(self) -> str:
-        s = self._full
+        s = self.values
         mode = "train" if s["training"] else "eval"
         head = f"DropoutMask: {s['kind']}(p={s['p']:g}), {mode} mode"
         if not s["training"]:
@@ -181,8 +165,8 @@ class DropoutMask(Figure):
                 f"sample {n}, channel {c}",
                 ", ".join(f"{v:.4g}" for v in self.y[n, c].tolist()),
             )
-            for n in range(self._full["N"])
-            for c in range(self._full["C"])
+            for n in range(self.values["N"])
+            for c in range(self.values["C"])
         ]
         means = f"{self.x.mean():.4g} before, {self.y.mean():.4g} after"
         return caption, [*rows, ("mean", means)]
@@ -191,7 +175,7 @@ class DropoutMask(Figure):
         """Draw the block; what is dropped is dashed and unfilled."""
         from matplotlib.patches import Rectangle
 
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         ax = canvas.subplots()
         values = self.y if s["show"] == "y" else self.x
         for n, c, k in torch.cartesian_prod(*map(torch.arange, values.shape)).tolist():

@@ -1,12 +1,13 @@
 """The figure of gated cells: one step of an LSTM or a GRU with its numbers."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, List, Unicode
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, inner, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -82,87 +83,72 @@ class GateStepper(Figure):
     GateStepper: GRU, step 3, unit 0, z 1.00 keeps 100 % of 0.00, now 0.00
     """
 
-    name = "gate_stepper"
-    defaults: ClassVar[dict[str, Any]] = {
-        "cell": "LSTM",
-        "t": 3,
-        "unit": 0,
-        "gate": "f",
-        "move": 0,
-        "fix": None,
-        "bias": {},
-        "override": {},
-        "value": -0.6,
-        "lit": 0,
-        "reset": "after",
-        "predict": False,
-        "x": None,
-        "weights": None,
-    }
-    traits = (
-        *("cell", "t", "unit", "gate", "bias", "override"),
-        *("reset", "predict", "x"),
-    )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "cell": tuple(GATES),
-        "reset": ("after", "before"),
-    }
+    by_place = ("cell", "x")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        cell: str = "LSTM",
-        x: Tensor | None = None,
-        *,
-        t: int = 3,
-        unit: int = 0,
-        gate: str | None = None,
-        bias: Mapping[str, float] | None = None,
-        override: Mapping[str, int] | None = None,
-        reset: str = "after",
-        predict: bool = False,
-        layer: nn.Module | None = None,
-    ) -> None:
-        weights = None
+    class State(HasTraits):
+        cell = Enum(tuple(GATES), "LSTM")
+        t = Int(3)
+        unit = Int(0)
+        gate = Unicode("f")
+        move = inner(Float(0))  # what the sliders show of ``gate``
+        fix = inner(Int(None, allow_none=True))
+        bias = Dict({})
+        override = Dict({})
+        value = inner(Float(-0.6))  # the input at ``t``
+        lit = inner(Int(0))
+        reset = Enum(("after", "before"), "after")
+        predict = Bool(False)
+        x = List(default_value=None, allow_none=True)
+        weights = inner(Dict(default_value=None, allow_none=True))
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Cell and weights of a layer of the reader's own; numbers of the input."""
+        layer = given.pop("layer", None)
         if layer is not None:
-            cell, weights = _from_module(layer)
-        for key, value in (("cell", cell), ("reset", reset)):
-            if value not in self.allowed[key]:
-                allowed = ", ".join(self.allowed[key])
-                raise ValueError(f"{key} is {value!r}: allowed are {allowed}")
-        letters = GATES[cell]
-        gate = gate or letters[1]
-        own = weights or CELLS[cell]
-        rows = None if x is None else _sequence(x, len(own["weight_ih"][0]))
-        within(0, len(INPUT if rows is None else rows) - 1, t=t)
-        within(0, len(own["weight_hh"][0]) - 1, unit=unit)
-        added = {k: float(v) for k, v in (bias or {}).items()}
-        held = {k: int(v) for k, v in (override or {}).items()}
-        _refuse_unknown("gate", [gate], letters)
-        _refuse_unknown("bias", added, letters)
-        _refuse_unknown("override", held, [k for k in letters if k not in "gn"])
-        for key, number in added.items():
+            given["cell"], given["weights"] = _from_module(layer)
+        cell = given.get("cell", self.defaults["cell"])
+        if cell not in GATES:
+            return given
+        given["gate"] = given.get("gate") or GATES[cell][1]
+        own = given.get("weights") or CELLS[cell]
+        if "x" in given:
+            given["x"] = _sequence(given["x"], len(own["weight_ih"][0]))
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """Step, unit and gates exist; biases and overrides are numbers that can be."""
+        s = self.values
+        letters = GATES[s["cell"]]
+        own, rows = s["weights"] or CELLS[s["cell"]], s["x"] or INPUT
+        within(0, len(rows) - 1, t=s["t"])
+        within(0, len(own["weight_hh"][0]) - 1, unit=s["unit"])
+        _refuse_unknown("gate", [s["gate"]], letters)
+        _refuse_unknown("bias", s["bias"], letters)
+        held = [k for k in letters if k not in "gn"]
+        _refuse_unknown("override", s["override"], held)
+        for key, number in s["bias"].items():
             if not -8 <= number <= 8:
                 raise ValueError(f"bias of {key} is {number}: allowed are -8 to 8")
-        for key, given in (override or {}).items():
+        for key, given in s["override"].items():
             if given not in (0, 1):
                 raise ValueError(f"override of {key} is {given}: allowed are 0 and 1")
-        state: dict[str, Any] = {"cell": cell, "t": t, "unit": unit, "gate": gate}
-        state |= {"bias": added, "override": held, "reset": reset}
-        state |= {"predict": bool(predict), "x": rows, "weights": weights}
-        state |= {"move": added.get(gate, 0), "fix": held.get(gate)}
-        state["value"] = (rows or INPUT)[t][0]
-        super().__init__(state)
+        s["bias"] = {k: float(v) for k, v in s["bias"].items()}
+        s["override"] = {k: int(v) for k, v in s["override"].items()}
+        s["move"] = s["bias"].get(s["gate"], 0)
+        s["fix"] = s["override"].get(s["gate"])
+        s["value"] = rows[s["t"]][0]
 
     @property
     def x(self) -> Tensor:
         """The input, float64, ``(L, H_in)``."""
-        own = self._full["x"]
+        own = self.values["x"]
         return torch.tensor(INPUT if own is None else own, dtype=torch.float64)
 
     @property
     def layer(self) -> nn.LSTMCell | nn.GRUCell:
         """The cell in float64, bias and override written into its parameters."""
-        s = self._full
+        s = self.values
         own = s["weights"] or CELLS[s["cell"]]
         hidden, inputs = len(own["weight_hh"][0]), len(own["weight_ih"][0])
         kind = nn.LSTMCell if s["cell"] == "LSTM" else nn.GRUCell
@@ -187,7 +173,7 @@ class GateStepper(Figure):
             ``h`` of a GRU. ``c`` and ``h`` come from torch's cell, unless the reset
             gate acts before the matrix product.
         """
-        s, cell = self._full, self.layer
+        s, cell = self.values, self.layer
         letters, hidden = GATES[s["cell"]], cell.hidden_size
         h = c = torch.zeros(hidden, dtype=torch.float64)
         found: dict[str, list[Tensor]] = {}
@@ -217,7 +203,7 @@ class GateStepper(Figure):
 
     def _now(self) -> tuple[str, float, float, float]:
         """The gate that keeps, its value, the carry before and after the step."""
-        s, states = self._full, self.states()
+        s, states = self.values, self.states()
         keeps, carry = ("f", "c") if s["cell"] == "LSTM" else ("z", "h")
         t, unit = s["t"], s["unit"]
         before = float(states[carry][t - 1, unit]) if t else 0.0
@@ -227,7 +213,7 @@ class GateStepper(Figure):
         )
 
     def __repr__(self) -> str:
-        s = self._full
+        s = self.values
         keeps, gate, before, after = self._now()
         found = "predict first" if s["predict"] else f"now {_short(after)}"
         return (
@@ -237,7 +223,7 @@ class GateStepper(Figure):
 
     def _seen(self) -> dict[str, list[float]]:
         """Gates and states of the unit, up to what a guess may see."""
-        s = self._full
+        s = self.values
         seen = {}
         for key, values in self.states().items():
             end = s["t"] + (key not in "ch") if s["predict"] else len(values)
@@ -246,7 +232,7 @@ class GateStepper(Figure):
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        s = self._full
+        s = self.values
         rows = [("x", "; ".join(", ".join(f"{v:g}" for v in r) for r in self.x))]
         for key, values in self._seen().items():
             hidden = ["?"] * (len(self.x) - len(values))
@@ -256,7 +242,7 @@ class GateStepper(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw input, gates and states as rows over the steps."""
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         ax = canvas.subplots()
         top = self.x.shape[1]
         draw_cells(

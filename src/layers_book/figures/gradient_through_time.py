@@ -1,12 +1,14 @@
 """The figure of time: what a recurrent layer's gradient becomes on its way back."""
 
+from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Enum, Float, HasTraits, Int
 
-from layers_book.figures._figure import Figure, mix, tokens, within
+from layers_book.figures.figure import Figure, mix, own_numbers, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -88,53 +90,42 @@ class GradientThroughTime(Figure):
     GradientThroughTime: own, radius 0.5, none, 30 steps, 1 back gradient x 2.9
     """
 
-    name = "gradient_through_time"
-    defaults: ClassVar[dict[str, Any]] = {
-        "kind": "default",
-        "radius": 0.6,
-        "length": 30,
-        "nonlinearity": "tanh",
-        "back": 10,
-        "input_scale": 1.0,
-        "seed": 0,
-        "predict": False,
-        "weight_hh": None,
-        "weight_ih": None,
-        "bias": None,
-        "eigenvalues": None,
-        "x": None,
-    }
-    traits = (
-        *("kind", "radius", "length", "nonlinearity", "back"),
-        *("input_scale", "seed", "predict"),
+    by_place = (
+        "kind",
+        "radius",
+        "length",
+        "nonlinearity",
+        "back",
+        "input_scale",
+        "seed",
     )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "kind": KINDS,
-        "nonlinearity": NONLINEARITIES,
-    }
+    others = ("weight_hh", "layer", "x")
 
-    def __init__(
-        self,
-        kind: str | None = None,
-        radius: float | None = None,
-        length: int | None = None,
-        nonlinearity: str | None = None,
-        back: int | None = None,
-        input_scale: float = 1.0,
-        seed: int = 0,
-        *,
-        predict: bool = False,
-        weight_hh: Tensor | None = None,
-        layer: nn.RNN | None = None,
-        x: Tensor | None = None,
-    ) -> None:
+    class State(HasTraits):
+        kind = Enum(KINDS, "default")
+        radius = Float(0.6)
+        length = Int(30)
+        nonlinearity = Enum(NONLINEARITIES, "tanh")
+        back = Int(10)
+        input_scale = Float(1.0, min=0, max=4)
+        seed = Int(0, min=0, max=WORD)
+        predict = Bool(False)
+        weight_hh = own_numbers()
+        weight_ih = own_numbers()
+        bias = own_numbers()
+        eigenvalues = own_numbers()
+        x = own_numbers()
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Weights and their eigenvalues of a layer or matrix of the reader's own."""
+        layer, weight_hh = given.pop("layer", None), given.pop("weight_hh", None)
+        x = given.pop("x", None)
         own: dict[str, Any] = {}
-        drawn = 0.0
         if layer is not None and weight_hh is not None:
             raise ValueError("layer and weight_hh are both given: allowed is one")
         if layer is not None:
             own = _taken(layer)
-            nonlinearity = nonlinearity or layer.nonlinearity
+            given.setdefault("nonlinearity", layer.nonlinearity)
         elif weight_hh is not None:
             own = {"weight_hh": _square(weight_hh)}
         if own:
@@ -142,46 +133,30 @@ class GradientThroughTime(Figure):
                 torch.tensor(own["weight_hh"], dtype=torch.float64)
             )
             own["eigenvalues"] = [[v.real, v.imag] for v in found.tolist()]
-            drawn = float(found.abs().max())
-            radius = drawn if radius is None else radius
-        kind = kind or ("own" if own else "default")
-        nonlinearity = nonlinearity or "tanh"
-        for key, value in (("kind", kind), ("nonlinearity", nonlinearity)):
-            if value not in self.allowed[key]:
-                raise ValueError(
-                    f"{key} is {value!r}: allowed are {', '.join(self.allowed[key])}"
-                )
-        if kind == "own" and not own:
-            raise ValueError("kind is 'own': give weight_hh or layer with it")
-        radius = self.defaults["radius"] if radius is None else radius
-        if not 0 <= radius <= max(2.0, drawn):
-            raise ValueError(f"radius is {radius}: allowed are 0 to {max(2, drawn):g}")
+            given.setdefault("kind", "own")
+            given.setdefault("radius", _largest(own["eigenvalues"]))
         if x is not None:
             own["x"] = _inputs(x, own)
-            length = len(own["x"]) if length is None else length
-        length = self.defaults["length"] if length is None else length
-        within(1, len(own["x"]) if x is not None else 40, length=length)
-        back = min(self.defaults["back"], length) if back is None else back
-        within(0, length, back=back)
-        within(0, WORD, seed=seed)
-        if not 0 <= input_scale <= 4:
-            raise ValueError(f"input_scale is {input_scale}: allowed are 0 to 4")
-        settings = {
-            "kind": kind,
-            "radius": radius,
-            "length": length,
-            "nonlinearity": nonlinearity,
-            "back": back,
-            "input_scale": input_scale,
-            "seed": seed,
-            "predict": predict,
-        }
-        super().__init__({**settings, **own})
+            given.setdefault("length", len(own["x"]))
+        length = given.get("length", self.defaults["length"])
+        given.setdefault("back", min(self.defaults["back"], length))
+        return given | own
+
+    def check(self, given: Collection[str]) -> None:
+        """The reader's own weights are there, and sizes fit them and the input."""
+        s = self.values
+        if s["kind"] == "own" and s["weight_hh"] is None:
+            raise ValueError("kind is 'own': give weight_hh or layer with it")
+        most = max(2, _largest(s["eigenvalues"] or []))
+        if not 0 <= s["radius"] <= most:
+            raise ValueError(f"radius is {s['radius']}: allowed are 0 to {most:g}")
+        within(1, len(s["x"]) if s["x"] else 40, length=s["length"])
+        within(0, s["length"], back=s["back"])
 
     @property
     def weight_hh(self) -> Tensor:
         """The recurrent matrix as the figure uses it, float64, scaled to its radius."""
-        s = self._full
+        s = self.values
         kind, n = s["kind"], HIDDEN
         if kind == "own":
             weight = torch.tensor(s["weight_hh"], dtype=torch.float64)
@@ -200,7 +175,7 @@ class GradientThroughTime(Figure):
     @property
     def weight_ih(self) -> Tensor:
         """The matrix of the inputs, float64, ``(H, H_in)``."""
-        s = self._full
+        s = self.values
         if s["kind"] == "own" and s["weight_ih"]:
             return torch.tensor(s["weight_ih"], dtype=torch.float64)
         n = len(self.weight_hh)
@@ -211,7 +186,7 @@ class GradientThroughTime(Figure):
     @property
     def x(self) -> Tensor:
         """The inputs, float64, ``(T, H_in)``."""
-        s, size = self._full, self.weight_ih.shape[1]
+        s, size = self.values, self.weight_ih.shape[1]
         if s["x"] and len(s["x"][0]) == size:  # another kind may need other inputs
             x = torch.tensor(s["x"], dtype=torch.float64)[: s["length"]]
         else:
@@ -227,7 +202,7 @@ class GradientThroughTime(Figure):
         Raises:
             ValueError: the nonlinearity is ``none``; torch's own words.
         """
-        s, weights = self._full, (self.weight_ih, self.weight_hh)
+        s, weights = self.values, (self.weight_ih, self.weight_hh)
         size = weights[0].shape[1], len(weights[1])
         kind: Any = s["nonlinearity"]
         # without touching the reader's generator
@@ -245,7 +220,7 @@ class GradientThroughTime(Figure):
 
     def states(self, copies: int = 1) -> list[Tensor]:
         """h_0 to h_T with the graph between them, each ``(copies, H)``, all alike."""
-        s, weight = self._full, self.weight_hh
+        s, weight = self.values, self.weight_hh
         act: dict[str, Any] = {
             "none": lambda z: z,
             "tanh": torch.tanh,
@@ -269,25 +244,25 @@ class GradientThroughTime(Figure):
         return [float(J.norm()) / n**0.5 for J in jacobians]
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         radius = f"{s['radius']:.2f}".rstrip("0").rstrip(".")
         return f"{s['kind']}, radius {radius}, {s['nonlinearity']}, {s['length']} steps"
 
     def __repr__(self) -> str:
-        back = self._full["back"]
+        back = self.values["back"]
         size = f"{back} back gradient x {self.sizes()[back]:.2g}"
         return f"GradientThroughTime: {self._settings()}, {size}"
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        s, sizes = self._full, self.sizes()
+        s, sizes = self.values, self.sizes()
         lags = {0, 1, s["length"] // 2, s["back"], s["length"]}
         rows = [(f"{k} steps back", f"{sizes[k]:.2g}") for k in sorted(lags)]
         return f"Size of the gradient: {self._settings()}", rows
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw the sizes on a log scale and the eigenvalues of ``W_hh``."""
-        s, color, sizes = self._full, tokens()["light"], self.sizes()
+        s, color, sizes = self.values, tokens()["light"], self.sizes()
         left, right = canvas.subplots(1, 2, width_ratios=(5, 3))
         shown = [v if v > 0 else float("nan") for v in sizes]
         left.semilogy(range(len(sizes)), shown, "--v", color=color["gradient"], ms=4)
@@ -318,6 +293,11 @@ def _square(weight: Tensor) -> list[list[float]]:
     if not weight.isfinite().all():
         raise ValueError("weight_hh has values that are not finite")
     return _rows(weight)
+
+
+def _largest(eigenvalues: list[list[float]]) -> float:
+    """The spectral radius; 0 of none."""
+    return max((abs(complex(*pair)) for pair in eigenvalues), default=0.0)
 
 
 def _taken(layer: Any) -> dict[str, Any]:

@@ -1,17 +1,23 @@
 """The figure of Embedding: rows of a table, one-hot times weight, and the gradient."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Enum, Float, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import (
+    Figure,
+    draw_cells,
+    inner,
+    own_numbers,
+    tokens,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-VIEWS = ("lookup", "one-hot", "gradient")
 
 
 class LookupTable(Figure):
@@ -43,66 +49,51 @@ class LookupTable(Figure):
     Embedding(6, 3, padding_idx=0, max_norm=1.0)
     """
 
-    name = "lookup_table"
-    defaults: ClassVar[dict[str, Any]] = {
-        "num_embeddings": 6,
-        "embedding_dim": 3,
-        "indices": [3, 1, 3, 0],
-        "padding_idx": None,
-        "max_norm": None,
-        "view": "lookup",
-        "at": 0,
-        "index": 3,
-        "weight": None,
-    }
-    traits = ("indices", "padding_idx", "max_norm", "view", "at")
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"view": VIEWS}
+    by_place = ("indices", "num_embeddings", "embedding_dim")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        indices: Sequence[int] | Tensor = (3, 1, 3, 0),
-        num_embeddings: int = 6,
-        embedding_dim: int = 3,
-        *,
-        padding_idx: int | None = None,
-        max_norm: float | None = None,
-        view: str = "lookup",
-        at: int = 0,
-        layer: nn.Embedding | None = None,
-    ) -> None:
-        own: dict[str, Any] = {"padding_idx": padding_idx, "max_norm": max_norm}
+    class State(HasTraits):
+        indices = List(Int(min=0, max=99), [3, 1, 3, 0], minlen=1, maxlen=8).tag(
+            allowed="1 to 8 numbers, 0 to 99"
+        )
+        num_embeddings = Int(6, min=1, max=12).tag(once=True)
+        embedding_dim = Int(3, min=1, max=6).tag(once=True)
+        padding_idx = Int(None, allow_none=True)
+        max_norm = Float(None, allow_none=True)
+        view = Enum(("lookup", "one-hot", "gradient"), "lookup")
+        at = Int(0)
+        index = inner(Int(3))  # the one at ``at``
+        weight = own_numbers()
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Whole numbers of the indices, and what a layer of the reader's own says."""
+        if "indices" in given:
+            given["indices"] = [int(i) for i in given["indices"]]
+        layer = given.pop("layer", None)
         if layer is not None:
-            num_embeddings, embedding_dim = layer.weight.shape
-            own = {"padding_idx": layer.padding_idx, "max_norm": layer.max_norm}
+            given["num_embeddings"], given["embedding_dim"] = layer.weight.shape
+            given |= {"padding_idx": layer.padding_idx, "max_norm": layer.max_norm}
             weight = layer.weight.detach().double()
-            own["weight"] = [[round(v, 6) for v in row] for row in weight.tolist()]
-        within(1, 12, num_embeddings=num_embeddings)
-        within(1, 6, embedding_dim=embedding_dim)
-        chosen = [int(i) for i in indices]
-        if not 1 <= len(chosen) <= 8 or not all(0 <= i <= 99 for i in chosen):
+            given["weight"] = [[round(v, 6) for v in row] for row in weight.tolist()]
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The positions exist; the row of the padding, too."""
+        s = self.values
+        within(0, len(s["indices"]) - 1, at=s["at"])
+        last, limit = s["num_embeddings"] - 1, s["max_norm"]
+        if s["padding_idx"] is not None and not 0 <= s["padding_idx"] <= last:
             raise ValueError(
-                f"indices is {chosen}: allowed are 1 to 8 numbers, 0 to 99"
+                f"padding_idx is {s['padding_idx']}: allowed are None and 0 to {last}"
             )
-        if not 0 <= at < len(chosen):
-            raise ValueError(f"at is {at}: allowed are 0 to {len(chosen) - 1}")
-        row = own["padding_idx"]
-        if row is not None and not 0 <= row < num_embeddings:
-            raise ValueError(
-                f"padding_idx is {row}: allowed are None and 0 to {num_embeddings - 1}"
-            )
-        limit = own["max_norm"]
         if limit is not None and limit <= 0:
             raise ValueError(f"max_norm is {limit}: allowed are None and above 0")
-        if view not in VIEWS:
-            raise ValueError(f"view is {view!r}: allowed are {', '.join(VIEWS)}")
-        sizes = {"num_embeddings": num_embeddings, "embedding_dim": embedding_dim}
-        places = {"indices": chosen, "view": view, "at": at, "index": chosen[at]}
-        super().__init__({**own, **sizes, **places})
+        s["index"] = s["indices"][s["at"]]
 
     @property
     def weight(self) -> Tensor:
         """The table before the call, float64, ``(num_embeddings, embedding_dim)``."""
-        s = self._full
+        s = self.values
         if s["weight"] is not None:
             return torch.tensor(s["weight"], dtype=torch.float64)
         i = torch.arange(s["num_embeddings"])[:, None]
@@ -115,7 +106,7 @@ class LookupTable(Figure):
     @property
     def layer(self) -> nn.Embedding:
         """The ``nn.Embedding`` the figure shows, in float64."""
-        s = self._full
+        s = self.values
         layer = nn.Embedding(
             s["num_embeddings"],
             s["embedding_dim"],
@@ -132,12 +123,12 @@ class LookupTable(Figure):
             IndexError: the table lacks a row; torch's own words.
         """
         layer = self.layer
-        output = layer(torch.tensor(self._full["indices"]))
+        output = layer(torch.tensor(self.values["indices"]))
         (gradient,) = torch.autograd.grad(output.sum(), layer.weight)
         return output.detach(), gradient
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         more = "".join(
             f", {key} {s[key]}"
             for key in ("padding_idx", "max_norm")
@@ -163,14 +154,14 @@ class LookupTable(Figure):
             return caption, [("torch raises", f"IndexError: {error}")]
         rows = [
             (f"index {i}", ", ".join(f"{v:.4g}" for v in row))
-            for i, row in zip(self._full["indices"], output.tolist(), strict=True)
+            for i, row in zip(self.values["indices"], output.tolist(), strict=True)
         ]
         counts = ", ".join(f"{v:.0f}" for v in gradient[:, 0].tolist())
         return caption, [*rows, ("gradient of each row, for the sum", counts)]
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw indices, weight and output side by side; picked rows are filled."""
-        s = self._full
+        s = self.values
         ax = canvas.subplots()
         try:
             output = self.looked_up()[0]

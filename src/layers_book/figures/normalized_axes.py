@@ -1,12 +1,15 @@
 """The figure of what a normalization layer shares: one mean, one variance."""
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Enum, Float, HasTraits, Int, List
 
-from layers_book.figures._axes_state import (
+from layers_book.figures.figure import Figure, inner, own_numbers, tokens
+from layers_book.figures.norm_layers import (
     KINDS,
     LETTERS,
     NORMS,
@@ -18,7 +21,6 @@ from layers_book.figures._axes_state import (
     kind_of,
     unfold,
 )
-from layers_book.figures._figure import Figure, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -64,72 +66,38 @@ class NormalizedAxes(Figure):
     NormalizedAxes: LayerNorm, text (N, L, C) = (2, 3, 5): 5 cells share
     """
 
-    name = "normalized_axes"
-    defaults: ClassVar[dict[str, Any]] = {
-        "norm": "BatchNorm",
-        "data": "image",
-        "N": 3,
-        "C": 4,
-        "L": 4,
-        "H": 0,
-        "num_groups": 2,
-        "dims": 0,
-        "training": True,
-        "cell": [0, 1, 2],
-        "show": "x",
-        "predict": False,
-        "x": None,
-        "lengths": None,
-        "eps": None,
-        "affine": None,
-        "has_bias": None,
-        "track": None,
-        "running_mean": None,
-        "running_var": None,
-    }
-    traits = (
-        *("norm", "data", "N", "C", "L", "num_groups"),
-        *("dims", "training", "cell", "show", "predict"),
-    )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "norm": NORMS,
-        "data": KINDS,
-        "show": ("x", "y"),
-    }
+    by_place = ("layer", "data")
+    others = ("layer", "x")
 
-    def __init__(
-        self,
-        layer: str | nn.Module = "BatchNorm",
-        data: str | None = None,
-        *,
-        N: int | None = None,
-        C: int | None = None,
-        L: int | None = None,
-        num_groups: int | None = None,
-        training: bool | None = None,
-        cell: tuple[int, int, int] | None = None,
-        x: Tensor | None = None,
-        lengths: list[int] | None = None,
-        dims: int = 0,
-        show: str = "x",
-        predict: bool = False,
-    ) -> None:
-        own: dict[str, Any] = {"norm": layer}
-        if isinstance(layer, nn.Module):
-            own = from_module(layer)
-        given = {"N": N, "C": C, "L": L, "num_groups": num_groups, "training": training}
-        own |= {key: value for key, value in given.items() if value is not None}
-        kind = data or kind_of(own, x, lengths)
-        own |= {"data": kind, "show": show, "predict": predict}
-        if dims:
-            own["dims"] = dims
-        for key, values in self.allowed.items():
-            if own.get(key, values[0]) not in values:
-                label = "layer" if key == "norm" else key
-                raise ValueError(
-                    f"{label} is {own[key]!r}: allowed are {', '.join(values)}"
-                )
-        if x is not None:
+    class State(HasTraits):
+        norm = Enum(NORMS, "BatchNorm").tag(inner=True, label="layer")
+        data = Enum(KINDS, "image")
+        N = Int(3, min=1, max=8)
+        C = Int(4, min=1, max=16)
+        L = Int(4, min=1, max=16)
+        H = inner(Int(0))
+        num_groups = Int(2)
+        dims = Int(0)
+        training = Bool(True)
+        cell = List(Int(), [0, 1, 2])
+        show = Enum(("x", "y"), "x")
+        predict = Bool(False)
+        x = own_numbers()
+        lengths = List(default_value=None, allow_none=True).tag(once=True)
+        eps = inner(Float(None, allow_none=True))
+        affine = inner(Bool(None, allow_none=True))
+        has_bias = inner(Bool(None, allow_none=True))
+        track = inner(Bool(None, allow_none=True))
+        running_mean = own_numbers()
+        running_var = own_numbers()
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Sizes, mode and numbers of a module and a tensor of the reader's own."""
+        layer, x = given.pop("layer", self.defaults["norm"]), given.pop("x", None)
+        own = from_module(layer) if isinstance(layer, nn.Module) else {"norm": layer}
+        own |= given
+        kind = own.setdefault("data", kind_of(own, x, given.get("lengths")))
+        if x is not None and kind in KINDS:
             numbers = unfold(x, kind)
             for key in own.keys() & {"N", "C", "L"}:
                 if own[key] != numbers[key]:
@@ -139,27 +107,53 @@ class NormalizedAxes(Figure):
                     )
             own |= numbers
         shape = own.pop("normalized_shape", None)
-        super().__init__(own)
-        full = self._full
+        self.values = {**self.defaults, **own}
         if shape is not None:
             self._take_shape(shape, fixed=x is not None)
+        if "cell" not in given:
+            usual = zip(self.defaults["cell"], self._extent(), strict=True)
+            self.values["cell"] = [max(0, min(i, size - 1)) for i, size in usual]
+        return self.values
+
+    def check(self, given: Collection[str]) -> None:
+        """Groups, axes and lengths fit the sizes; the chosen cell lies inside."""
+        full = self.values
         check_sizes(full)
-        if lengths is not None:
-            full["lengths"] = check_lengths(lengths, full)
-        sizes = (full["N"], full["C"], 1 if kind == "table" else full["L"])
-        if cell is None:
-            cell = (0, min(1, sizes[1] - 1), min(2, sizes[2] - 1))
-        if len(cell) != 3 or not all(
-            0 <= i < size for i, size in zip(cell, sizes, strict=True)
-        ):
+        if full["lengths"] is not None:
+            full["lengths"] = check_lengths(full["lengths"], full)
+        cell, sizes = full["cell"], self._extent()
+        inside = zip(cell, sizes, strict=False)
+        if len(cell) != 3 or not all(0 <= i < size for i, size in inside):
             raise ValueError(
-                f"cell is {cell}: (n, c, l) must lie inside (N, C, L) = {sizes}"
+                f"cell is {tuple(cell)}: (n, c, l) must lie inside (N, C, L) = {sizes}"
             )
-        full["cell"] = [int(i) for i in cell]
+
+    def _extent(self) -> tuple[int, int, int]:
+        """N, C and L; a table has one position."""
+        full = self.values
+        return full["N"], full["C"], 1 if full["data"] == "table" else full["L"]
 
     def _take_shape(self, shape: tuple[int, ...], fixed: bool) -> None:
         """Fit sizes to the normalized_shape of the reader's LayerNorm or RMSNorm."""
-        full = self._full
+        full = self.values
+        if not fixed:
+            if len(shape) == 1:
+                full["C"] = shape[0]
+            elif full["data"] == "signal":
+                full["C"], full["L"] = shape
+            elif full["data"] == "image" and len(shape) == 3:
+                full |= {"C": shape[0], "H": shape[1], "L": shape[1] * shape[2]}
+        tail = tuple(self.shape[-len(shape) :])
+        if tail != shape:
+            raise ValueError(
+                f"layer normalizes the last axes {shape}, but the input's shape "
+                f"({LETTERS[full['data']]}) is {self.shape}"
+            )
+        full["dims"] = 0 if len(shape) == USUAL[full["data"]] else len(shape)
+
+    def _take_shape(self, shape: tuple[int, ...], fixed: bool) -> None:
+        """Fit sizes to the normalized_shape of the reader's LayerNorm or RMSNorm."""
+        full = self.values
         if not fixed:
             if len(shape) == 1:
                 full["C"] = shape[0]
@@ -178,7 +172,7 @@ class NormalizedAxes(Figure):
     @property
     def shape(self) -> tuple[int, ...]:
         """The input's shape as torch sees it."""
-        s = self._full
+        s = self.values
         n, c, length = s["N"], s["C"], s["L"]
         height = s["H"] if s["H"] and length % s["H"] == 0 else height_of(length)
         return {
@@ -191,7 +185,7 @@ class NormalizedAxes(Figure):
     @property
     def x(self) -> Tensor:
         """The numbers in the cells, in torch's order of axes, float64."""
-        s = self._full
+        s = self.values
         n, c = s["N"], s["C"]
         length = 1 if s["data"] == "table" else s["L"]
         if s["x"] is not None and len(s["x"]) == n * c * length:
@@ -207,7 +201,7 @@ class NormalizedAxes(Figure):
         return block.reshape(self.shape)
 
     def _padding(self) -> Tensor:
-        s = self._full
+        s = self.values
         if s["data"] != "text":
             length = 1 if s["data"] == "table" else s["L"]
             return torch.zeros(s["N"], s["C"], length, dtype=torch.bool)
@@ -222,7 +216,7 @@ class NormalizedAxes(Figure):
         Raises:
             ValueError: torch refuses the settings; its own words.
         """
-        s = self._full
+        s = self.values
         norm, affine, eps = s["norm"], s["affine"], s["eps"]
         options: dict[str, Any] = {} if eps is None else {"eps": eps}
         wise = norm in ("LayerNorm", "RMSNorm")
@@ -249,7 +243,7 @@ class NormalizedAxes(Figure):
         return layer.double().train(s["training"])
 
     def _apply(self, x: Tensor) -> Tensor:
-        s = self._full
+        s = self.values
         if s["data"] == "text" and s["norm"] not in ("LayerNorm", "RMSNorm"):
             out: Tensor = self.layer(x.transpose(1, 2)).transpose(1, 2)
             return out
@@ -259,8 +253,8 @@ class NormalizedAxes(Figure):
         return out
 
     def _index(self) -> tuple[int, ...]:
-        n, c, at = self._full["cell"]
-        kind = self._full["data"]
+        n, c, at = self.values["cell"]
+        kind = self.values["data"]
         if kind == "image":
             width = self.shape[3]
             return (n, c, at // width, at % width)
@@ -282,12 +276,12 @@ class NormalizedAxes(Figure):
         return self._block(gradient != 0)
 
     def _block(self, values: Tensor) -> Tensor:
-        if self._full["data"] == "text":
+        if self.values["data"] == "text":
             values = values.transpose(1, 2)
-        return values.reshape(self._full["N"], self._full["C"], -1)
+        return values.reshape(self.values["N"], self.values["C"], -1)
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         groups = f"({s['num_groups']} groups)" if s["norm"] == "GroupNorm" else ""
         mode = "" if s["training"] else ", eval mode"
         letters = LETTERS[s["data"]]
@@ -298,16 +292,16 @@ class NormalizedAxes(Figure):
             found = f"{int(self.shared().sum())} cells share"
         except (ValueError, RuntimeError) as error:
             found = f"torch raises {type(error).__name__}"
-        if not self._full["training"]:
+        if not self.values["training"]:
             found = found.replace("1 cells share", "no cell is shared")
-        if self._full["predict"]:
+        if self.values["predict"]:
             found = "predict first"
         return f"NormalizedAxes: {self._settings()}: {found}"
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
         caption = f"Which cells share statistics: {self._settings()}"
-        cell = "sample {}, channel {}, position {}".format(*self._full["cell"])
+        cell = "sample {}, channel {}, position {}".format(*self.values["cell"])
         try:
             mask = self.shared()
             output = self._apply(self.x)[self._index()].item()
@@ -316,7 +310,7 @@ class NormalizedAxes(Figure):
             return caption, [("torch raises", f"{type(error).__name__}: {error}")]
         parameters = [f"{k} {tuple(p.shape)}" for k, p in layer.named_parameters()]
         rows = [("chosen cell", cell)]
-        if not self._full["predict"]:
+        if not self.values["predict"]:
             values = self._block(self.x)[mask].tolist()
             shown = ", ".join(f"{v:.4g}" for v in values)
             rows += [
@@ -329,7 +323,7 @@ class NormalizedAxes(Figure):
         """Draw the unfolded block; what shares is filled and has a double outline."""
         from matplotlib.patches import Rectangle
 
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         try:
             mask, trouble = self.shared(), ""
         except (ValueError, RuntimeError) as error:

@@ -1,12 +1,13 @@
 """The figure of pooling: which cells each output reads, and where the gradient goes."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Enum, Float, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -56,94 +57,64 @@ class PoolingBins(Figure):
     MaxPool1d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)
     """
 
-    name = "pooling_bins"
-    defaults: ClassVar[dict[str, Any]] = {
-        "kind": "AdaptiveAvgPool1d",
-        "n": 10,
-        "output_size": 4,
-        "kernel_size": 3,
-        "stride": None,
-        "padding": 0,
-        "dilation": 1,
-        "ceil_mode": False,
-        "count_include_pad": True,
-        "sample": 0.5,
-        "at": 1,
-        "predict": False,
-        "x": None,
-    }
-    traits = tuple(key for key in defaults if key != "x")
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"kind": KINDS}
+    by_place = ("layer", "n")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        layer: str | nn.Module = "AdaptiveAvgPool1d",
-        n: int = 10,
-        *,
-        output_size: int = 4,
-        kernel_size: int = 3,
-        stride: int | None = None,
-        padding: int = 0,
-        dilation: int = 1,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        sample: float = 0.5,
-        at: int = 1,
-        predict: bool = False,
-        x: Sequence[float] | Tensor | None = None,
-    ) -> None:
-        numbers = None if x is None else torch.as_tensor(x).detach().double()
-        if numbers is not None:
+    class State(HasTraits):
+        kind = Enum(KINDS, "AdaptiveAvgPool1d").tag(inner=True, label="layer")
+        n = Int(10, min=1, max=MOST)
+        output_size = Int(4, min=1, max=MOST)
+        kernel_size = Int(3, min=1, max=12)
+        stride = Int(None, min=1, max=MOST, allow_none=True)
+        padding = Int(0, min=0, max=6)
+        dilation = Int(1, min=1, max=12)
+        ceil_mode = Bool(False)
+        count_include_pad = Bool(True)
+        sample = Float(0.5, min=0, max=1).tag(allowed="0 to below 1")
+        at = Int(1)
+        predict = Bool(False)
+        x = List(default_value=None, allow_none=True).tag(once=True)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Settings of a pooling module, and numbers, of the reader's own."""
+        if "x" in given:
+            numbers = torch.as_tensor(given["x"]).detach().double()
             if numbers.ndim != 1 or not bool(numbers.isfinite().all()):
                 raise ValueError(
                     f"x has shape {tuple(numbers.shape)}: give one axis of finite "
                     "numbers"
                 )
-            n = len(numbers)
-        within(1, MOST, n=n)
-        s: dict[str, Any] = {
-            "kind": layer,
-            "output_size": output_size,
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "ceil_mode": ceil_mode,
-            "count_include_pad": count_include_pad,
-        }
+            given["n"] = len(numbers)
+            given["x"] = [round(v, 6) for v in numbers.tolist()]
+        layer = given.pop("layer", self.defaults["kind"])
         if isinstance(layer, nn.Module):
-            s |= _settings_of(layer, n)
-        if s["kind"] not in KINDS:
-            raise ValueError(f"layer is {layer!r}: allowed are {', '.join(KINDS)}")
-        within(1, MOST, output_size=s["output_size"])
-        within(1, 12, kernel_size=s["kernel_size"], dilation=s["dilation"])
-        within(0, 6, padding=s["padding"])
-        if s["stride"] is not None:
-            within(1, MOST, stride=s["stride"])
-        if not 0 <= sample < 1:
-            raise ValueError(f"sample is {sample}: allowed are 0 to below 1")
-        own = None if numbers is None else [round(v, 6) for v in numbers.tolist()]
-        places = {"n": n, "sample": sample, "at": at, "predict": predict, "x": own}
-        super().__init__({**s, **places})
+            return given | _settings_of(layer, given.get("n", self.defaults["n"]))
+        return given | {"kind": layer}
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen output exists; the usual one gives way."""
+        s = self.values
+        if s["sample"] == 1:
+            raise ValueError("sample is 1.0: allowed are 0 to below 1")
         try:
             outputs = len(self.pooled()[0])
         except RuntimeError:
             outputs = MOST
-        if not 0 <= at < outputs and at != self.defaults["at"]:
-            raise ValueError(f"at is {at}: allowed are 0 to {outputs - 1}")
-        self._full["at"] = min(at, outputs - 1)
+        if s["at"] == self.defaults["at"]:
+            s["at"] = min(s["at"], outputs - 1)
+        within(0, outputs - 1, at=s["at"])
 
     @property
     def x(self) -> Tensor:
         """The input, float64, ``(n,)``."""
-        s = self._full
+        s = self.values
         own = s["x"] or [VALUES[i % len(VALUES)] for i in range(s["n"])]
         return torch.tensor(own, dtype=torch.float64)
 
     @property
     def layer(self) -> nn.Module:
         """The pooling module the figure shows; a fractional one with its number."""
-        s = self._full
+        s = self.values
         kind, windows = s["kind"], (s["kernel_size"], s["stride"], s["padding"])
         if kind == "MaxPool1d":
             return nn.MaxPool1d(*windows, s["dilation"], ceil_mode=s["ceil_mode"])
@@ -169,17 +140,17 @@ class PoolingBins(Figure):
 
     def reads(self) -> list[list[int]]:
         """The cells each output reads, found by torch: a single 1 moves its readers."""
-        cells = torch.eye(self._full["n"], dtype=torch.float64)
+        cells = torch.eye(self.values["n"], dtype=torch.float64)
         moved = torch.stack([self._apply(cell) > 0 for cell in cells])
         return [column.nonzero().flatten().tolist() for column in moved.T]
 
     def _apply(self, x: Tensor) -> Tensor:
-        axes = (1, 1, -1, 1) if "Fractional" in self._full["kind"] else (1, 1, -1)
+        axes = (1, 1, -1, 1) if "Fractional" in self.values["kind"] else (1, 1, -1)
         output: Tensor = self.layer(x.view(axes))
         return output.flatten()
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         kind = s["kind"]
         if kind.startswith("Adaptive"):
             text = f"{s['output_size']}"
@@ -230,7 +201,7 @@ class PoolingBins(Figure):
         """Draw the input, under it a row for each output, and the gradient."""
         ax = canvas.subplots()
         color = tokens()["light"]
-        n = self._full["n"]
+        n = self.values["n"]
         try:
             output, gradient = self.pooled()
             reads = self.reads()

@@ -1,13 +1,14 @@
 """The figure of receptive fields: which input cells one output of a stack reaches."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from traitlets import Bool, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, tokens, within
+from layers_book.figures.figure import Figure, inner, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -119,48 +120,47 @@ class ReceptiveField(Figure):
     ReceptiveField: 2 layers, field 4, jump 2, touches 4 of 4 cells an axis
     """
 
-    name = "receptive_field"
-    defaults: ClassVar[dict[str, Any]] = {
-        "layers": [["Conv", 3, 1, 2, 2]] * 3,
-        "n": 21,
-        "dims": 2,
-        "at": 10,
-        "sel": 0,
-        "predict": False,
-    }
-    traits = ("layers", "n", "dims", "at", "predict")
+    by_place = ("layers", "n")
 
-    def __init__(
-        self,
-        layers: nn.Sequential | Sequence[Any] = (2, 2, 2),
-        n: int | None = None,
-        *,
-        dims: int | None = None,
-        at: int | None = None,
-        predict: bool = False,
-    ) -> None:
-        found = list(_flat(layers))
+    class State(HasTraits):
+        layers = List(default_value=[["Conv", 3, 1, 2, 2]] * 3)
+        n = Int(21, min=1, max=MOST_CELLS)
+        dims = Int(2, min=1, max=2)
+        at = Int(10)
+        sel = inner(Int(0))
+        predict = Bool(False)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Chips of the layers; a size and a cell that suit them."""
+        found = list(_flat(given.get("layers", self.defaults["layers"])))
         chips = [chip(layer) for layer in found]
         within(1, MOST_LAYERS, **{"number of layers": len(chips)})
         own = {int(type(m).__name__[-2]) for m in found if isinstance(m, nn.Module)}
         if len(own) > 1:
             raise ValueError("layers mixes 1d and 2d: allowed is one of them")
-        dims = dims or next(iter(own), 2)
-        within(1, 2, dims=dims)
-        self._full = {**self.defaults, "layers": chips, "dims": dims}
-        field, jump, _ = self.theory()
-        if n is None:
-            n = min(41, field + 8 * jump)
-        within(1, MOST_CELLS, n=n)
-        self._full["n"] = n
+        given.setdefault("dims", next(iter(own), 2))
+        given["layers"] = chips
+        within(1, 2, dims=given["dims"])
+        self.values = {**self.defaults, **given}
+        if "n" not in given:
+            field, jump, _ = self.theory()
+            given["n"] = min(41, field + 8 * jump)
+        within(1, MOST_CELLS, n=given["n"])
+        self.values["n"] = given["n"]
+        given.setdefault("at", self._last() // 2)
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen output exists."""
+        within(0, self._last(), at=self.values["at"])
+
+    def _last(self) -> int:
+        """The last output cell; 0 where torch refuses a layer."""
         sizes, _ = self.sizes()
-        last = sizes[-1] - 1 if len(sizes) > len(chips) else 0
-        cell = last // 2 if at is None else at
-        within(0, last, at=cell)
-        super().__init__({**self._full, "at": cell, "predict": predict})
+        return sizes[-1] - 1 if len(sizes) > len(self.values["layers"]) else 0
 
     def _modules(self) -> list[nn.Module]:
-        s = self._full
+        s = self.values
         made: list[nn.Module] = []
         for kind, k, stride, padding, dilation in s["layers"]:
             given = {"stride": stride, "padding": padding}
@@ -186,7 +186,7 @@ class ReceptiveField(Figure):
         (15, 1, -7)
         """
         field, jump, start = 1, 1, 0
-        for _, k, stride, padding, dilation in self._full["layers"]:
+        for _, k, stride, padding, dilation in self.values["layers"]:
             field += dilation * (k - 1) * jump
             start -= padding * jump
             jump *= stride
@@ -194,7 +194,7 @@ class ReceptiveField(Figure):
 
     def sizes(self) -> tuple[list[int], Exception | None]:
         """Cells along an axis, of the input and after each layer, and torch's error."""
-        s = self._full
+        s = self.values
         x = torch.zeros(1, 1, *[s["n"]] * s["dims"])
         found = [s["n"]]
         with torch.no_grad():
@@ -218,7 +218,7 @@ class ReceptiveField(Figure):
         Raises:
             RuntimeError: torch refuses the stack.
         """
-        s = self._full
+        s = self.values
         sizes, error = self.sizes()
         if error:
             raise error
@@ -233,11 +233,11 @@ class ReceptiveField(Figure):
 
     def _inside(self) -> list[int]:
         field, jump, start = self.theory()
-        low = start + self._full["at"] * jump
-        return [i for i in range(low, low + field) if 0 <= i < self._full["n"]]
+        low = start + self.values["at"] * jump
+        return [i for i in range(low, low + field) if 0 <= i < self.values["n"]]
 
     def _found(self) -> str:
-        many = len(self._full["layers"])
+        many = len(self.values["layers"])
         words = f"{many} layer{'s' * (many != 1)}"
         sizes, error = self.sizes()
         if error:
@@ -253,7 +253,7 @@ class ReceptiveField(Figure):
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        s = self._full
+        s = self.values
         sizes, error = self.sizes()
         rows = [("input", f"{s['n']} cells an axis")]
         for i, (kind, *values) in enumerate(s["layers"]):
@@ -271,7 +271,7 @@ class ReceptiveField(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw the paths from the output down to the input, level by level."""
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         ax = canvas.subplots()
         sizes, error = self.sizes()
         top = len(sizes) - 1

@@ -1,14 +1,15 @@
 """The figure of interpolate: where output samples lie on the input, and weights."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from traitlets import Bool, Enum, Float, HasTraits, Int
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, own_numbers, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -51,91 +52,53 @@ class Resampling(Figure):
     Upsample(size=(1, 2), mode='bilinear')
     """
 
-    name = "resampling"
-    defaults: ClassVar[dict[str, Any]] = {
-        "n": 4,
-        "size": 8,
-        "mode": "bilinear",
-        "align_corners": False,
-        "antialias": False,
-        "scale_factor": None,
-        "recompute_scale_factor": False,
-        "signal": "mixed",
-        "show": "values",
-        "at": 3,
-        "values": None,
-    }
-    traits = (
-        "n",
-        "size",
-        "mode",
-        "align_corners",
-        "antialias",
-        "scale_factor",
-        "recompute_scale_factor",
-        "signal",
-        "show",
-        "at",
-    )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "mode": MODES,
-        "signal": SIGNALS,
-        "show": SHOWN,
-    }
+    by_place = ("x", "size", "mode")
+    others = ("x", "layer")
 
-    def __init__(
-        self,
-        x: int | Sequence[float] | Tensor = 4,
-        size: int = 8,
-        mode: str = "bilinear",
-        *,
-        align_corners: bool = False,
-        antialias: bool = False,
-        scale_factor: float | None = None,
-        recompute_scale_factor: bool = False,
-        signal: str = "mixed",
-        show: str = "values",
-        at: int = 3,
-        layer: nn.Upsample | None = None,
-    ) -> None:
+    class State(HasTraits):
+        n = Int(4, min=1, max=12).tag(inner=True)
+        size = Int(8, min=0, max=12)
+        mode = Enum(MODES, "bilinear")
+        align_corners = Bool(False)
+        antialias = Bool(False)
+        scale_factor = Float(None, allow_none=True)
+        recompute_scale_factor = Bool(False)
+        signal = Enum(SIGNALS, "mixed")
+        show = Enum(SHOWN, "values")
+        at = Int(3, min=0, max=12)
+        values = own_numbers()
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Settings of an Upsample, and samples, of the reader's own."""
+        layer, x = given.pop("layer", None), given.pop("x", self.defaults["n"])
         if layer is not None:
-            size, scale_factor = _last(layer.size, size), _last(layer.scale_factor)
-            mode, align_corners = layer.mode, bool(layer.align_corners)
-            recompute_scale_factor = bool(layer.recompute_scale_factor)
-        values = None if isinstance(x, int) else _numbers(x)
-        n = x if isinstance(x, int) else len(values or ())
-        within(1, 12, n=n)
-        within(0, 12, size=size)
-        state = {"mode": mode, "signal": signal, "show": show}
-        for key, allowed in self.allowed.items():
-            if state[key] not in allowed:
-                words = ", ".join(allowed)
-                raise ValueError(f"{key} is {state[key]!r}: allowed are {words}")
-        out = size if scale_factor is None else math.floor(n * scale_factor)
-        if scale_factor is not None and not (scale_factor > 0 and out <= 12):
+            given["size"] = _last(layer.size, given.get("size", self.defaults["size"]))
+            given |= {
+                "scale_factor": _last(layer.scale_factor),
+                "mode": layer.mode,
+                "align_corners": bool(layer.align_corners),
+                "recompute_scale_factor": bool(layer.recompute_scale_factor),
+            }
+        if isinstance(x, int):
+            return given | {"n": x}
+        numbers = _numbers(x)
+        return given | {"n": len(numbers), "values": numbers}
+
+    def check(self, given: Collection[str]) -> None:
+        """At most 12 samples come out, and the chosen one is among them."""
+        s, factor = self.values, self.values["scale_factor"]
+        out = s["size"] if factor is None else math.floor(s["n"] * factor)
+        if factor is not None and not (factor > 0 and out <= 12):
             raise ValueError(
-                f"scale_factor is {scale_factor}: allowed are None and above 0, for at "
+                f"scale_factor is {factor}: allowed are None and above 0, for at "
                 "most 12 samples"
             )
-        within(0, 12, at=at)
-        super().__init__(
-            {
-                **state,
-                "n": n,
-                "size": size,
-                "align_corners": align_corners,
-                "antialias": antialias,
-                "scale_factor": scale_factor,
-                "recompute_scale_factor": recompute_scale_factor,
-                "at": max(0, min(at, out - 1)),
-                "values": values,
-            }
-        )
+        s["at"] = max(0, min(s["at"], out - 1))
 
     @property
     def x(self) -> Tensor:
         """The input, float64, ``(N, C, L)`` for linear, else ``(N, C, 1, W)``."""
-        s = self._full
+        s = self.values
         signals = {
             "mixed": MIXED,
             "stripes": (0, 4) * 6,
@@ -146,10 +109,10 @@ class Resampling(Figure):
         return row.double().view(1, 1, *self._axes(-1))
 
     def _axes(self, last: Any, first: Any = 1) -> tuple[Any, ...]:
-        return (last,) if self._full["mode"] == "linear" else (first, last)
+        return (last,) if self.values["mode"] == "linear" else (first, last)
 
     def _arguments(self) -> dict[str, Any]:
-        s = self._full
+        s = self.values
         target: dict[str, Any] = {"size": self._axes(s["size"])}
         if s["scale_factor"] is not None:
             target = {"scale_factor": self._axes(s["scale_factor"], 1.0)}
@@ -163,7 +126,7 @@ class Resampling(Figure):
         Raises:
             ValueError: with antialias, which only ``F.interpolate`` has, and for area.
         """
-        s = self._full
+        s = self.values
         if s["antialias"] or s["mode"] == "area":
             given = "antialias=True" if s["antialias"] else "mode='area'"
             raise ValueError(f"{given} is not for nn.Upsample: use F.interpolate")
@@ -176,7 +139,7 @@ class Resampling(Figure):
             RuntimeError: an output of size 0; torch's own words.
             ValueError: flags that the mode lacks; torch's own words.
         """
-        x, antialias = self.x, self._full["antialias"]
+        x, antialias = self.x, self.values["antialias"]
         n = x.shape[-1]
         pixels = torch.eye(n).double().view(n, 1, *self._axes(n))
         rows = torch.cat([x, pixels])  # (1 + W, C, ...)
@@ -185,7 +148,7 @@ class Resampling(Figure):
         return found[0], found[1:].T
 
     def __repr__(self) -> str:
-        s = self._full
+        s = self.values
         flags = ("align_corners", "antialias")
         given = "".join(f", {k}" for k in flags if s[k])
         try:
@@ -221,7 +184,7 @@ class Resampling(Figure):
             output, weights = self.resampled()
         except (RuntimeError, ValueError):
             output, weights = torch.zeros(0), torch.zeros(0, len(x))
-        s, chosen = self._full, self._full["at"]
+        s, chosen = self.values, self.values["at"]
         used = weights[chosen].nonzero().flatten().tolist() if len(output) else []
         draw_cells(ax, [x.tolist()], 0, 0, "input", {(0, k) for k in used})
         on_corners = s["align_corners"] and not s["antialias"]

@@ -1,12 +1,13 @@
 """The figure of BatchNorm's running statistics: what it keeps, what eval mode uses."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Float, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, mix, tokens
+from layers_book.figures.figure import Figure, inner, mix, own_numbers, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -77,57 +78,48 @@ class RunningStatistics(Figure):
     [[20, 8, 0.1, 3.0, 2.0, 1], [10, 8, 0.1, 8.0, 2.0, 1]]
     """
 
-    name = "running_statistics"
-    defaults: ClassVar[dict[str, Any]] = {
-        "batch_size": 8,
-        "momentum": 0.1,
-        "shift": 3.0,
-        "scale": 2.0,
-        "training": True,
-        "sample": 4.0,
-        "log": [],
-        "seed": 0,
-        "eps": 1e-5,
-        "running_mean": 0.0,
-        "running_var": 1.0,
-        "num_batches_tracked": 0,
-        "values": None,
-    }
-    traits = ("batch_size", "momentum", "shift", "scale", "training", "sample", "log")
+    by_place = ("batch_size", "momentum", "shift", "scale")
+    others = ("layer", "data", "steps")
+    actions = ("step",)
+
+    class State(HasTraits):
+        batch_size = Int(8, min=1, max=32)
+        momentum = Float(0.1, min=0, max=1, allow_none=True).tag(
+            allowed="0 to 1, or None"
+        )
+        shift = Float(3.0)
+        scale = Float(2.0)
+        training = Bool(True)
+        sample = Float(4.0)
+        log = List().tag(inner=True)
+        seed = Int(0).tag(once=True)
+        eps = inner(Float(1e-5))
+        running_mean = inner(Float(0.0))
+        running_var = inner(Float(1.0))
+        num_batches_tracked = inner(Int(0))
+        values = own_numbers()
 
     def __init__(
-        self,
-        batch_size: int = 8,
-        momentum: float | str | None = "layer",
-        shift: float | None = None,
-        scale: float | None = None,
-        *,
-        training: bool = True,
-        steps: int = 15,
-        sample: float = 4.0,
-        layer: nn.BatchNorm1d | None = None,
-        data: Tensor | None = None,
-        seed: int = 0,
+        self, *by_place: Any, training: bool = True, steps: int = 15, **given: Any
     ) -> None:
-        state = {} if layer is None else _from_module(layer)
-        if data is not None:
-            state["values"] = _values(data)
-        if momentum != "layer":
-            state["momentum"] = momentum
-        usual = (3.0, 2.0) if data is None else (0.0, 1.0)
-        state |= {
-            "batch_size": batch_size,
-            "shift": float(usual[0] if shift is None else shift),
-            "scale": float(usual[1] if scale is None else scale),
-            "sample": float(sample),
-            "seed": int(seed) & WORD,
-        }
-        super().__init__(state)
-        _check(self._full)
-        if not 0 <= steps <= LIMIT:
-            raise ValueError(f"steps is {steps}: allowed are 0 to {LIMIT}")
+        super().__init__(*by_place, **given)
+        within(0, LIMIT, steps=steps)
         self.step(steps)
-        self._full["training"] = bool(training)
+        self.values["training"] = bool(training)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Statistics of a layer, and data, of the reader's own; the first steps."""
+        layer, data = given.pop("layer", None), given.pop("data", None)
+        if data is not None:
+            given = {"shift": 0.0, "scale": 1.0, **given, "values": _values(data)}
+        if "seed" in given:
+            given["seed"] = int(given["seed"]) & WORD
+        return ({} if layer is None else _from_module(layer)) | given
+
+    def check(self, given: Collection[str]) -> None:
+        """The data's deviation is one."""
+        if not self.values["scale"] > 0:
+            raise ValueError(f"scale is {self.values['scale']}: it must be above 0")
 
     def step(self, count: int = 1, **changes: Any) -> "RunningStatistics":
         """Draw more batches, from here on with other settings where given.
@@ -145,13 +137,12 @@ class RunningStatistics(Figure):
                 training batch of one value; its own words.
         """
         known = ("batch_size", "momentum", "shift", "scale", "training")
-        for key, value in changes.items():
+        for key in changes:
             if key not in known:
                 raise ValueError(f"setting {key!r}: allowed are {', '.join(known)}")
-            whole = key in ("batch_size", "training") or value is None
-            self._full[key] = value if whole else float(value)
-        full = self._full
-        _check(full)
+        full = self.values
+        full |= self._allowed(changes)
+        self.check(changes)
         done = sum(entry[0] for entry in full["log"])
         if count < 0 or done + count > LIMIT:
             raise ValueError(
@@ -172,7 +163,7 @@ class RunningStatistics(Figure):
 
     def batches(self) -> Iterator[tuple[Tensor, float | None, bool]]:
         """Each step's batch ``(batch_size, 1)``, momentum and mode."""
-        full, index, offset = self._full, 0, 0
+        full, index, offset = self.values, 0, 0
         for count, size, momentum, shift, scale, training in full["log"]:
             for _ in range(count):
                 if full["values"]:
@@ -194,7 +185,7 @@ class RunningStatistics(Figure):
         return self._simulate()[1]
 
     def _simulate(self) -> tuple[nn.BatchNorm1d, dict[str, list[float]]]:
-        full = self._full
+        full = self.values
         bn = nn.BatchNorm1d(1, eps=full["eps"], momentum=full["momentum"]).double()
         with torch.no_grad():
             for key in ("running_mean", "running_var"):
@@ -230,13 +221,13 @@ class RunningStatistics(Figure):
         bn = self.layer.eval()
         assert bn.running_mean is not None and bn.running_var is not None
         with torch.no_grad():
-            x = torch.tensor([[self._full["sample"]]], dtype=torch.float64)
+            x = torch.tensor([[self.values["sample"]]], dtype=torch.float64)
             return float(bn.running_mean), float(bn.running_var), float(bn(x))
 
     def __repr__(self) -> str:
         mean, var, _ = self._now()
-        steps = sum(entry[0] for entry in self._full["log"])
-        mode = "train" if self._full["training"] else "eval"
+        steps = sum(entry[0] for entry in self.values["log"])
+        mode = "train" if self.values["training"] else "eval"
         return (
             f"RunningStatistics: {steps} steps, running mean {mean:.2f}, "
             f"running variance {var:.2f}, {mode} mode"
@@ -244,7 +235,7 @@ class RunningStatistics(Figure):
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        full, tracks = self._full, self.tracks()
+        full, tracks = self.values, self.tracks()
         mean, var, output = self._now()
         rows = [
             ("steps", str(len(tracks["mean"]))),
@@ -268,7 +259,7 @@ class RunningStatistics(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw the mean's tracks and the fixed sample's outputs."""
-        color, tracks, full = tokens()["light"], self.tracks(), self._full
+        color, tracks, full = tokens()["light"], self.tracks(), self.values
         steps = range(1, len(tracks["mean"]) + 1)
         left, right = canvas.subplots(1, 2)
         start = full["running_mean"]
@@ -329,15 +320,3 @@ def _values(data: Tensor) -> list[float]:
     if not 2 <= len(values) <= 512 or not all(abs(v) < 1e9 for v in values):
         raise ValueError(f"data has {len(values)} values: give 2 to 512 finite numbers")
     return [float(f"{v:.7g}") for v in values]
-
-
-def _check(full: dict[str, Any]) -> None:
-    size, momentum = full["batch_size"], full["momentum"]
-    if not isinstance(size, int) or not 1 <= size <= 32:
-        raise ValueError(f"batch_size is {size}: allowed are 1 to 32")
-    if momentum is not None and (
-        not isinstance(momentum, int | float) or not 0 <= momentum <= 1
-    ):
-        raise ValueError(f"momentum is {momentum!r}: allowed are 0 to 1, or None")
-    if not full["scale"] > 0:
-        raise ValueError(f"scale is {full['scale']}: it must be above 0")

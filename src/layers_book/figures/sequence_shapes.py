@@ -1,13 +1,14 @@
 """The figure of recurrent layers' shapes: which state stands in which tensor."""
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from traitlets import Bool, Dict, Enum, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, inner, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -52,78 +53,54 @@ class SequenceShapes(Figure):
     GRU(4, 3, num_layers=2, batch_first=True, bidirectional=True)
     """
 
-    name = "sequence_shapes"
-    defaults: ClassVar[dict[str, Any]] = {
-        "kind": "GRU",
-        "L": 5,
-        "N": 2,
-        "num_layers": 2,
-        "bidirectional": True,
-        "batch_first": False,
-        "input_size": 4,
-        "hidden_size": 3,
-        "proj_size": 0,
-        "h_0": "none",
-        "at": [1, 1, 0],
-        "n": 0,
-        "predict": False,
-        "keywords": {},
-    }
-    traits = tuple(defaults)[:-1]
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"kind": KINDS, "h_0": GIVEN}
+    by_place = ("kind", "L", "N")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        kind: str = "GRU",
-        L: int = 5,
-        N: int = 2,
-        *,
-        num_layers: int = 2,
-        bidirectional: bool = True,
-        batch_first: bool = False,
-        input_size: int = 4,
-        hidden_size: int = 3,
-        proj_size: int = 0,
-        h_0: str = "none",
-        at: Sequence[int] | None = None,
-        n: int = 0,
-        predict: bool = False,
-        layer: nn.RNNBase | None = None,
-    ) -> None:
-        keywords: dict[str, Any] = {}
+    class State(HasTraits):
+        kind = Enum(KINDS, "GRU")
+        L = Int(5, min=1, max=8)
+        N = Int(2, min=0, max=3)
+        num_layers = Int(2, min=1, max=3)
+        bidirectional = Bool(True)
+        batch_first = Bool(False)
+        input_size = Int(4, min=1, max=99_999)
+        hidden_size = Int(3, min=1, max=99_999)
+        proj_size = Int(0, min=0, max=99_999)
+        h_0 = Enum(GIVEN, "none")
+        at = List(default_value=[1, 1, 0])
+        n = Int(0)
+        predict = Bool(False)
+        keywords = inner(Dict({}))
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Sizes and flags of a layer of the reader's own; the last state by default."""
+        layer = given.pop("layer", None)
         if layer is not None:
             kind = type(layer).__name__
             if kind not in KINDS:
                 raise ValueError(f"layer is {kind}: allowed are {', '.join(KINDS)}")
-            num_layers, bidirectional = layer.num_layers, layer.bidirectional
-            batch_first = layer.batch_first
-            input_size, hidden_size = layer.input_size, layer.hidden_size
-            proj_size = layer.proj_size
+            sizes = ("input_size", "hidden_size", "proj_size")
+            for key in ("num_layers", "bidirectional", "batch_first", *sizes):
+                given[key] = getattr(layer, key)
             usual = {"bias": True, "dropout": 0.0, "nonlinearity": "tanh"}
-            for key, value in usual.items():
-                if getattr(layer, key, value) != value:
-                    keywords[key] = getattr(layer, key)
-        for key, word, words in (("kind", kind, KINDS), ("h_0", h_0, GIVEN)):
-            if word not in words:
-                raise ValueError(f"{key} is {word!r}: allowed are {', '.join(words)}")
-        within(1, 8, L=L)
-        within(0, 3, N=N)
-        within(1, 3, num_layers=num_layers)
-        within(1, 99_999, input_size=input_size, hidden_size=hidden_size)
-        within(0, 99_999, proj_size=proj_size)
-        within(0, max(N, 1) - 1, n=n)
-        top = num_layers - 1
-        chosen = list(at) if at is not None else [top, int(bidirectional), 0]
-        if len(chosen) != 3:
-            raise ValueError(f"at is {chosen}: a layer, a direction, a step")
-        within(-1, top, layer=chosen[0])
-        within(0, int(bidirectional and chosen[0] >= 0), direction=chosen[1])
-        within(0, L - 1, step=chosen[2])
-        sizes = {"L": L, "N": N, "num_layers": num_layers, "input_size": input_size}
-        sizes |= {"hidden_size": hidden_size, "proj_size": proj_size, "n": n}
-        flags = {"bidirectional": bidirectional, "batch_first": batch_first}
-        rest = {"kind": kind, "h_0": h_0, "at": chosen, "keywords": keywords}
-        super().__init__({**sizes, **flags, **rest, "predict": predict})
+            own = {key: getattr(layer, key, value) for key, value in usual.items()}
+            keywords = {key: value for key, value in own.items() if value != usual[key]}
+            given |= {"kind": kind, "keywords": keywords}
+        s = {**self.defaults, **given}
+        given.setdefault("at", [s["num_layers"] - 1, int(s["bidirectional"]), 0])
+        given["at"] = list(given["at"])
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen state and sample exist."""
+        s = self.values
+        within(0, max(s["N"], 1) - 1, n=s["n"])
+        if len(s["at"]) != 3:
+            raise ValueError(f"at is {s['at']}: a layer, a direction, a step")
+        layer, direction, step = s["at"]
+        within(-1, s["num_layers"] - 1, layer=layer)
+        within(0, int(s["bidirectional"] and layer >= 0), direction=direction)
+        within(0, s["L"] - 1, step=step)
 
     @property
     def layer(self) -> Any:
@@ -132,7 +109,7 @@ class SequenceShapes(Figure):
         Raises:
             ValueError: torch refuses it; torch's own words.
         """
-        s = self._full
+        s = self.values
         flags = {key: s[key] for key in ("num_layers", "bidirectional", "batch_first")}
         more = dict(s["keywords"])
         if s["kind"] != "RNN":
@@ -156,7 +133,7 @@ class SequenceShapes(Figure):
             return self._returned()
 
     def _returned(self) -> dict[str, tuple[int, ...]]:
-        s = self._full
+        s = self.values
         # meta allocates nothing, but its first call takes a second
         large = max(s["input_size"], s["hidden_size"]) > 64
         with torch.device("meta" if large else "cpu"):
@@ -182,7 +159,7 @@ class SequenceShapes(Figure):
 
     def _words(self) -> str:
         """The layer in torch's words, in the order of the code to copy."""
-        s = self._full
+        s = self.values
         usual = {"num_layers": 1, "bidirectional": False}
         usual |= {"batch_first": False, "proj_size": 0}
         sizes = [str(s["input_size"]), str(s["hidden_size"])]
@@ -209,7 +186,7 @@ class SequenceShapes(Figure):
         """Draw the unrolled layer; states in output are filled, those in h_n ringed."""
         from matplotlib.patches import Circle
 
-        s, ax = self._full, canvas.subplots()
+        s, ax = self.values, canvas.subplots()
         directions = 2 if s["bidirectional"] else 1
         count, color = s["num_layers"] * directions, tokens()["light"]
         cells = [[t for t in range(s["L"])] for _ in range(count)]

@@ -1,12 +1,13 @@
 """The figure of shapes through an ``nn.Sequential``, layer by layer."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, tokens
+from layers_book.figures.figure import Figure, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -149,56 +150,43 @@ class ShapePipe(Figure):
     [(4, 1, 32, 32), (4, 1, 32, 3)]
     """
 
-    name = "shape_pipe"
-    defaults: ClassVar[dict[str, Any]] = {
-        "layers": LENET,
-        "N": 4,
-        "C": 1,
-        "H": 32,
-        "W": 32,
-        "at": 6,
-        "predict": False,
-    }
-    traits = ("layers", "N", "C", "H", "W", "at", "predict")
+    by_place = ("layers",)
 
-    def __init__(
-        self,
-        layers: nn.Sequential | Sequence[Sequence[Any]] | None = None,
-        *,
-        N: int = 4,
-        C: int = 1,
-        H: int = 32,
-        W: int = 32,
-        at: int | None = None,
-        predict: bool = False,
-    ) -> None:
-        chips = [chip(layer) for layer in (LENET if layers is None else layers)]
+    class State(HasTraits):
+        layers = List(default_value=LENET)
+        N = Int(4, min=1, max=MOST)
+        C = Int(1, min=1, max=MOST)
+        H = Int(32, min=1, max=MOST)
+        W = Int(32, min=1, max=MOST)
+        at = Int(6)
+        predict = Bool(False)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Chips of the layers; the first Flatten is looked at, or the input."""
+        chips = [chip(layer) for layer in given.get("layers", LENET)]
         if len(chips) > MOST_LAYERS:
             raise ValueError(
                 f"layers has {len(chips)}: allowed are at most {MOST_LAYERS}"
             )
-        sizes = {"N": N, "C": C, "H": H, "W": W}
-        for key, value in sizes.items():
-            if not 1 <= value <= MOST:
-                raise ValueError(f"{key} is {value}: allowed are 1 to {MOST}")
-        if at is None:
-            kinds = [layer[0] for layer in chips]
-            at = kinds.index("Flatten") if "Flatten" in kinds else -1
-        if not -1 <= at < len(chips):
-            raise ValueError(f"at is {at}: allowed are -1 to {len(chips) - 1}")
-        super().__init__({"layers": chips, **sizes, "at": at, "predict": predict})
+        kinds = [layer[0] for layer in chips]
+        at = kinds.index("Flatten") if "Flatten" in kinds else -1
+        return {"at": at, **given, "layers": chips}
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen layer exists."""
+        within(-1, len(self.values["layers"]) - 1, at=self.values["at"])
 
     @property
     def layer(self) -> nn.Sequential:
         """The ``nn.Sequential`` the figure shows, with fresh parameters."""
-        return nn.Sequential(*(_made(chip(c)) for c in self._full["layers"]))
+        return nn.Sequential(*(_made(chip(c)) for c in self.values["layers"]))
 
     def shapes(self) -> tuple[list[tuple[int, ...]], Exception | None]:
         """Shape of the input and after each layer, and torch's error if one fails.
 
         Nothing is computed: the layers run on the meta device.
         """
-        s = self._full
+        s = self.values
         with torch.device("meta"):
             layers = self.layer
         found: list[tuple[int, ...]] = [(s["N"], s["C"], s["H"], s["W"])]
@@ -242,13 +230,13 @@ class ShapePipe(Figure):
             if error
             else f"{shapes[0]} becomes {shapes[-1]}"
         )
-        many = len(self._full["layers"])
+        many = len(self.values["layers"])
         layers = f"{many} layer{'s' * (many != 1)}"
         return f"ShapePipe: {layers}, {found}, {sum(self._counts())} parameters"
 
     def _names(self) -> list[str]:
         names = []
-        for i, (kind, *values) in enumerate(chip(c) for c in self._full["layers"]):
+        for i, (kind, *values) in enumerate(chip(c) for c in self.values["layers"]):
             least = sum(v is None for v in KINDS[kind].values())
             least -= kind == "MaxPool2d"
             short = list(values)
@@ -276,7 +264,7 @@ class ShapePipe(Figure):
         """Draw the layers as a list: name, shape after it, parameters."""
         from matplotlib.patches import Rectangle
 
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         ax = canvas.subplots()
         shapes, error = self.shapes()
         names, counts = ["input", *self._names()], ["", *map(str, self._counts())]

@@ -1,12 +1,14 @@
 """The figure of depth: how activations and gradients grow or shrink layer by layer."""
 
+from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Enum, HasTraits, Int
 
-from layers_book.figures._figure import Figure, mix, tokens
+from layers_book.figures.figure import Figure, mix, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -90,44 +92,27 @@ class SignalDepth(Figure):
     SignalDepth: GELU, gain, 20 layers, torch raises ValueError
     """
 
-    name = "signal_depth"
-    defaults: ClassVar[dict[str, Any]] = {
-        "activation": "ReLU",
-        "init": "default",
-        "depth": 20,
-        "at": 10,
-        "seed": 0,
-    }
-    traits = tuple(defaults)
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "activation": ACTIVATIONS,
-        "init": INITS,
-    }
+    by_place = ("activation", "init", "depth", "at", "seed")
 
-    def __init__(
-        self,
-        activation: str | nn.Module = "ReLU",
-        init: str = "default",
-        depth: int = 20,
-        at: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        if isinstance(activation, nn.Module):
-            activation = type(activation).__name__
-        own = {"activation": activation, "init": init}
-        for key, values in self.allowed.items():
-            if own[key] not in values:
-                raise ValueError(
-                    f"{key} is {own[key]!r}: allowed are {', '.join(values)}"
-                )
-        if not isinstance(depth, int) or not 1 <= depth <= 30:
-            raise ValueError(f"depth is {depth}: allowed are 1 to 30")
-        at = depth // 2 if at is None else at
-        if not 0 <= at <= depth:
-            raise ValueError(f"at is {at}: allowed are 0 to {depth}")
-        if not 0 <= seed <= WORD:
-            raise ValueError(f"seed is {seed}: allowed are 0 to {WORD}")
-        super().__init__({**own, "depth": depth, "at": at, "seed": seed})
+    class State(HasTraits):
+        activation = Enum(ACTIVATIONS, "ReLU")
+        init = Enum(INITS, "default")
+        depth = Int(20, min=1, max=30)
+        at = Int(10)
+        seed = Int(0, min=0, max=WORD)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The name of a module of the reader's own; the middle is looked at."""
+        if isinstance(given.get("activation"), nn.Module):
+            given["activation"] = type(given["activation"]).__name__
+        depth = given.get("depth", self.defaults["depth"])
+        if isinstance(depth, int):
+            given.setdefault("at", depth // 2)
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen layer exists."""
+        within(0, self.values["depth"], at=self.values["at"])
 
     @property
     def layer(self) -> nn.Sequential:
@@ -136,7 +121,7 @@ class SignalDepth(Figure):
         Raises:
             ValueError: torch knows no gain for the activation; its own words.
         """
-        s = self._full
+        s = self.values
         linears = [  # without touching the reader's generator
             nn.utils.skip_init(
                 *(nn.Linear, WIDTH, WIDTH), bias=False, dtype=torch.float64
@@ -152,7 +137,7 @@ class SignalDepth(Figure):
 
     def _std(self) -> float:
         """The standard deviation of the weights that torch's initialization aims at."""
-        s = self._full
+        s = self.values
         root: float = WIDTH**-0.5
         if s["init"] == "gain":
             named = {"Identity": "linear", "LeakyReLU": "leaky_relu"}
@@ -173,7 +158,7 @@ class SignalDepth(Figure):
 
     def _passed(self) -> tuple[list[Tensor], list[Tensor]]:
         """Activations with their gradients, and the slope at each unit's sum."""
-        seed, net = self._full["seed"], self.layer
+        seed, net = self.values["seed"], self.layer
         a = _block(seed, 0).requires_grad_()
         outputs, slopes = [a], []
         for linear, activation in zip(list(net)[::2], list(net)[1::2], strict=True):
@@ -214,7 +199,7 @@ class SignalDepth(Figure):
         return out
 
     def __repr__(self) -> str:
-        s = self._full
+        s = self.values
         head = f"SignalDepth: {s['activation']}, {s['init']}, {s['depth']} layers"
         try:
             t = self.tracks()
@@ -225,7 +210,7 @@ class SignalDepth(Figure):
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        s = self._full
+        s = self.values
         caption = f"{s['activation']}, {s['init']}, {s['depth']} layers"
         try:
             t = self.tracks()
@@ -244,7 +229,7 @@ class SignalDepth(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw the RMS by layer and the histogram at the chosen layer."""
-        s, color = self._full, tokens()["light"]
+        s, color = self.values, tokens()["light"]
         left, right = canvas.subplots(1, 2, width_ratios=(3, 2))
         try:
             outputs, t = self.activations(), self.tracks()

@@ -1,13 +1,14 @@
 """The figure of convolution and pooling: a window that walks over a padded input."""
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from traitlets import Bool, Enum, Float, HasTraits, Int, List, Unicode, Union
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, inner, tokens, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -61,6 +62,21 @@ def _matrix(name: str, value: Tensor | Sequence[Sequence[float]]) -> list[list[f
     return [[round(v, 6) for v in row] for row in x.tolist()]
 
 
+RANGES = {
+    "size": (1, MOST),
+    "kernel_size": (1, MOST),
+    "stride": (1, MOST),
+    "padding": (0, MOST),
+    "dilation": (1, 4),
+    "at": (0, 4 * MOST),
+}
+
+
+def _both(default: list[int]) -> Any:
+    """A number for rows and one for columns; the padding may be ``same``."""
+    return Union([List(Int()), Unicode()], default_value=default)
+
+
 class SlidingWindow(Figure):
     """A window of a convolution or pooling that walks over an input with padding.
 
@@ -102,117 +118,73 @@ class SlidingWindow(Figure):
 ceil_mode=False)
     """
 
-    name = "sliding_window"
-    defaults: ClassVar[dict[str, Any]] = {
-        "kind": "Conv2d",
-        "size": [6, 6],
-        "kernel_size": [3, 3],
-        "stride": [1, 1],
-        "padding": [0, 0],
-        "dilation": [1, 1],
-        "padding_mode": "zeros",
-        "view": "output",
-        "at": [0, 0],
-        "predict": False,
-        "x": None,
-        "weight": None,
-        "bias": 0,
-    }
-    traits = (
-        "kind",
-        "size",
-        "kernel_size",
-        "stride",
-        "padding",
-        "dilation",
-        "padding_mode",
-        "view",
-        "at",
-        "predict",
-    )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {
-        "kind": KINDS,
-        "padding_mode": MODES,
-        "view": VIEWS,
-    }
+    by_place = ("x", "weight", "bias")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        x: Tensor | Sequence[Sequence[float]] | None = None,
-        weight: Tensor | Sequence[Sequence[float]] | None = None,
-        bias: float = 0,
-        *,
-        kind: str = "Conv2d",
-        size: Pair = 6,
-        kernel_size: Pair = 3,
-        stride: Pair | None = None,
-        padding: Pair | str = 0,
-        dilation: Pair = 1,
-        padding_mode: str = "zeros",
-        view: str = "output",
-        at: Sequence[int] = (0, 0),
-        predict: bool = False,
-        layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d | None = None,
-    ) -> None:
+    class State(HasTraits):
+        kind = Enum(KINDS, "Conv2d")
+        size = _both([6, 6])
+        kernel_size = _both([3, 3])
+        stride = _both([1, 1])
+        padding = _both([0, 0])
+        dilation = _both([1, 1])
+        padding_mode = Enum(MODES, "zeros")
+        view = Enum(VIEWS, "output")
+        at = _both([0, 0])
+        predict = Bool(False)
+        x = List(default_value=None, allow_none=True).tag(once=True)
+        weight = List(default_value=None, allow_none=True).tag(once=True)
+        bias = Float(0).tag(once=True)
+        cell = inner(_both([0, 0]))  # of the input, where ``view`` is input
+        entry = inner(_both([0, 0]))  # of the kernel, where ``view`` is kernel
+        guess = inner(Int(0))
+        p = inner(Int(0))  # what the sliders show of ``axis``
+        axis = inner(Enum(("both", "rows", "columns"), "both"))
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Settings and numbers of a layer and matrices of the reader's own."""
+        layer = given.pop("layer", None)
         if layer is not None:
-            kind = type(layer).__name__
             for key, plain in PLAIN.items():
                 if getattr(layer, key, plain) != plain:
                     raise ValueError(
                         f"{key} of layer is {getattr(layer, key)!r}: allowed is {plain}"
                     )
-            kernel_size, stride = layer.kernel_size, layer.stride
-            padding, dilation = layer.padding, getattr(layer, "dilation", 1)
-            padding_mode = getattr(layer, "padding_mode", "zeros")
+            given["kind"] = type(layer).__name__
+            for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode"):
+                given[key] = getattr(layer, key, self.defaults[key])
             if isinstance(layer, nn.Conv2d):
-                weight = layer.weight
-                bias = 0 if layer.bias is None else layer.bias.item()
-        for key, value in (("kind", kind), ("padding_mode", padding_mode)):
-            if value not in self.allowed[key]:
-                raise ValueError(
-                    f"{key} is {value!r}: allowed are {', '.join(self.allowed[key])}"
-                )
-        if view not in VIEWS:
-            raise ValueError(f"view is {view!r}: allowed are {', '.join(VIEWS)}")
-        own: dict[str, Any] = {"bias": round(float(bias), 6)}
-        if x is not None:
-            own["x"] = _matrix("x", x)
-            size = len(own["x"]), len(own["x"][0])
-        if weight is not None:
-            own["weight"] = _matrix("weight", weight)
-            kernel_size = len(own["weight"]), len(own["weight"][0])
-        if stride is None:
-            stride = 1 if kind == "Conv2d" else kernel_size
-        sizes: dict[str, Any] = {
-            "size": _checked(1, MOST, "size", size),
-            "kernel_size": _checked(1, MOST, "kernel_size", kernel_size),
-            "stride": _checked(1, MOST, "stride", stride),
-            "padding": padding,
-            "dilation": _checked(1, 4, "dilation", dilation),
-        }
-        if not isinstance(padding, str):
-            sizes["padding"] = _checked(0, MOST, "padding", padding)
-        elif padding != "same" or kind != "Conv2d":
-            raise ValueError(f"padding is {padding!r}: allowed are numbers, and 'same'")
-        if kind == "AvgPool2d" and sizes["dilation"] != [1, 1]:
-            raise ValueError(f"dilation is {dilation}: AvgPool2d takes none")
-        place = _checked(0, 4 * MOST, "at", at)
-        super().__init__(
-            {
-                "kind": kind,
-                "padding_mode": padding_mode,
-                "view": view,
-                "at": place,
-                "predict": predict,
-                **own,
-                **sizes,
-            }
-        )
+                given["weight"] = layer.weight
+                given["bias"] = 0 if layer.bias is None else layer.bias.item()
+        for key, size in (("x", "size"), ("weight", "kernel_size")):
+            if key in given:
+                given[key] = _matrix(key, given[key])
+                given[size] = [len(given[key]), len(given[key][0])]
+        s = {**self.defaults, **given}
+        if "stride" not in given and s["kind"] != "Conv2d":
+            given["stride"] = s["kernel_size"]
+        given["bias"] = round(float(s["bias"]), 6)
+        for key, (low, high) in RANGES.items():
+            if key in given and not isinstance(given[key], str):
+                given[key] = _checked(low, high, key, given[key])
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """What one kind of layer takes."""
+        s = self.values
+        if isinstance(s["padding"], str) and (
+            s["padding"] != "same" or s["kind"] != "Conv2d"
+        ):
+            raise ValueError(
+                f"padding is {s['padding']!r}: allowed are numbers, and 'same'"
+            )
+        if s["kind"] == "AvgPool2d" and s["dilation"] != [1, 1]:
+            raise ValueError(f"dilation is {s['dilation']}: AvgPool2d takes none")
 
     @property
     def x(self) -> Tensor:
         """The input, float64, ``(N, C, H, W)`` with N = C = 1."""
-        s = self._full
+        s = self.values
         if s["x"] is not None:
             return torch.tensor(s["x"], dtype=torch.float64)[None, None]
         n_h, n_w = _pair(s["size"])
@@ -222,7 +194,7 @@ ceil_mode=False)
     @property
     def weight(self) -> Tensor:
         """The kernel of the convolution, float64, ``(k_H, k_W)``."""
-        s = self._full
+        s = self.values
         if s["weight"] is not None:
             return torch.tensor(s["weight"], dtype=torch.float64)
         k_h, k_w = _pair(s["kernel_size"])
@@ -236,7 +208,7 @@ ceil_mode=False)
         Raises:
             ValueError: ``padding="same"`` with a stride; torch's own words.
         """
-        s = self._full
+        s = self.values
         rows, columns = self.weight.shape
         kernel, padding = (rows, columns), s["padding"]
         stride, dilation = _two(s["stride"]), _two(s["dilation"])
@@ -275,7 +247,7 @@ ceil_mode=False)
         return y
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         words = [f"kernel {' x '.join(map(str, self.weight.shape))}"]
         for key, usual in (("stride", 1), ("padding", 0), ("dilation", 1)):
             if s[key] == "same":
@@ -307,7 +279,7 @@ ceil_mode=False)
 
         caption = f"A sliding window: {self._settings()}"
         rows = [("input", told(self.x[0, 0]))]
-        if self._full["kind"] == "Conv2d":
+        if self.values["kind"] == "Conv2d":
             rows.append(("kernel", told(self.weight)))
         try:
             return caption, [*rows, ("output", told(self.output()[0, 0]))]
@@ -317,13 +289,13 @@ ceil_mode=False)
 
     def _chosen(self, y: Tensor) -> tuple[int, int]:
         """The chosen output cell, kept inside, as the script keeps it."""
-        i, j = (min(a, n - 1) for a, n in zip(self._full["at"], y.shape, strict=True))
+        i, j = (min(a, n - 1) for a, n in zip(self.values["at"], y.shape, strict=True))
         return i, j
 
     def _windowed(self, y: Tensor) -> set[tuple[int, int]]:
         """Cells of the input that the chosen output cell reads, by torch's gradient."""
         ones = torch.ones_like(self.weight).tolist()
-        state = {**self._full, "kind": "Conv2d", "weight": ones, "bias": 0}
+        state = {**self.values, "kind": "Conv2d", "weight": ones, "bias": 0}
         window = self.from_state(state)
         assert isinstance(window, SlidingWindow)
         x = self.x.requires_grad_()
@@ -333,7 +305,7 @@ ceil_mode=False)
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw input, kernel and output side by side; the cells read are filled."""
-        s = self._full
+        s = self.values
         ax = canvas.subplots()
         read: set[tuple[int, int]] = set()
         chosen: set[tuple[int, int]] = set()

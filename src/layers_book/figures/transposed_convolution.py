@@ -1,13 +1,14 @@
 """The figure of the transposed convolution: stamps, the same gathered, the matrix."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from traitlets import Bool, Enum, Float, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -56,90 +57,58 @@ RuntimeError
     ConvTranspose2d(1, 1, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
     """
 
-    name = "transposed_convolution"
-    defaults: ClassVar[dict[str, Any]] = {
-        "n": 3,
-        "kernel_size": 3,
-        "stride": 2,
-        "padding": 0,
-        "output_padding": 0,
-        "dilation": 1,
-        "view": "scatter",
-        "at": [1, 1],
-        "to": [2, 2],
-        "predict": False,
-        "x": None,
-        "weight": None,
-        "bias": 0,
-    }
-    traits = ("n", "kernel_size", *SETTINGS, "view", "at", "to", "predict")
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"view": VIEWS}
+    by_place = ("n", "kernel_size", *SETTINGS)
+    others = ("layer",)
 
-    def __init__(
-        self,
-        n: int = 3,
-        kernel_size: int = 3,
-        stride: int = 2,
-        padding: int = 0,
-        output_padding: int = 0,
-        dilation: int = 1,
-        *,
-        view: str = "scatter",
-        at: Sequence[int] = (1, 1),
-        to: Sequence[int] = (2, 2),
-        predict: bool = False,
-        x: Tensor | None = None,
-        weight: Tensor | None = None,
-        bias: float = 0,
-        layer: nn.ConvTranspose2d | None = None,
-    ) -> None:
-        s: dict[str, Any] = {
-            "n": n,
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "output_padding": output_padding,
-            "dilation": dilation,
-        }
+    class State(HasTraits):
+        n = Int(3, min=1, max=12)
+        kernel_size = Int(3, min=1, max=7)
+        stride = Int(2, min=1, max=6)
+        padding = Int(0, min=0, max=12)
+        output_padding = Int(0, min=0, max=6)
+        dilation = Int(1, min=1, max=4)
+        view = Enum(VIEWS, "scatter")
+        at = List(Int(min=0), [1, 1], minlen=2, maxlen=2).tag(allowed="(row, column)")
+        to = List(Int(min=0), [2, 2], minlen=2, maxlen=2).tag(allowed="(row, column)")
+        predict = Bool(False)
+        x = List(default_value=None, allow_none=True).tag(once=True)
+        weight = List(default_value=None, allow_none=True).tag(once=True)
+        bias = Float(0).tag(once=True)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Settings and numbers of a layer and tensors of the reader's own."""
+        layer = given.pop("layer", None)
         if layer is not None:
-            s |= _settings(layer)
-            weight = layer.weight[0, 0]
             bias = 0 if layer.bias is None else round(layer.bias.item(), 6)
+            given |= {**_settings(layer), "weight": layer.weight[0, 0], "bias": bias}
+        weight, x = given.get("weight"), given.get("x")
         if weight is not None:
             if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
                 shape = tuple(weight.shape)
                 raise ValueError(f"weight has shape {shape}: allowed is (k, k)")
-            s["kernel_size"] = len(weight)
+            given |= {"kernel_size": len(weight), "weight": _rows(weight)}
         if x is not None:
             if x.ndim != 2 or not all(1 <= size <= 12 for size in x.shape):
                 shape = tuple(x.shape)
                 raise ValueError(f"x has shape {shape}: allowed is up to (12, 12)")
-            s["n"] = len(x)
-        within(1, 12, n=s["n"])
-        within(1, 7, kernel_size=s["kernel_size"])
-        within(1, 6, stride=s["stride"])
-        within(0, 12, padding=s["padding"])
-        within(0, 6, output_padding=s["output_padding"])
-        within(1, 4, dilation=s["dilation"])
-        longest = s["n"] if x is None else max(x.shape)
+            given |= {"n": len(x), "x": _rows(x)}
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The padded input is not too large."""
+        s = self.values
+        longest = max(s["n"], len(s["x"][0])) if s["x"] else s["n"]
         reach = s["dilation"] * (s["kernel_size"] - 1)
         side = (longest - 1) * s["stride"] + 2 * reach + 1
         if side > MOST:
             raise ValueError(
                 f"the padded input has {side} cells a side: allowed are at most {MOST}"
             )
-        if view not in VIEWS:
-            raise ValueError(f"view is {view!r}: allowed are {', '.join(VIEWS)}")
-        for key, cell in (("at", at), ("to", to)):
-            if len(cell) != 2 or min(cell) < 0:
-                raise ValueError(f"{key} is {tuple(cell)}: allowed is (row, column)")
-        s |= {"view": view, "at": list(at), "to": list(to), "predict": predict}
-        super().__init__({**s, "x": _rows(x), "weight": _rows(weight), "bias": bias})
 
     @property
     def x(self) -> Tensor:
         """The input, float64, ``(H, W)``."""
-        s = self._full
+        s = self.values
         if s["x"] is not None:
             return torch.tensor(s["x"], dtype=torch.float64)
         i = torch.arange(s["n"])[:, None]
@@ -149,7 +118,7 @@ RuntimeError
     @property
     def weight(self) -> Tensor:
         """The kernel, float64, ``(kernel_size, kernel_size)``."""
-        s = self._full
+        s = self.values
         if s["weight"] is not None and len(s["weight"]) == s["kernel_size"]:
             return torch.tensor(s["weight"], dtype=torch.float64)
         u = torch.arange(s["kernel_size"])[:, None]
@@ -159,7 +128,7 @@ RuntimeError
     @property
     def layer(self) -> nn.ConvTranspose2d:
         """The ``nn.ConvTranspose2d`` the figure shows, in float64."""
-        s = self._full
+        s = self.values
         layer = nn.ConvTranspose2d(
             1, 1, s["kernel_size"], **{key: s[key] for key in SETTINGS}
         ).double()
@@ -183,14 +152,14 @@ RuntimeError
         Raises:
             RuntimeError: torch refuses the settings; its own words.
         """
-        s = self._full
+        s = self.values
         ones = torch.ones_like(self.weight)[None, None]
         settings = {key: s[key] for key in SETTINGS}
         x = torch.ones_like(self.x)[None, None]
         return F.conv_transpose2d(x, ones, **settings)[0, 0].round().long()
 
     def _words(self) -> str:
-        s = self._full
+        s = self.values
         usual = {"padding": 0, "output_padding": 0, "dilation": 1}
         more = "".join(f", {k} {s[k]}" for k, v in usual.items() if s[k] != v)
         return f"kernel {s['kernel_size']}, stride {s['stride']}{more}"
@@ -219,7 +188,7 @@ RuntimeError
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw input, kernel and output; the stamp of the chosen cell is filled."""
-        s = self._full
+        s = self.values
         ax = canvas.subplots()
         x, w = self.x, self.weight
         parts = [("input", x, 0.0), ("kernel", w, x.shape[1] + 1.0)]

@@ -1,12 +1,14 @@
 """The figure of Unfold and Fold: patches as columns, convolution, and the way back."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from traitlets import Bool, Enum, HasTraits, Int, List
 
-from layers_book.figures._figure import Figure, draw_cells, tokens, within
+from layers_book.figures.figure import Figure, draw_cells, tokens, within
 from layers_book.figures.windows import window_count
 
 if TYPE_CHECKING:
@@ -51,89 +53,67 @@ class UnfoldFold(Figure):
     Unfold(kernel_size=3, dilation=1, padding=1, stride=2)
     """
 
-    name = "unfold_fold"
-    defaults: ClassVar[dict[str, Any]] = {
-        "input_size": 5,
-        "kernel_size": 3,
-        "stride": 1,
-        "padding": 0,
-        "dilation": 1,
-        "output_size": None,
-        "view": "unfold",
-        "column": 4,
-        "cell": [2, 2],
-        "predict": False,
-        "x": None,
-        "weight": None,
-    }
-    traits = (
-        *("input_size", "kernel_size", "stride", "padding", "dilation"),
-        *("output_size", "view", "column", "cell", "predict"),
-    )
-    allowed: ClassVar[dict[str, tuple[str, ...]]] = {"view": VIEWS}
+    by_place = ("x", "kernel_size", "stride", "padding", "dilation")
+    others = ("layer",)
 
-    def __init__(
-        self,
-        x: Tensor | None = None,
-        kernel_size: int = 3,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        *,
-        input_size: int = 5,
-        weight: Tensor | None = None,
-        output_size: int | tuple[int, int] | None = None,
-        view: str = "unfold",
-        column: int | None = None,
-        cell: tuple[int, int] | None = None,
-        predict: bool = False,
-        layer: nn.Unfold | None = None,
-    ) -> None:
+    class State(HasTraits):
+        input_size = Int(5, min=1, max=8)
+        kernel_size = Int(3, min=1, max=4)
+        stride = Int(1, min=1, max=4)
+        padding = Int(0, min=0, max=2)
+        dilation = Int(1, min=1, max=3)
+        output_size = List(
+            Int(), default_value=None, minlen=2, maxlen=2, allow_none=True
+        )
+        view = Enum(VIEWS, "unfold")
+        column = Int(4)
+        cell = List(Int(), [2, 2], minlen=2, maxlen=2)
+        predict = Bool(False)
+        x = List(default_value=None, allow_none=True).tag(once=True)
+        weight = List(default_value=None, allow_none=True).tag(once=True)
+
+    def take(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Settings and numbers of a layer and tensors of the reader's own."""
+        layer, weight = given.pop("layer", None), given.get("weight")
         if layer is not None:
-            keys = ("kernel_size", "stride", "padding", "dilation")
-            sizes = {key: _square(key, getattr(layer, key)) for key in keys}
-            kernel_size, stride, padding, dilation = sizes.values()
-        own: dict[str, Any] = {}
+            for key in ("kernel_size", "stride", "padding", "dilation"):
+                given[key] = _square(key, getattr(layer, key))
         if weight is not None:
-            own["weight"] = _plane("weight", weight, 4)
-            kernel_size = len(own["weight"])
-            if len(own["weight"][0]) != kernel_size:
+            given["weight"] = _plane("weight", weight, 4)
+            given["kernel_size"] = len(given["weight"])
+            if len(given["weight"][0]) != given["kernel_size"]:
                 raise ValueError(
                     f"weight has shape {tuple(weight.shape)}: it must be square"
                 )
-        if x is not None:
-            own["x"] = _plane("x", x, 8)
-        within(1, 4, kernel_size=kernel_size, stride=stride)
-        within(0, 2, padding=padding)
-        within(1, 3, dilation=dilation)
-        within(1, 8, input_size=input_size)
+        if "x" in given:
+            given["x"] = _plane("x", given["x"], 8)
+        output_size = given.get("output_size")
         if output_size is not None:
             pair = (output_size,) * 2 if isinstance(output_size, int) else output_size
-            own["output_size"] = [int(n) for n in pair]
-            rows, columns = own["output_size"]
-            within(1, 12, output_size=rows)
-            within(1, 12, output_size=columns)
-        if view not in VIEWS:
-            raise ValueError(f"view is {view!r}: allowed are {', '.join(VIEWS)}")
-        own |= {"kernel_size": kernel_size, "stride": stride, "padding": padding}
-        own |= {"dilation": dilation, "input_size": input_size, "view": view}
-        super().__init__({**own, "predict": predict})
+            given["output_size"] = [int(n) for n in pair]
+            for n in given["output_size"]:
+                within(1, 12, output_size=n)
+        return given
+
+    def check(self, given: Collection[str]) -> None:
+        """The chosen column and cell exist; the middle ones are the usual."""
+        s = self.values
         down, across = self._blocks()
         count = max(0, down) * max(0, across)
-        if column is None:
-            column = max(0, (down - 1) // 2 * across + (across - 1) // 2)
-        within(0, max(0, count - 1), column=column)
-        self._full["column"] = column
-        if cell is None:
-            cell = self._place(kernel_size**2 // 2, column) if count else (0, 0)
-        for axis, (at, size) in enumerate(zip(cell, self.x.shape[2:], strict=True)):
+        if "column" not in given:
+            s["column"] = max(0, (down - 1) // 2 * across + (across - 1) // 2)
+        within(0, max(0, count - 1), column=s["column"])
+        if "cell" not in given:
+            entry = s["kernel_size"] ** 2 // 2
+            s["cell"] = list(self._place(entry, s["column"])) if count else [0, 0]
+        sizes = self.x.shape[2:]
+        for axis, (at, size) in enumerate(zip(s["cell"], sizes, strict=True)):
             name = ("row of cell", "column of cell")[axis]
-            within(-padding, size + padding - 1, **{name: at})
-        self._full["cell"] = list(cell)
+            within(-s["padding"], size + s["padding"] - 1, **{name: at})
 
     def _blocks(self) -> tuple[int, int]:
         """Windows down and across; torch refuses where one is below 1."""
-        s = self._full
+        s = self.values
         sizes = (s["kernel_size"], s["stride"], s["padding"], s["dilation"])
         down, across = (
             1 + (n + 2 * sizes[2] - sizes[3] * (sizes[0] - 1) - 1) // sizes[1]
@@ -143,7 +123,7 @@ class UnfoldFold(Figure):
 
     def _place(self, entry: int, column: int) -> tuple[int, int]:
         """The cell that an entry of a column holds, below 0 in the padding."""
-        s = self._full
+        s = self.values
         starts = divmod(column, self._blocks()[1])
         taps = divmod(entry, s["kernel_size"])
         row, col = (
@@ -155,7 +135,7 @@ class UnfoldFold(Figure):
     @property
     def x(self) -> Tensor:
         """The plane, float64, ``(1, 1, H, W)``."""
-        s = self._full
+        s = self.values
         if s["x"] is not None:
             return torch.tensor(s["x"], dtype=torch.float64)[None, None]
         n = s["input_size"]
@@ -164,7 +144,7 @@ class UnfoldFold(Figure):
     @property
     def weight(self) -> Tensor:
         """The kernel, float64, ``(1, 1, k, k)``."""
-        s = self._full
+        s = self.values
         if s["weight"] is not None:
             return torch.tensor(s["weight"], dtype=torch.float64)[None, None]
         r = torch.arange(s["kernel_size"])[:, None]
@@ -174,7 +154,7 @@ class UnfoldFold(Figure):
     @property
     def layer(self) -> nn.Unfold:
         """The ``nn.Unfold`` the figure shows."""
-        s = self._full
+        s = self.values
         keys = ("kernel_size", "dilation", "padding", "stride")
         return nn.Unfold(**{key: s[key] for key in keys})
 
@@ -193,7 +173,7 @@ class UnfoldFold(Figure):
         Raises:
             RuntimeError: torch refuses the sizes; its own words.
         """
-        s = self._full
+        s = self.values
         size = s["output_size"] or list(self.x.shape[2:])
         keys = ("kernel_size", "dilation", "padding", "stride")
         fold = nn.Fold(tuple(size), **{key: s[key] for key in keys})
@@ -203,13 +183,13 @@ class UnfoldFold(Figure):
     def product(self) -> Tensor:
         """The kernel as a row times the columns: the convolution, ``(1, 1, H, W)``."""
         flat = self.weight.view(1, -1) @ self.columns()
-        s = self._full
+        s = self.values
         sizes = (s["kernel_size"], s["stride"], s["padding"], s["dilation"])
         return flat.view(1, 1, *(window_count(n, *sizes) for n in self.x.shape[2:]))
 
     def _standing(self) -> int:
         """In how many columns the chosen cell stands."""
-        s = self._full
+        s = self.values
         row, col = (at + s["padding"] for at in s["cell"])
         marked = F.pad(torch.zeros_like(self.x), (s["padding"],) * 4)
         marked[..., row, col] = 1
@@ -217,7 +197,7 @@ class UnfoldFold(Figure):
         return int(unfold(marked).sum())
 
     def _settings(self) -> str:
-        s = self._full
+        s = self.values
         more = "".join(
             f", {key} {s[key]}"
             for key in ("stride", "padding", "dilation")
@@ -231,8 +211,8 @@ class UnfoldFold(Figure):
             _, rows, count = self.columns().shape
         except RuntimeError:
             return f"UnfoldFold: {self._settings()}, torch raises RuntimeError"
-        row, col = self._full["cell"]
-        found = "predict first" if self._full["predict"] else f"in {self._standing()}"
+        row, col = self.values["cell"]
+        found = "predict first" if self.values["predict"] else f"in {self._standing()}"
         return (
             f"UnfoldFold: {self._settings()}, {count} columns of {rows}, "
             f"cell ({row}, {col}) {found}"
@@ -240,7 +220,7 @@ class UnfoldFold(Figure):
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
         """Caption and rows of the table shown where scripts do not run."""
-        s = self._full
+        s = self.values
         caption = f"Windows as columns: {self._settings()}"
         try:
             columns = self.columns()
@@ -264,7 +244,7 @@ class UnfoldFold(Figure):
 
     def draw(self, canvas: "Canvas") -> None:
         """Draw the plane, the columns, and what the view makes of them."""
-        s = self._full
+        s = self.values
         ax = canvas.subplots()
         plane = self.x[0, 0]
         blocks: list[tuple[str, Tensor, str, set[tuple[int, int]]]] = []
