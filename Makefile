@@ -16,7 +16,8 @@ needs = $(if $(filter $(1),$(only)),$(2))
 NEEDS := $(if $(filter src% notebooks% tests/%,$(filter-out tests/,$(only))), \
   $(call needs,tests/book%,$(BOOK)) \
   $(call needs,tests/book% tests/figures% tests/coursework%,chromium) \
-  $(call needs,tests/coursework%,bubblewrap), $(BOOK) chromium bubblewrap lint)
+  $(call needs,tests/coursework%,bubblewrap) \
+  $(call needs,tests/checking%,$(NODE_READY)), $(BOOK) chromium bubblewrap lint)
 
 export LAYERS_BOOK_DEVICE := $(device)
 
