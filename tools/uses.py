@@ -11,7 +11,6 @@ from typing import Any
 PACKAGES = ("helpers", "layers_book")
 # its words reach a stored page only as "Not answered yet": no reason to execute all
 CHECKER = "layers_book/checking"
-SHARED = ("core.js", "tokens.json")
 
 
 def uses(page: str, cells: Iterable[str], root: Path) -> dict[str, str]:
@@ -39,9 +38,9 @@ def uses(page: str, cells: Iterable[str], root: Path) -> dict[str, str]:
         python = file.suffix == ".py"
         if python:
             todo |= _imported(_tree(file), src)
-            script = file.with_suffix(".js")
+            script = file.parent / "minified" / f"{file.stem}.js"
             if script.exists():
-                todo |= {script, *(file.with_name(shared) for shared in SHARED)}
+                todo |= {script, script.with_name("core.js")}
         found[name] = _digest(file.read_bytes(), python)
     return dict(sorted(found.items()))
 

@@ -118,9 +118,9 @@ def test_changed_helper_formula(copy):
         ("helpers/_inspect.py", "import", "# why\nimport", False),
         ("layers_book/exercises/normalization/layer_norm.py", "12", "13", True),
         ("layers_book/exercises/normalization/group_norm.py", "12", "13", False),
-        ("layers_book/figures/normalized_axes.js", "=", "= ", True),
-        ("layers_book/figures/core.js", "=", "= ", True),
-        ("layers_book/figures/lookup_table.js", "=", "= ", False),
+        ("layers_book/figures/minified/normalized_axes.js", "=", "= ", True),
+        ("layers_book/figures/minified/core.js", "=", "= ", True),
+        ("layers_book/figures/minified/lookup_table.js", "=", "= ", False),
         ("layers_book/checking/check.py", "return", "return ", False),
     ],
 )
