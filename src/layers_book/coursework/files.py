@@ -90,13 +90,20 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def write_new(path: Path, data: bytes) -> bool:
-    """Write a file whole that is not there yet; whether it has these bytes now."""
+def write_new(path: Path, data: bytes, durable: bool = False) -> bool:
+    """Write a file whole that is not there yet; whether it has these bytes now.
+
+    Args:
+        path: of the file; its folder is made.
+        data: its bytes.
+        durable: wait until the disk has them, which takes some milliseconds.
+    """
     with beside(path) as part:
         with part.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         try:
             os.link(part, path)
         except FileExistsError:

@@ -141,7 +141,8 @@ def run(
 def write(records: Path, record: Record) -> Path:
     """Link a record into place; the first of its name stays."""
     path = records / record["submission"] / f"{record['key']}.json"
-    write_new(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    write_new(path, text.encode(), durable=True)
     return path
 
 
