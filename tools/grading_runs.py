@@ -140,9 +140,9 @@ def submit(assignment: Assignment, folder: Path, number: int) -> Submissions:
     name = assignment.name
     right = {c.grade_id: bare(c) for c in assignment.master if c.kind == "answer"}
     wrong = [
-        {question: typical.answer(right[question])}
+        {question: asked.code(typical, right[question])}
         for question, asked in assignment.questions.items()
-        for typical in asked.wrong
+        for typical in asked.mistakes
     ]
     wrong = wrong or [{q: f"{text}\nresult = -result" for q, text in right.items()}]
     texts = []

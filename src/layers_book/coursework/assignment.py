@@ -234,7 +234,7 @@ class Version:
             )
             common = self.assignment.version()
             if common is not self and not self._names_variant(question):
-                grader.wrong_traces = common.grader(question).wrong_traces
+                grader.wrong = common.grader(question).wrong
             self._graders[question] = grader
         return self._graders[question]
 
@@ -245,7 +245,8 @@ class Version:
     def _names_variant(self, question: str) -> bool:
         """Whether the wrong answers to a question may depend on the values."""
         solution = self._solution(question)
-        code = [wrong.answer(solution) for wrong in self.questions[question].wrong]
+        asked = self.questions[question]
+        code = [asked.code(mistake, solution) for mistake in asked.mistakes]
         code += [c.source for c in self.assignment.master if c.kind == "setup"]
         return any("VARIANT" in text for text in code)
 

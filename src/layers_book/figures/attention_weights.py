@@ -125,8 +125,8 @@ class AttentionWeights(Figure):
             usual = ", ".join(MASKS[:3])
             raise ValueError(f"mask is 'own': allowed are {usual}, or give attn_mask")
         if "at" not in given:
-            usual = zip(self.defaults["at"], sizes, strict=True)
-            given["at"] = [min(i, size - 1) for i, size in usual]
+            places = zip(self.defaults["at"], sizes, strict=True)
+            given["at"] = [min(i, size - 1) for i, size in places]
         return given
 
     def _sizes(self, given: dict[str, Any]) -> tuple[int, int]:

@@ -183,16 +183,16 @@ class Figure:
         cls.traits = tuple(k for k, v in declared.items() if not v.metadata.get("once"))
         arguments = {k for k, v in declared.items() if not v.metadata.get("inner")}
         named = dict.fromkeys(k for k in declared if k in arguments)
+        by_name = [k for k in (*named, *cls.others) if k not in cls.by_place]
         cls.__signature__ = Signature(
-            Parameter(key, kind, default=cls.defaults.get(key))
-            for kind, keys in (
-                (Parameter.POSITIONAL_OR_KEYWORD, cls.by_place),
-                (
-                    Parameter.KEYWORD_ONLY,
-                    [k for k in (*named, *cls.others) if k not in cls.by_place],
-                ),
-            )
-            for key in keys
+            [
+                Parameter(key, kind, default=cls.defaults.get(key))
+                for kind, keys in (
+                    (Parameter.POSITIONAL_OR_KEYWORD, cls.by_place),
+                    (Parameter.KEYWORD_ONLY, by_name),
+                )
+                for key in keys
+            ]
         )
         cls._nullable = {k for k in arguments if declared[k].allow_none}
         FIGURES[cls.name] = cls
@@ -308,7 +308,8 @@ class Figure:
         Raises:
             ImportError: anywidget is not installed.
         """
-        return _widget_class(type(self))(**self.values)
+        kind: Any = type(self)
+        return _widget_class(kind)(**self.values)
 
 
 def _words(trait: Any) -> str:
@@ -326,7 +327,7 @@ def _words(trait: Any) -> str:
 
 
 @cache
-def _widget_class(kind: type[Figure]) -> Any:
+def _widget_class(kind: Any) -> Any:
     """A widget with the figure's traits over its own JavaScript."""
     try:
         import anywidget  # slow, and only a live figure needs it
@@ -337,7 +338,9 @@ def _widget_class(kind: type[Figure]) -> Any:
         ) from error
 
     def figure(self: Any) -> Figure:
-        return kind.from_state({key: getattr(self, key) for key in kind.defaults})
+        state = {key: getattr(self, key) for key in kind.defaults}
+        found: Figure = kind.from_state(state)
+        return found
 
     def action(name: str) -> Any:
         def act(self: Any, *by_place: Any, **given: Any) -> Any:

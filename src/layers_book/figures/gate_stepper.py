@@ -130,9 +130,9 @@ class GateStepper(Figure):
         for key, number in s["bias"].items():
             if not -8 <= number <= 8:
                 raise ValueError(f"bias of {key} is {number}: allowed are -8 to 8")
-        for key, given in s["override"].items():
-            if given not in (0, 1):
-                raise ValueError(f"override of {key} is {given}: allowed are 0 and 1")
+        for key, fixed in s["override"].items():
+            if fixed not in (0, 1):
+                raise ValueError(f"override of {key} is {fixed}: allowed are 0 and 1")
         s["bias"] = {k: float(v) for k, v in s["bias"].items()}
         s["override"] = {k: int(v) for k, v in s["override"].items()}
         s["move"] = s["bias"].get(s["gate"], 0)

@@ -151,24 +151,6 @@ class NormalizedAxes(Figure):
             )
         full["dims"] = 0 if len(shape) == USUAL[full["data"]] else len(shape)
 
-    def _take_shape(self, shape: tuple[int, ...], fixed: bool) -> None:
-        """Fit sizes to the normalized_shape of the reader's LayerNorm or RMSNorm."""
-        full = self.values
-        if not fixed:
-            if len(shape) == 1:
-                full["C"] = shape[0]
-            elif full["data"] == "signal":
-                full["C"], full["L"] = shape
-            elif full["data"] == "image" and len(shape) == 3:
-                full |= {"C": shape[0], "H": shape[1], "L": shape[1] * shape[2]}
-        tail = tuple(self.shape[-len(shape) :])
-        if tail != shape:
-            raise ValueError(
-                f"layer normalizes the last axes {shape}, but the input's shape "
-                f"({LETTERS[full['data']]}) is {self.shape}"
-            )
-        full["dims"] = 0 if len(shape) == USUAL[full["data"]] else len(shape)
-
     @property
     def shape(self) -> tuple[int, ...]:
         """The input's shape as torch sees it."""
