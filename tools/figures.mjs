@@ -69,9 +69,7 @@ if (process.argv.includes("--check")) {
   });
   const left = readdirSync(target).filter((file) => !files.includes(file));
   if (stale.length || left.length) {
-    console.error(
-      `minified/${[...stale, ...left].join(", ")}: run \`make format\``,
-    );
+    console.error(`minified/${[...stale, ...left].join(", ")}: run \`make format\``);
     process.exit(1);
   }
 } else {
