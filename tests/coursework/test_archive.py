@@ -299,8 +299,23 @@ class TestZipOfAStudent:
         for _ in range(1000):
             central += struct.pack(
                 "<4s6H3L5H2L",
-                *(b"PK\1\2", 20, 20, 0, 8, 0, 33, crc, len(stream), len(plain)),
-                *(1, 0, 0, 0, 0, 0, 0),
+                b"PK\1\2",
+                20,
+                20,
+                0,
+                8,
+                0,
+                33,
+                crc,
+                len(stream),
+                len(plain),
+                1,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
             )
             central += b"a"
         end = struct.pack(

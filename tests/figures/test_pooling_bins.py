@@ -79,7 +79,7 @@ def own_numbers(count: int) -> list[dict[str, Any]]:
     return found
 
 
-KINDS = figures.PoolingBins.allowed["kind"]
+KINDS = figures.PoolingBins.State.kind.values
 
 
 def close(got: list[float], wanted: torch.Tensor) -> bool:

@@ -24,7 +24,7 @@ ENGINE = """(list) => {
 }"""
 Show = Callable[..., Page]
 State = dict[str, Any]
-MODES = figures.Resampling.allowed["mode"]
+MODES = figures.Resampling.State.mode.values
 FLAGS = ("align_corners", "antialias", "recompute_scale_factor")
 
 
@@ -65,7 +65,7 @@ def drawn(count: int) -> Iterator[State]:
             "mode": draw.choice(MODES),
             "scale_factor": draw.choice([None, scale, scale, scale]),
             "values": draw.choice([None, [draw.gauss(0, 3) for _ in range(n)]]),
-            "signal": draw.choice(figures.Resampling.allowed["signal"]),
+            "signal": draw.choice(figures.Resampling.State.signal.values),
             **{flag: draw.random() < 0.3 for flag in FLAGS},
         }
 

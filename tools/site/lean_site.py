@@ -23,8 +23,13 @@ from sphinxcontrib import katex
 from helpers import figures
 
 UNUSED_SCRIPTS = (
-    *("thebe", "THEBE_JS_URL", "design-tabs", "fontawesome"),
-    *("togglebutton", "toggleHint", "toggleOpen"),
+    "thebe",
+    "THEBE_JS_URL",
+    "design-tabs",
+    "fontawesome",
+    "togglebutton",
+    "toggleHint",
+    "toggleOpen",
 )
 UNUSED_STYLES = ("sphinx-thebe", "sphinx-design", "sphinx_design")
 FIGURE = re.compile(r"<(nn-[a-z-]+)(?=[ >])")

@@ -43,8 +43,16 @@ FOREIGN = tuple(
     )
 )
 COMPARED_BY_TEXT = (
-    *(torch.dtype, torch.device, torch.layout, torch.memory_format),
-    *(complex, bytes, range, slice, set, frozenset),
+    torch.dtype,
+    torch.device,
+    torch.layout,
+    torch.memory_format,
+    complex,
+    bytes,
+    range,
+    slice,
+    set,
+    frozenset,
 )
 
 

@@ -1,6 +1,6 @@
 """The figure of attention: scores, mask, softmax and the mix of values."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -122,8 +122,8 @@ class AttentionWeights(Figure):
                 )
             given |= {"mask": "own", "own": attn_mask.tolist()}
         elif given.get("mask") == "own":
-            usual = ", ".join(MASKS[:3])
-            raise ValueError(f"mask is 'own': allowed are {usual}, or give attn_mask")
+            words = ", ".join(MASKS[:3])
+            raise ValueError(f"mask is 'own': allowed are {words}, or give attn_mask")
         if "at" not in given:
             places = zip(self.defaults["at"], sizes, strict=True)
             given["at"] = [min(i, size - 1) for i, size in places]
@@ -136,7 +136,7 @@ class AttentionWeights(Figure):
         length = given.get("length", self.defaults["length"])
         return length, length
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Head, padding and the chosen pair exist; an API does what it can."""
         s = self.values
         rows, columns = self._sizes(s)

@@ -1,6 +1,6 @@
 """The figure of grouped and separable convolutions: which channel feeds which."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -63,7 +63,7 @@ class ChannelMixing(Figure):
     class State(HasTraits):
         in_channels = Int(6, min=1, max=MOST)
         out_channels = Int(6, min=1, max=MOST)
-        groups = Int(3).tag(allowed="whole numbers")
+        groups = Int(3).tag(says="it must be a whole number")
         kernel_size = Int(3, min=1, max=11)
         bias = Bool(True)
         depthwise = Bool(False)
@@ -97,7 +97,7 @@ class ChannelMixing(Figure):
         given.setdefault("input", min(self.defaults["input"], s["in_channels"] - 1))
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen channels exist."""
         s = self.values
         within(0, (s["pointwise"] or s["out_channels"]) - 1, at=s["at"])

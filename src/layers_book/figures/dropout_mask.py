@@ -1,6 +1,6 @@
 """The figure of dropout: which values share a coin, and what keeps the mean."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 KINDS = (
-    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d"),
-    *("AlphaDropout", "FeatureAlphaDropout"),
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "AlphaDropout",
+    "FeatureAlphaDropout",
 )
 ALPHA = 1.7580993408473766
 WORD = 0xFFFFFFFF
@@ -81,7 +85,7 @@ class DropoutMask(Figure):
             given["p"] = float(getattr(layer, "p", self.defaults["p"]))
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen cell lies inside the block."""
         cell, sizes = self.values["cell"], tuple(self.values[k] for k in "NCL")
         inside = zip(cell, sizes, strict=False)

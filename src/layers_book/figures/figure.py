@@ -5,7 +5,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from inspect import Parameter, Signature
@@ -181,20 +181,23 @@ class Figure:
         state = cls.State()
         cls.defaults = {key: getattr(state, key) for key in declared}
         cls.traits = tuple(k for k, v in declared.items() if not v.metadata.get("once"))
-        arguments = {k for k, v in declared.items() if not v.metadata.get("inner")}
-        named = dict.fromkeys(k for k in declared if k in arguments)
-        by_name = [k for k in (*named, *cls.others) if k not in cls.by_place]
-        cls.__signature__ = Signature(
-            [
-                Parameter(key, kind, default=cls.defaults.get(key))
-                for kind, keys in (
-                    (Parameter.POSITIONAL_OR_KEYWORD, cls.by_place),
-                    (Parameter.KEYWORD_ONLY, by_name),
-                )
-                for key in keys
-            ]
-        )
-        cls._nullable = {k for k in arguments if declared[k].allow_none}
+        arguments = [k for k, v in declared.items() if not v.metadata.get("inner")]
+        by_name = [k for k in (*arguments, *cls.others) if k not in cls.by_place]
+        parameters = [
+            Parameter(key, kind, default=cls.defaults.get(key))
+            for kind, keys in (
+                (Parameter.POSITIONAL_OR_KEYWORD, cls.by_place),
+                (Parameter.KEYWORD_ONLY, by_name),
+            )
+            for key in keys
+        ]
+        cls.__signature__ = Signature(parameters)
+        # None is a value of its own where it is allowed and not the default anyway
+        cls._nullable = {
+            k
+            for k in arguments
+            if declared[k].allow_none and cls.defaults[k] is not None
+        }
         FIGURES[cls.name] = cls
 
     def __init__(self, *by_place: Any, **given: Any) -> None:
@@ -207,11 +210,11 @@ class Figure:
         """The state that these arguments say: a layer's sizes, a tensor's numbers."""
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Complete ``values``; refuse what one trait alone cannot.
 
         Args:
-            given: the names of the arguments given.
+            given: the arguments as they were given.
 
         Raises:
             ValueError: names the argument, its value and what is allowed.
@@ -223,14 +226,16 @@ class Figure:
         for key, value in given.items():
             trait = state.traits()[key]
             try:
+                # traitlets takes True for 1, and 2.0 for 2
                 if isinstance(value, bool) and isinstance(trait, Int | Float):
+                    raise TraitError
+                if isinstance(value, float) and isinstance(trait, Int):
                     raise TraitError
                 setattr(state, key, value)
             except TraitError:
                 label = trait.metadata.get("label", key)
-                raise ValueError(
-                    f"{label} is {value!r}: allowed are {_words(trait)}"
-                ) from None
+                words = trait.metadata.get("says", f"allowed are {_words(trait)}")
+                raise ValueError(f"{label} is {value!r}: {words}") from None
         return {key: getattr(state, key) for key in given}
 
     @property
@@ -327,7 +332,7 @@ def _words(trait: Any) -> str:
 
 
 @cache
-def _widget_class(kind: Any) -> Any:
+def _widget_class(kind: type[Figure]) -> Any:
     """A widget with the figure's traits over its own JavaScript."""
     try:
         import anywidget  # slow, and only a live figure needs it
@@ -338,9 +343,7 @@ def _widget_class(kind: Any) -> Any:
         ) from error
 
     def figure(self: Any) -> Figure:
-        state = {key: getattr(self, key) for key in kind.defaults}
-        found: Figure = kind.from_state(state)
-        return found
+        return kind.from_state({key: getattr(self, key) for key in kind.defaults})
 
     def action(name: str) -> Any:
         def act(self: Any, *by_place: Any, **given: Any) -> Any:

@@ -1,6 +1,6 @@
 """The figure of gated cells: one step of an LSTM or a GRU with its numbers."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,18 +19,36 @@ HELD = 1000.0  # a bias whose sigmoid is exactly 1, or 0 with a minus
 
 # The figure's own cells: unit 0 stores a value when a mark comes, unit 1 leaks.
 INPUT = (
-    *((0.5, 0.0), (-0.9, 1.0), (0.8, 0.0), (-0.6, 0.0)),
-    *((1.0, 0.0), (0.4, 1.0), (-1.0, 0.0), (0.9, 0.0)),
+    (0.5, 0.0),
+    (-0.9, 1.0),
+    (0.8, 0.0),
+    (-0.6, 0.0),
+    (1.0, 0.0),
+    (0.4, 1.0),
+    (-1.0, 0.0),
+    (0.9, 0.0),
 )
 CELLS: dict[str, dict[str, list[Any]]] = {
     "LSTM": {
         "weight_ih": [
-            *([0.3, 5], [0.5, 0], [0, -1.5], [0.4, 0]),
-            *([1.2, 0], [-0.8, 0.5], [0, 0.5], [0.6, 0]),
+            [0.3, 5],
+            [0.5, 0],
+            [0, -1.5],
+            [0.4, 0],
+            [1.2, 0],
+            [-0.8, 0.5],
+            [0, 0.5],
+            [0.6, 0],
         ],
         "weight_hh": [
-            *([0, 0], [0.5, -0.5], [0.2, 0], [0, 0.6]),
-            *([0, 0.3], [1.5, 0], [0.5, 0], [0, 0.8]),
+            [0, 0],
+            [0.5, -0.5],
+            [0.2, 0],
+            [0, 0.6],
+            [0, 0.3],
+            [1.5, 0],
+            [0.5, 0],
+            [0, 0.8],
         ],
         "bias_ih": [-3, 0.5, 2.5, 0, 0, 0, 1, 0.5],
         "bias_hh": [0] * 8,
@@ -38,8 +56,12 @@ CELLS: dict[str, dict[str, list[Any]]] = {
     "GRU": {
         "weight_ih": [[0.5, 1], [0.4, 0], [0, -4], [0.5, 0], [1.2, 0], [-0.8, 0.5]],
         "weight_hh": [
-            *([0.5, 0], [0, -0.6], [0.2, 0]),
-            *([0, 0.5], [0.8, -0.9], [1.5, 0.7]),
+            [0.5, 0],
+            [0, -0.6],
+            [0.2, 0],
+            [0, 0.5],
+            [0.8, -0.9],
+            [1.5, 0.7],
         ],
         "bias_ih": [0.5, 0, 2.5, 0, 0, 0],
         "bias_hh": [0, 0, 0, 0, 0.3, -0.4],
@@ -116,7 +138,7 @@ class GateStepper(Figure):
             given["x"] = _sequence(given["x"], len(own["weight_ih"][0]))
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Step, unit and gates exist; biases and overrides are numbers that can be."""
         s = self.values
         letters = GATES[s["cell"]]
@@ -130,9 +152,9 @@ class GateStepper(Figure):
         for key, number in s["bias"].items():
             if not -8 <= number <= 8:
                 raise ValueError(f"bias of {key} is {number}: allowed are -8 to 8")
-        for key, fixed in s["override"].items():
-            if fixed not in (0, 1):
-                raise ValueError(f"override of {key} is {fixed}: allowed are 0 and 1")
+        for key, number in s["override"].items():
+            if number not in (0, 1):
+                raise ValueError(f"override of {key} is {number}: allowed are 0 and 1")
         s["bias"] = {k: float(v) for k, v in s["bias"].items()}
         s["override"] = {k: int(v) for k, v in s["override"].items()}
         s["move"] = s["bias"].get(s["gate"], 0)
@@ -208,7 +230,9 @@ class GateStepper(Figure):
         t, unit = s["t"], s["unit"]
         before = float(states[carry][t - 1, unit]) if t else 0.0
         return (
-            *(keeps, float(states[keeps][t, unit]), before),
+            keeps,
+            float(states[keeps][t, unit]),
+            before,
             float(states[carry][t, unit]),
         )
 

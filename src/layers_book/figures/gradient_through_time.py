@@ -1,6 +1,6 @@
 """The figure of time: what a recurrent layer's gradient becomes on its way back."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +142,7 @@ class GradientThroughTime(Figure):
         given.setdefault("back", min(self.defaults["back"], length))
         return given | own
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The reader's own weights are there, and sizes fit them and the input."""
         s = self.values
         if s["kind"] == "own" and s["weight_hh"] is None:

@@ -1,6 +1,6 @@
 """The figure of Embedding: rows of a table, one-hot times weight, and the gradient."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -77,7 +77,7 @@ class LookupTable(Figure):
             given["weight"] = [[round(v, 6) for v in row] for row in weight.tolist()]
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The positions exist; the row of the padding, too."""
         s = self.values
         within(0, len(s["indices"]) - 1, at=s["at"])

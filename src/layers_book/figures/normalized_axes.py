@@ -1,7 +1,7 @@
 """The figure of what a normalization layer shares: one mean, one variance."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -115,7 +115,7 @@ class NormalizedAxes(Figure):
             self.values["cell"] = [max(0, min(i, size - 1)) for i, size in usual]
         return self.values
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """Groups, axes and lengths fit the sizes; the chosen cell lies inside."""
         full = self.values
         check_sizes(full)

@@ -1,6 +1,6 @@
 """The figure of pooling: which cells each output reads, and where the gradient goes."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -91,7 +91,7 @@ class PoolingBins(Figure):
             return given | _settings_of(layer, given.get("n", self.defaults["n"]))
         return given | {"kind": layer}
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen output exists; the usual one gives way."""
         s = self.values
         if s["sample"] == 1:

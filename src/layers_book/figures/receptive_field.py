@@ -1,6 +1,6 @@
 """The figure of receptive fields: which input cells one output of a stack reaches."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,9 +19,20 @@ KEYS = ("kernel_size", "stride", "padding", "dilation")
 PLAIN = {"padding_mode": "zeros", "ceil_mode": False, "return_indices": False}
 # modules that look at one place only and so do not move the field
 POINTWISE = (
-    *(nn.Identity, nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.ELU),
-    *(nn.Tanh, nn.Sigmoid, nn.Dropout, nn.Dropout1d, nn.Dropout2d),
-    *(nn.BatchNorm1d, nn.BatchNorm2d),
+    nn.Identity,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.GELU,
+    nn.SiLU,
+    nn.ELU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
 )
 MOST_LAYERS, MOST_CELLS = 6, 64
 
@@ -150,7 +161,7 @@ class ReceptiveField(Figure):
         given.setdefault("at", self._last() // 2)
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen output exists."""
         within(0, self._last(), at=self.values["at"])
 

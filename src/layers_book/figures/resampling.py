@@ -1,7 +1,7 @@
 """The figure of interpolate: where output samples lie on the input, and weights."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -84,7 +84,7 @@ class Resampling(Figure):
         numbers = _numbers(x)
         return given | {"n": len(numbers), "values": numbers}
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """At most 12 samples come out, and the chosen one is among them."""
         s, factor = self.values, self.values["scale_factor"]
         out = s["size"] if factor is None else math.floor(s["n"] * factor)

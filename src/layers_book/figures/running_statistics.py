@@ -1,6 +1,6 @@
 """The figure of BatchNorm's running statistics: what it keeps, what eval mode uses."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -116,7 +116,7 @@ class RunningStatistics(Figure):
             given["seed"] = int(given["seed"]) & WORD
         return ({} if layer is None else _from_module(layer)) | given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The data's deviation is one."""
         if not self.values["scale"] > 0:
             raise ValueError(f"scale is {self.values['scale']}: it must be above 0")
@@ -203,7 +203,12 @@ class RunningStatistics(Figure):
                 trained = torch.nan * probe
                 if len(x) > 1:
                     trained = nn.functional.batch_norm(
-                        *(probe, None, None, bn.weight, bn.bias, True),
+                        probe,
+                        None,
+                        None,
+                        bn.weight,
+                        bn.bias,
+                        True,
                         eps=bn.eps,
                     )
                 now += [trained[0], bn.eval()(probe)[0]]
@@ -280,12 +285,16 @@ class RunningStatistics(Figure):
             ends = [track[-1] if track else torch.nan for track in (tracks[dots], line)]
             lower = ends[0] < ends[1]
             for track, role, word, shift in zip(
-                *((tracks[dots], line), roles, words, (-9, 3) if lower else (3, -9)),
+                (tracks[dots], line),
+                roles,
+                words,
+                (-9, 3) if lower else (3, -9),
                 strict=True,
             ):
                 if track and track[-1] == track[-1]:
                     ax.annotate(
-                        *(word, (len(tracks["mean"]), track[-1])),
+                        word,
+                        (len(tracks["mean"]), track[-1]),
                         xytext=(6, shift),
                         textcoords="offset points",
                         color=color[role],

@@ -1,7 +1,7 @@
 """The figure of recurrent layers' shapes: which state stands in which tensor."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -91,7 +91,7 @@ class SequenceShapes(Figure):
         given["at"] = list(given["at"])
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen state and sample exist."""
         s = self.values
         within(0, max(s["N"], 1) - 1, n=s["n"])

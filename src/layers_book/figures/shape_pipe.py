@@ -1,6 +1,6 @@
 """The figure of shapes through an ``nn.Sequential``, layer by layer."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -172,7 +172,7 @@ class ShapePipe(Figure):
         at = kinds.index("Flatten") if "Flatten" in kinds else -1
         return {"at": at, **given, "layers": chips}
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen layer exists."""
         within(-1, len(self.values["layers"]) - 1, at=self.values["at"])
 

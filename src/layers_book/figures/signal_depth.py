@@ -1,6 +1,6 @@
 """The figure of depth: how activations and gradients grow or shrink layer by layer."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 WIDTH = 32
 WORD = 0xFFFFFFFF
 ACTIVATIONS = (
-    *("Identity", "ReLU", "LeakyReLU", "Tanh"),
-    *("Sigmoid", "GELU", "SiLU", "SELU"),
+    "Identity",
+    "ReLU",
+    "LeakyReLU",
+    "Tanh",
+    "Sigmoid",
+    "GELU",
+    "SiLU",
+    "SELU",
 )
 INITS = ("default", "xavier_normal", "kaiming_normal", "gain", "small", "large")
 FLAT = 0.01
@@ -110,7 +116,7 @@ class SignalDepth(Figure):
             given.setdefault("at", depth // 2)
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen layer exists."""
         within(0, self.values["depth"], at=self.values["at"])
 
@@ -123,9 +129,7 @@ class SignalDepth(Figure):
         """
         s = self.values
         linears = [  # without touching the reader's generator
-            nn.utils.skip_init(
-                *(nn.Linear, WIDTH, WIDTH), bias=False, dtype=torch.float64
-            )
+            nn.utils.skip_init(nn.Linear, WIDTH, WIDTH, bias=False, dtype=torch.float64)
             for _ in range(s["depth"])
         ]
         activation = getattr(nn, s["activation"])

@@ -1,7 +1,7 @@
 """The figure of convolution and pooling: a window that walks over a padded input."""
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,7 +74,7 @@ RANGES = {
 
 def _both(default: list[int]) -> Any:
     """A number for rows and one for columns; the padding may be ``same``."""
-    return Union([List(Int()), Unicode()], default_value=default)
+    return Union([List(Int()), Int(), Unicode()], default_value=default)
 
 
 class SlidingWindow(Figure):
@@ -145,12 +145,14 @@ ceil_mode=False)
         """Settings and numbers of a layer and matrices of the reader's own."""
         layer = given.pop("layer", None)
         if layer is not None:
+            given["kind"] = type(layer).__name__
+            if given["kind"] not in KINDS:
+                return given
             for key, plain in PLAIN.items():
                 if getattr(layer, key, plain) != plain:
                     raise ValueError(
                         f"{key} of layer is {getattr(layer, key)!r}: allowed is {plain}"
                     )
-            given["kind"] = type(layer).__name__
             for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode"):
                 given[key] = getattr(layer, key, self.defaults[key])
             if isinstance(layer, nn.Conv2d):
@@ -169,7 +171,7 @@ ceil_mode=False)
                 given[key] = _checked(low, high, key, given[key])
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """What one kind of layer takes."""
         s = self.values
         if isinstance(s["padding"], str) and (
@@ -179,7 +181,7 @@ ceil_mode=False)
                 f"padding is {s['padding']!r}: allowed are numbers, and 'same'"
             )
         if s["kind"] == "AvgPool2d" and s["dilation"] != [1, 1]:
-            raise ValueError(f"dilation is {s['dilation']}: AvgPool2d takes none")
+            raise ValueError(f"dilation is {given['dilation']}: AvgPool2d takes none")
 
     @property
     def x(self) -> Tensor:

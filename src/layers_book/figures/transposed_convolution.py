@@ -1,6 +1,6 @@
 """The figure of the transposed convolution: stamps, the same gathered, the matrix."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -68,8 +68,8 @@ RuntimeError
         output_padding = Int(0, min=0, max=6)
         dilation = Int(1, min=1, max=4)
         view = Enum(VIEWS, "scatter")
-        at = List(Int(min=0), [1, 1], minlen=2, maxlen=2).tag(allowed="(row, column)")
-        to = List(Int(min=0), [2, 2], minlen=2, maxlen=2).tag(allowed="(row, column)")
+        at = List(Int(), [1, 1])
+        to = List(Int(), [2, 2])
         predict = Bool(False)
         x = List(default_value=None, allow_none=True).tag(once=True)
         weight = List(default_value=None, allow_none=True).tag(once=True)
@@ -94,9 +94,12 @@ RuntimeError
             given |= {"n": len(x), "x": _rows(x)}
         return given
 
-    def check(self, given: Collection[str]) -> None:
-        """The padded input is not too large."""
+    def check(self, given: Mapping[str, Any]) -> None:
+        """The padded input is not too large; chosen cells are two numbers."""
         s = self.values
+        for key in ("at", "to"):
+            if len(s[key]) != 2 or min(s[key]) < 0:
+                raise ValueError(f"{key} is {tuple(s[key])}: allowed is (row, column)")
         longest = max(s["n"], len(s["x"][0])) if s["x"] else s["n"]
         reach = s["dilation"] * (s["kernel_size"] - 1)
         side = (longest - 1) * s["stride"] + 2 * reach + 1

@@ -1,6 +1,6 @@
 """The figure of Unfold and Fold: patches as columns, convolution, and the way back."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -95,7 +95,7 @@ class UnfoldFold(Figure):
                 within(1, 12, output_size=n)
         return given
 
-    def check(self, given: Collection[str]) -> None:
+    def check(self, given: Mapping[str, Any]) -> None:
         """The chosen column and cell exist; the middle ones are the usual."""
         s = self.values
         down, across = self._blocks()

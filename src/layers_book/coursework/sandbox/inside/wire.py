@@ -19,9 +19,18 @@ TENSOR, NUMBERS, TUPLE = 1, 2, 3  # extension types
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
-        *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
-        *(torch.complex64, torch.complex128, torch.bool),
-        *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.complex64,
+        torch.complex128,
+        torch.bool,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
     )
 }
 
