@@ -130,7 +130,7 @@ def said(tmp_path_factory):
     for page, text in BREAK.items():
         (copy / "layers_book" / "exercises" / f"{page}.py").write_text(text)
     names = [f"{page.split('/')[1]}/x" for page in BREAK]
-    names += ["no/such", "embeding/by_hand"]
+    names += ["no/such", "embeding/lookup"]
     run = subprocess.check_output(
         [sys.executable, "-c", TRY, *names],
         env=os.environ | {"PYTHONPATH": str(copy)},
@@ -157,7 +157,7 @@ def test_a_broken_page_is_named_with_file_and_line(said):
 def test_an_unknown_name_is_answered_in_spite_of_broken_pages(said):
     assert said["no/such"].startswith("name='no/such': allowed are ")
     assert f"\nNot readable: {said['linear/x']}\n" in said["no/such"]
-    first = said["embeding/by_hand"].splitlines()[0]
-    assert "did you mean 'embedding/by_hand'" in first
+    first = said["embeding/lookup"].splitlines()[0]
+    assert "did you mean 'embedding/lookup'" in first
     assert "allowed are" not in first, "a close match is enough"
     assert len(first) < 200
