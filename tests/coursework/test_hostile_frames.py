@@ -165,7 +165,7 @@ def test_keys_that_collide_are_refused() -> None:
 
 
 def test_only_plain_data_is_sent() -> None:
-    with pytest.raises(TypeError, match="function: only plain data and tensors"):
+    with pytest.raises(TypeError, match="function cannot be sent"):
         encode([encode])
 
 
