@@ -19,8 +19,9 @@ ENGINE = """(list) => {
     const S = { ...defaults, ...given }, error = engine.error(S), all = engine.cells(S);
     if (error) return { error };
     const of = (name) => all.map((at) => engine[name](S, ...at));
-    const made = (keep) => of("value").map((v) => engine.becomes(S, v, keep));
-    return { x: of("value"), coin: of("coin"), kept: of("kept"), keep: made(true),
+    const x = all.map((at) => engine.value(...at));
+    const made = (keep) => x.map((v) => engine.becomes(S, v, keep));
+    return { x, coin: of("coin"), kept: of("kept"), keep: made(true),
       drop: made(false), coins: engine.coins(S), moments: engine.moments(S) };
   });
 }"""
