@@ -5,15 +5,24 @@ BIN := .venv/bin
 READY := .venv/.ready
 BOOK := _build/.built
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+CODE := src tests tools coursework conftest.py
 # the node and npm that pip brings; only JavaScript's own tools need what npm installs
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
 NODE_READY := node_modules/.ready
 jobs ?= logical
 
+# what a part of the tests needs; all of them also the linters
+needs = $(if $(filter $(1),$(only)),$(2))
+NEEDS := $(if $(filter src% notebooks% tests/%,$(filter-out tests/,$(only))), \
+  $(call needs,tests/book%,$(BOOK)) \
+  $(call needs,tests/book% tests/figures% tests/coursework%,chromium) \
+  $(call needs,tests/coursework%,bubblewrap) \
+  $(call needs,tests/checking%,$(NODE_READY)), $(BOOK) chromium bubblewrap lint)
+
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve lab new lock lint javascript bench bench-grading site-check offline chromium bubblewrap clean
+.PHONY: help book test check notebooks serve lab new lock lint format bench bench-grading site-check offline chromium bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,15 +31,18 @@ book: $(BOOK) ## build the book into _build/html from the stored outputs
 	@echo "The book: _build/html/index.html"
 	@echo "To serve it: $(BIN)/python -m http.server -d _build/html 8000"
 
-test: $(BOOK) chromium bubblewrap lint ## everything: lint, types, units, notebooks (nbval), figures, site, coursework; device=cuda
-	$(BIN)/python -m pytest -q -n $(jobs) $(only)
+test: $(READY) $(NEEDS) ## everything, in parallel; a part and what it needs: only=tests/pages; device=cuda
+	$(BIN)/python -m pytest -q -n $(jobs) --alone $(only)
 
-notebooks: $(READY) ## execute the pages whose text changed; all=1: all of them
-	$(BIN)/python tools/notebooks.py $(if $(all),--all)
+check: $(READY) ## one page's own tests, in seconds: make check page=basic/linear
+	@$(BIN)/python tools/check_page.py $(page)
+
+notebooks: $(READY) ## execute the pages that changed, or what they use; all=1: all of them
+	$(BIN)/python tools/pages.py $(if $(all),--all)
 
 serve: $(READY) ## rebuild and reload in the browser while you write
 	$(BIN)/jupyter-book config sphinx . >/dev/null
-	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/notebooks.py" \
+	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/pages.py" \
 	  --re-ignore '^(?!.*/(book|notebooks|src|_config|_toc))' --re-ignore '\.partial$$' --open-browser
 
 lab: $(READY) ## JupyterLab in the locked environment
@@ -40,20 +52,22 @@ lab: $(READY) ## JupyterLab in the locked environment
 new: $(READY) ## start a page from the template: make new page=normalization/foo
 	$(BIN)/python tools/new_page.py $(page)
 
-lock: ## write requirements.lock anew: make lock torch=2.13.0
-	sh tools/lock.sh "$(PYTHON)" $(torch)
+lock: ## write requirements.lock anew: make lock torch=2.13.0; all=1: the newest of the rest
+	sh tools/lock.sh "$(PYTHON)" "$(torch)" $(all)
 
 lint: $(READY) $(NODE_READY) ## ruff and mypy; biome and tsc for JavaScript
-	$(BIN)/ruff format --check src tests tools coursework conftest.py
-	$(BIN)/ruff check src tests tools notebooks coursework conftest.py
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE) notebooks
 	$(BIN)/mypy
 	$(NPM) run -s lint
 
-javascript: $(NODE_READY) ## format and minify the figures' JavaScript, after a change of it
+format: $(READY) $(NODE_READY) ## format Python and JavaScript, mend what ruff can, minify the figures
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 	$(NPM) run -s format
 	$(NPM) run -s build
 
-bench: $(BOOK) chromium ## times, memory and page weights, also as _build/bench.json
+bench: $(BOOK) chromium ## times beside their goals, memory, page weights; also as _build/bench.json
 	$(BIN)/python tools/bench.py
 
 bench-grading: $(READY) bubblewrap ## grading beside nbgrader's autograde, also as _build/bench_grading.json
@@ -65,7 +79,7 @@ site-check: $(BOOK) chromium ## Lighthouse and axe on the built book
 offline: $(BOOK) ## one zip of the book that needs no network
 	$(BIN)/python tools/offline.py
 
-chromium: # a browser for the tests of site and figures
+chromium: $(READY) # a browser for the tests of site and figures
 	@sh tools/chromium.sh $(BIN)/python
 
 bubblewrap: # the sandbox that submissions run in

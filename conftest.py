@@ -1,19 +1,21 @@
-"""nbval runs each notebook alone: in an empty folder, where helpers is missing.
+"""How nbval runs a notebook: where it lies; with `--alone` as a stranger's would.
 
-So its first cell has to fetch helpers, as in Colab: from the working tree, which git
-takes for the public repository. `--in-place` runs the notebooks where they lie instead,
-with the helpers that Python finds there.
+Alone it runs in an empty folder of an environment that has no helpers. So its first
+cell has to fetch them, as in Colab: from the working tree, which git takes for the
+public repository. `make test` runs the notebooks so.
 """
 
 import json
 import os
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import tomllib
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from nbval.plugin import IPyNbCell
@@ -21,13 +23,22 @@ from nbval.plugin import IPyNbCell
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 ENTER = 'cd "$(mktemp -d "$0/XXXXXX")" && exec "$@"'
-SITE = pytest.StashKey[Path]()
+
+
+class Alone(NamedTuple):
+    """The Python that runs notebooks alone, and where its packages go."""
+
+    python: Path
+    site: Path
+
+
+ALONE = pytest.StashKey[Alone]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where a notebook runs."""
-    say = "run the notebooks where they lie, not alone in an empty folder"
-    parser.addoption("--in-place", action="store_true", help=say)
+    say = "run the notebooks in an empty folder of an environment without helpers"
+    parser.addoption("--alone", action="store_true", help=say)
 
 
 def environment(place: Path) -> Path:
@@ -58,12 +69,17 @@ def repository(place: Path) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
         ["tag", f"v{PROJECT['version']}"],
     ):
-        subprocess.run(["git", *command], cwd=place, check=True)
+        # a user's own settings might ask for a signature, or run hooks
+        bare = os.environ | {
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        subprocess.run(["git", *command], cwd=place, env=bare, check=True)
     return place
 
 
-def kernel(place: Path) -> Path:
-    """Install a kernel `alone` under a folder; return where its packages go."""
+def kernel(place: Path) -> Alone:
+    """Install a kernel `alone` under a folder."""
     python, empty = environment(place / "environment"), place / "empty"
     empty.mkdir()
     run = ["sh", "-c", ENTER, str(empty), str(python)]
@@ -71,7 +87,7 @@ def kernel(place: Path) -> Path:
     variables = {
         "PYTHONPATH": "",
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{origin}.insteadOf",
+        "GIT_CONFIG_KEY_0": f"url.{origin.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": PROJECT["urls"]["Repository"],
     }
     spec = {
@@ -84,30 +100,38 @@ def kernel(place: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "kernel.json").write_text(json.dumps(spec))
     (site,) = python.parents[1].glob("lib/python*/site-packages")
-    return site
+    return Alone(python, site)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before the first notebook of a process make the kernel for all of them."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Make the kernel for all notebooks before the first; say why a kernel dies."""
+    if not isinstance(item, IPyNbCell):
+        return (yield)
     config = item.config
-    if not isinstance(item, IPyNbCell) or config.getoption("in_place"):
-        return
-    if SITE not in config.stash:
+    if config.getoption("alone") and ALONE not in config.stash:
         place = tempfile.TemporaryDirectory(prefix="alone-", ignore_cleanup_errors=True)
         config.add_cleanup(place.cleanup)
-        config.stash[SITE] = kernel(Path(place.name))
+        config.stash[ALONE] = kernel(Path(place.name))
         os.environ["JUPYTER_PATH"] = place.name
         config.option.nbval_current_env = False
         config.option.nbval_kernel_name = "alone"
+    try:
+        return (yield)
+    except RuntimeError as error:
+        # nbval throws away what its kernel says: start one once more to hear it
+        python = config.stash[ALONE].python if ALONE in config.stash else sys.executable
+        start = [python, "-m", "ipykernel_launcher", "--version"]
+        said = subprocess.run(start, capture_output=True, text=True).stderr.strip()
+        raise RuntimeError(f"{error}\n{' '.join(map(str, start))}\n{said}") from error
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """After its first cell a notebook has its own helpers, and the torch it had."""
+    """Alone, a notebook has its own helpers after its first cell, and no new torch."""
     yield
-    if isinstance(item, IPyNbCell) and SITE in item.config.stash:
-        site = item.config.stash[SITE]
+    if isinstance(item, IPyNbCell) and ALONE in item.config.stash:
+        site = item.config.stash[ALONE].site
         assert (site / "helpers" / "__init__.py").exists(), "no helpers were fetched"
         assert not (site / "torch").exists(), "the installed torch stays"
 

@@ -1,15 +1,11 @@
 """A Chromium for every test that needs one, and which tests share a process."""
 
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 from xdist.scheduler import LoadFileScheduling
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
 from site_server import launch
 
@@ -30,6 +26,14 @@ def pytest_xdist_make_scheduler(
     config: pytest.Config, log: object
 ) -> LoadFileScheduling:
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser, so that `-m "not browser"` leaves it out."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,7 +31,7 @@ from grading_runs import (
     submit,
     trivial,
 )
-from layers_book.coursework.assignment import Assignment, master
+from layers_book.coursework.assignment import Assignment
 
 CORES = len(os.sched_getaffinity(0))
 RATIO, OVERHEAD = 20.0, 1.2  # the bars
@@ -144,7 +144,7 @@ def measure(chosen: argparse.Namespace, course: Path) -> None:
             mine = ours(assignment, submitted, folder / "records", processes)
             problems.extend(differing(mine, theirs, honest=asserts))
             costs += [theirs, mine]
-        table = Table("grader", *("s", "CPU s", "start s", "timed on"), box=None)
+        table = Table("grader", "s", "CPU s", "start s", "timed on", box=None)
         for cost in costs:
             numbers = (cost.seconds, cost.cpu, cost.start)
             cells = [f"{number:.3f}" for number in numbers]
@@ -163,7 +163,7 @@ def measure(chosen: argparse.Namespace, course: Path) -> None:
         out.print(f"{said} ({_bar(ratio >= RATIO)}), {cpu:.0f} times less CPU")
 
     heavy = computes(course)
-    (cell,) = (bare(c) for c in master(heavy) if c.kind == "answer")
+    (cell,) = (bare(c) for c in heavy.master if c.kind == "answer")
     before = own(cell, workers, 3)
     costs = graded(heavy, [(workers, False)])
     after = own(cell, workers, 3)

@@ -14,15 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from layers_book.coursework import engine
-from layers_book.coursework.assignment import (
-    Assignment,
-    Cell,
-    load,
-    master,
-    questions,
-)
-from layers_book.coursework.record import Record
+from layers_book.coursework.assignment import Assignment, Cell, load
+from layers_book.coursework.grade import queue
+from layers_book.coursework.grade.record import Record
 
 # nbformat, nbgrader and the release are imported below: each worker imports this file
 ROOT = Path(__file__).parent.parent
@@ -59,14 +53,14 @@ result = total / ROUNDS
 ```
 """
 RESULT = """\
-from layers_book.coursework import Question, value_probe
+from layers_book.coursework import Question, value_run
 
 QUESTION = Question(
     name="result",
     title="Result",
     answer="result",
     reference=lambda variant: VALUE,
-    probes=(value_probe(),),
+    run=value_run(),
     parts={"the value": 1},
     wrong=(),
 )
@@ -144,11 +138,11 @@ def submit(assignment: Assignment, folder: Path, number: int) -> Submissions:
     from layers_book.coursework import release
 
     name = assignment.name
-    right = {c.grade_id: bare(c) for c in master(assignment) if c.kind == "answer"}
+    right = {c.grade_id: bare(c) for c in assignment.master if c.kind == "answer"}
     wrong = [
-        {question: typical.answer(right[question])}
-        for question, asked in questions(assignment).items()
-        for typical in asked.wrong
+        {question: asked.code(typical, right[question])}
+        for question, asked in assignment.questions.items()
+        for typical in asked.mistakes
     ]
     wrong = wrong or [{q: f"{text}\nresult = -result" for q, text in right.items()}]
     texts = []
@@ -178,7 +172,7 @@ def bare(cell: Cell) -> str:
 def ours(
     assignment: Assignment, submitted: Submissions, records: Path, workers: int
 ) -> Cost:
-    """Time `engine.run` while all workers are busy, neither their start nor the end.
+    """Time `queue.run` while all workers are busy, neither their start nor the end.
 
     Until each has graded one submission, they get some that are not counted.
     """
@@ -187,19 +181,19 @@ def ours(
     ended: list[tuple[float, float]] = []
     since = 0
 
-    def waiting() -> Iterator[engine.Job | engine.Failed]:
+    def waiting() -> Iterator[queue.Job | queue.Failed]:
         first = {f"warm-{number}" for number in range(workers)}  # one for each worker
         for number in count():
             if first <= marks.keys():
                 break
             _, path = submitted[number % len(submitted)]
-            yield from engine.jobs(assignment, [(f"warm-{number}", path)], records)
+            yield from queue.jobs(assignment, [(f"warm-{number}", path)], records)
         started.append(_stamp())
-        yield from engine.jobs(assignment, submitted, records)
+        yield from queue.jobs(assignment, submitted, records)
 
-    def done(result: Record | engine.Failed) -> None:
+    def done(result: Record | queue.Failed) -> None:
         nonlocal since
-        if isinstance(result, engine.Failed) or result["state"] != "graded":
+        if isinstance(result, queue.Failed) or result["state"] != "graded":
             raise SystemExit(f"not graded: {result}")
         marks[result["student"]] = {
             q["name"]: q["points"] or 0.0
@@ -210,7 +204,7 @@ def ours(
         if since == len(submitted) and not ended:
             ended.append(_stamp())
 
-    engine.run(waiting(), records, workers, done=done)
+    queue.run(waiting(), records, workers, done=done)
     (begun, _), (start, cpu_start) = started
     ((end, cpu_end),) = ended
     return Cost(

@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+from pages import pages
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -18,17 +20,19 @@ def main(page: str) -> int:
     chapter, name = page.split("/")
     text = ROOT / "book" / f"{page}.md"
     exercises = ROOT / "src" / "layers_book" / "exercises" / f"{page}.py"
-    if taken := [p for p in (text, exercises) if p.exists()]:
+    taken = [p for p in (text, exercises, exercises.with_suffix("")) if p.exists()]
+    if taken:
         print(f"{taken[0].relative_to(ROOT)} exists: choose another name")
         return 1
-    toc = ROOT / "_toc.yml"
-    entries = toc.read_text("utf8").splitlines(keepends=True)
-    of_chapter = [i for i, e in enumerate(entries) if f"notebooks/{chapter}/" in e]
+    of_chapter = [p for p in pages() if p.startswith(f"{chapter}/")]
     if not of_chapter:
         print(f"_toc.yml has no chapter {chapter!r}: add its index page there first")
         return 1
-    entry = re.sub(r"\S+$", f"notebooks/{page}", entries[of_chapter[-1]].rstrip())
-    entries.insert(of_chapter[-1] + 1, entry + "\n")
+    toc = ROOT / "_toc.yml"
+    entries = toc.read_text("utf8").splitlines(keepends=True)
+    last = f"notebooks/{of_chapter[-1]}"
+    at = next(i for i, entry in enumerate(entries) if entry.split()[-1:] == [last])
+    entries.insert(at + 1, entries[at].replace(last, f"notebooks/{page}"))
     title = name.replace("_", " ").title().replace(" ", "")
     template = Path(__file__).parent / "template"
     for target, source in ((text, "page.md"), (exercises, "exercises.py")):
@@ -36,7 +40,13 @@ def main(page: str) -> int:
         target.write_text(made.replace("PAGE", name).replace("TITLE", title), "utf8")
         print(f"made {target.relative_to(ROOT)}")
     toc.write_text("".join(entries), "utf8")
-    print(f"added notebooks/{page} to _toc.yml; next: write, then make notebooks")
+    print(f"added notebooks/{page} to _toc.yml")
+    print("What remains:")
+    print(f"- write the text and its exercises, then make check page={page}")
+    print(
+        f"- name the page in book/{chapter}/index.md, which lists its chapter by hand"
+    )
+    print("- name its layer in README.md and in book/basic/index.md, the map")
     return 0
 
 

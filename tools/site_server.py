@@ -12,8 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
+import pages as tool
+
+ROOT = Path(__file__).parent.parent
+HTML = ROOT / "_build" / "html"
+PAGES = [
+    *(f"notebooks/{page}.html" for page in tool.pages()),
+    *(f"book/{path.stem}.html" for path in sorted((ROOT / "book").glob("*.md"))),
+]
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 Theme = Literal["light", "dark"]
@@ -49,18 +57,13 @@ A_FEW_TEXTS_A_COLOR = """() => {
   for (const e of judged) e.toggleAttribute("data-contrast", true);
   axe.configure({ rules: [{ id: "color-contrast", selector: "[data-contrast]" }] });
 }"""
-# what scrolls gets its tab stop when the page is idle; after two seconds axe judges
-SETTLED = """async () => {
+# what scrolls gets its tab stop when the page is idle
+SETTLED = """() => {
   const article = document.querySelector("article") ?? document;
   const blocks = [...article.querySelectorAll("table, pre, .katex-display")];
   const waits = (e) => e.scrollWidth > e.clientWidth && e.tabIndex !== 0;
   const moves = (animation) => animation.playState === "running";
-  const start = performance.now();
-  do await new Promise((done) => setTimeout(done, 50));
-  while (
-    (blocks.some(waits) || document.getAnimations().some(moves)) &&
-    performance.now() - start < 2000
-  );
+  return !blocks.some(waits) && !document.getAnimations().some(moves);
 }"""
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
 
@@ -113,11 +116,8 @@ def serve(folder: Path) -> Iterator[str]:
 
 def violations(tab: Page, every_text: bool = False) -> list[dict[str, Any]]:
     """What axe finds on the page in this tab, with every box of it open."""
-    # axe reads colors from what overlaps; an unlaid section lies where it will not be
-    tab.add_style_tag(content="* { content-visibility: visible !important }")
     tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-    tab.evaluate("globalThis.nnFigures?.wake()")
-    tab.evaluate(SETTLED)
+    tab.wait_for_function(SETTLED)
     tab.evaluate(AXE.read_text("utf8"))
     if not every_text:
         tab.evaluate(A_FEW_TEXTS_A_COLOR)
@@ -133,6 +133,24 @@ class Seen:
         self.foreign: list[str] = []
         self.errors: list[str] = []
         self.sizes: dict[str, int] = {}
+        self.pending: set[Request] = set()
+
+    def wait(self, tab: Page) -> None:
+        """Until all that the page has asked for is there."""
+        frame = "() => new Promise(requestAnimationFrame)"
+        tab.evaluate(frame)
+        while self.pending:
+            tab.evaluate(frame)
+
+    def begin(self, request: Request) -> None:
+        """Note what is asked for."""
+        self.pending.add(request)
+
+    def end(self, request: Request) -> None:
+        """Note the size of what has come, if it has."""
+        if not request.failure:
+            self.sizes[request.url] = request.sizes()["responseBodySize"]
+        self.pending.discard(request)
 
 
 @contextmanager
@@ -175,11 +193,8 @@ def blocked_page(
         ),
     )
     tab.on("pageerror", lambda error: seen.errors.append(str(error)))
-    tab.on("requestfinished", lambda request: _weigh(request, seen))
+    tab.on("request", seen.begin)
+    tab.on("requestfailed", seen.end)
+    tab.on("requestfinished", seen.end)
     yield tab, seen
     context.close()
-
-
-def _weigh(request: Any, seen: Seen) -> None:
-    sizes = request.sizes()
-    seen.sizes[request.url] = sizes["responseBodySize"]

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from helpers._draw import use_book_style
+from layers_book.plot_style import use_book_style
 
 DEVICE_VARIABLE = "LAYERS_BOOK_DEVICE"
 

@@ -6,30 +6,21 @@ import re
 import shutil
 from pathlib import Path
 
-import notebooks as tool
 import pytest
+
 from helpers import figures
-from site_server import blocked_page, serve, violations
+from site_server import HTML, PAGES, blocked_page, serve, violations
 
 ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
-CHAPTER = [f"notebooks/{page}.html" for page in tool.pages()]
-PROSE = [f"book/{p.stem}.html" for p in sorted((ROOT / "book").glob("*.md"))]
-PAGES = CHAPTER + PROSE
-
-
-@pytest.fixture(scope="module")
-def base():
-    assert (HTML / "index.html").exists(), "build the book first: make book"
-    with serve(HTML) as address:
-        yield address
+CHAPTER = [page for page in PAGES if page.startswith("notebooks/")]
 
 
 @pytest.fixture(scope="module")
 def opened(request, base, browser):
     """A page in a tab, loaded once for the tests that only look at it."""
     with blocked_page(browser, base) as (tab, seen):
-        tab.goto(base + request.param, wait_until="networkidle")
+        tab.goto(base + request.param)
+        seen.wait(tab)
         yield request.param, tab, seen
 
 
@@ -43,11 +34,8 @@ def test_page_stands_alone(opened):
     raw = tab.locator("article").inner_text()
     assert not re.search(r"\\frac|\\sqrt|\\mathrm|\$\$", raw), "TeX shows through"
     assert tab.locator("article img:not([width][height])").count() == 0
-    shown = tab.locator(".nn-figure")
-    for i in range(shown.count()):
-        shown.nth(i).evaluate("(e) => e.start()")
-        grid = shown.nth(i).locator("[role=grid], svg, table").first
-        grid.wait_for(state="attached", timeout=5000)
+    undrawn = "(all) => all.filter((e) => !e.shadowRoot?.childElementCount).length"
+    assert tab.locator(".nn-figure").evaluate_all(undrawn) == 0
     tree = tab.locator("body").aria_snapshot()
     control = r"- (?:button|link|slider|spinbutton|radio|checkbox|combobox|grid)"
     nameless = re.findall(rf"^\s*{control}(?: \[[^\]]*\])?:?$", tree, re.MULTILINE)
@@ -79,7 +67,7 @@ def test_a_phone_does_not_scroll_sideways(opened):
 )
 def test_axe_finds_nothing_in_the_dark(page, base, browser):
     with blocked_page(browser, base, theme="dark") as (tab, _):
-        tab.goto(base + page, wait_until="networkidle")
+        tab.goto(base + page)
         assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
         found = violations(tab)
         assert found == [], json.dumps(found, indent=1)[:3000]
@@ -125,8 +113,8 @@ def test_every_link_within_the_book_leads_somewhere():
 
 def test_search_finds_the_chapter(base, browser):
     with blocked_page(browser, base) as (tab, seen):
-        tab.goto(base + "search.html?q=momentum", wait_until="networkidle")
-        tab.locator("#search-results li a").first.wait_for(timeout=10_000)
+        tab.goto(base + "search.html?q=momentum")
+        tab.locator("#search-results li a").first.wait_for()
         hits = tab.locator("#search-results li a").all_inner_texts()
         assert any("BatchNorm" in hit for hit in hits)
         assert seen.foreign == []
@@ -137,20 +125,22 @@ def test_the_book_works_below_a_path(browser, tmp_path):
     with serve(tmp_path) as root:
         base = root + "project/book/"
         with blocked_page(browser, base) as (tab, seen):
-            tab.goto(base, wait_until="networkidle")
-            tab.locator("nn-normalized-axes [role=grid]").first.wait_for(timeout=5000)
+            tab.goto(base)
+            tab.locator("nn-normalized-axes [role=grid]").first.wait_for()
             tab.locator("article a", has_text="Normalization").first.click()
-            tab.wait_for_load_state("networkidle")
+            tab.wait_for_url("**/normalization/index.html")
             assert tab.locator("article h1").count() == 1
             assert (seen.foreign, seen.errors) == ([], [])
 
 
 def test_without_scripts_the_figures_leave_a_table(base, browser):
-    with blocked_page(browser, base, java_script_enabled=False) as (tab, seen):
-        for page in [p for p in PAGES if "<nn-" in (HTML / p).read_text("utf8")]:
-            tab.goto(base + page)
-            for figure in tab.locator(".nn-figure").all():
-                assert len(figure.text_content()) > 40, f"{page}: nothing without scripts"
+    shown = re.compile(r"<(nn-[a-z-]+)[ >].*?</\1>", re.DOTALL)
+    for page in PAGES:
+        for figure in shown.finditer((HTML / page).read_text("utf8")):
+            assert "<table><caption>" in figure[0], f"{page}: nothing without scripts"
+    with blocked_page(browser, base, java_script_enabled=False) as (tab, _):
+        tab.goto(base + "notebooks/normalization/batch_norm.html")
+        assert tab.locator(".nn-figure td").first.is_visible()
     assert figures.NormalizedAxes().fallback() in (ROOT / "book/index.md").read_text()
 
 
@@ -168,8 +158,7 @@ def test_a_page_loads_the_scripts_of_its_figures_once(page):
 
 def test_a_prediction_opens_and_the_theme_switches(base, browser):
     with blocked_page(browser, base) as (tab, seen):
-        page = base + "notebooks/normalization/batch_norm.html"
-        tab.goto(page, wait_until="networkidle")  # a figure drawn late moves the click
+        tab.goto(base + "notebooks/normalization/batch_norm.html")
         first = tab.locator("article details").first
         first.locator("summary").click()
         assert first.evaluate("e => e.open")

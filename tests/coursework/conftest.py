@@ -6,14 +6,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from layers_book.coursework import grading, release
+from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment, load
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, Sandbox
+from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.sandbox.bubblewrap import Limits, Sandbox
 
 LIMITS = Limits(
     cell_seconds=1.0,
-    total_seconds=20.0,
+    total_seconds=60.0,
     memory_bytes=400 * 2**20,
     processes=24,
     output_bytes=8 * 2**20,
@@ -48,6 +49,6 @@ def submit(example: Assignment) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def grade(example: Assignment, sandbox: Sandbox) -> Callable[[bytes], Record]:
     def graded(data: bytes) -> Record:
-        return grading.grade(example, "ada", data, sandbox)
+        return grading.grade(example.version(), "ada", data, sandbox)
 
     return graded

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from layers_book.coursework.record import QuestionRecord, Record
+from layers_book.coursework.grade.record import QuestionRecord, Record
 
 
 def question(name: str, points: float | None, out_of: float, **other: Any) -> Any:

@@ -20,12 +20,8 @@ from layers_book.coursework import assignment as tool
 from layers_book.coursework.assignment import (
     Assignment,
     AssignmentError,
-    check_key,
     find,
     load,
-    master,
-    questions,
-    variant,
 )
 
 FOLDER = Path(__file__).parent / "example"
@@ -48,7 +44,7 @@ def with_variant(body):
 
 
 def test_cells_of_the_example():
-    assert [(c.grade_id, c.kind, c.type) for c in master(EXAMPLE)] == [
+    assert [(c.grade_id, c.kind, c.type) for c in EXAMPLE.master] == [
         ("text-1", "text", "markdown"),
         ("setup", "setup", "code"),
         ("variant", "variant", "code"),
@@ -61,10 +57,10 @@ def test_cells_of_the_example():
         ("rms", "answer", "code"),
         ("report", "manual", "markdown"),
     ]
-    report = master(EXAMPLE)[-1]
+    report = EXAMPLE.master[-1]
     assert (report.points, report.number) == (3, 11)
     assert report.solution.startswith("It doubles: ")
-    rms = next(c for c in master(EXAMPLE) if c.grade_id == "rms")
+    rms = next(c for c in EXAMPLE.master if c.grade_id == "rms")
     assert rms.solution.startswith("mean_square = x.square()"), "dedented"
 
 
@@ -85,7 +81,7 @@ def test_student_text_is_what_nbgrader_leaves(source, type):
     node = make(source, metadata=options)
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[node]))
     files = {"q": ""} if type == "code" else {}
-    (cell,) = master(Assignment("a", text, files))
+    (cell,) = Assignment("a", text, files).master
     ClearSolutions()._replace_solution_region(node, "python")
     assert cell.student == node.source
 
@@ -95,8 +91,8 @@ def test_a_notebook_is_read_like_its_text():
     for cell in notebook.cells:
         cell.metadata |= {"editable": True, "jupyter": {"source_hidden": False}}
     text = nbformat.writes(notebook)
-    found = master(dataclasses.replace(EXAMPLE, text=text))
-    assert found == master(EXAMPLE)
+    found = dataclasses.replace(EXAMPLE, text=text).master
+    assert found == EXAMPLE.master
 
 
 def test_elsewhere_the_same(tmp_path):
@@ -106,11 +102,11 @@ def test_elsewhere_the_same(tmp_path):
         "import pathlib, pickle, sys\n"
         "from layers_book.coursework.assignment import *\n"
         "a = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
-        "print([a.digest, check_key(a, 'rms'), variant(a, 'ada', 's'), hash(a)])"
+        "print([a.digest, a.check_key('rms'), a.values('ada', 's'), hash(a)])"
     )
     command = [sys.executable, "-c", code, str(sent)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    here = [EXAMPLE.digest, check_key(EXAMPLE, "rms"), variant(EXAMPLE, "ada", "s")]
+    here = [EXAMPLE.digest, EXAMPLE.check_key("rms"), EXAMPLE.values("ada", "s")]
     assert out.startswith(str(here)[:-1])
     assert pickle.loads(sent.read_bytes()) == EXAMPLE
 
@@ -130,7 +126,7 @@ def test_digest_is_of_all_texts():
 def test_a_key_changes_with_what_the_question_depends_on_alone():
     def changed(other):
         names = ("scale", "rms")
-        return [n for n in names if check_key(other, n) != check_key(EXAMPLE, n)]
+        return [n for n in names if other.check_key(n) != EXAMPLE.check_key(n)]
 
     assert changed(with_file(rms=EXAMPLE.files["rms"] + "\n")) == ["rms"]
     assert changed(edited("A tiny", "A small")) == []
@@ -139,34 +135,34 @@ def test_a_key_changes_with_what_the_question_depends_on_alone():
     assert changed(edited('{"n": 4,', '{"n": 5,')) == ["scale", "rms"]
     assert changed(with_variant('{"n": 3, "seed": 0}')) == ["scale", "rms"]
     with pytest.raises(AssignmentError, match=r"'nom'.*rms, scale"):
-        check_key(EXAMPLE, "nom")
+        EXAMPLE.check_key("nom")
 
 
 def test_questions_of_the_example():
-    found = questions(EXAMPLE)
+    found = EXAMPLE.questions
     assert {name: q.points for name, q in found.items()} == {"scale": 3, "rms": 4}
     assert list(found) == ["scale", "rms"], "in the order of the cells"
-    assert questions(EXAMPLE)["rms"] is found["rms"], "executed once"
+    assert EXAMPLE.questions["rms"] is found["rms"], "executed once"
     for question in found.values():
-        cell = next(c for c in master(EXAMPLE) if c.grade_id == question.name)
-        for wrong in question.wrong:
-            assert wrong.answer(cell.source) != cell.source
+        cell = next(c for c in EXAMPLE.master if c.grade_id == question.name)
+        for wrong in question.mistakes:
+            assert question.code(wrong, cell.source) != cell.source
 
 
 def test_functions_of_a_question_have_their_source_and_travel():
-    reference = questions(EXAMPLE)["rms"].reference
+    reference = EXAMPLE.questions["rms"].reference
     source = inspect.getsource(reference)
     assert source.startswith("def _reference(variant):\n")
     assert source in EXAMPLE.files["rms"]
     assert pickle.loads(pickle.dumps(reference)) is reference
     later = with_file(rms="# one more line\n" + EXAMPLE.files["rms"])
-    assert inspect.getsource(questions(later)["rms"].reference) == source
+    assert inspect.getsource(later.questions["rms"].reference) == source
     assert inspect.getsource(reference) == source, "the older lines are kept"
 
 
 def test_variants_differ_by_student_course_and_assignment_alone():
     def drawn(student="ada", salt="salt", name="example"):
-        return variant(with_name(name), student, salt)["seed"]
+        return with_name(name).values(student, salt)["seed"]
 
     def with_name(name):
         text = "def variant(r):\n    return {'n': 0, 'seed': r.random()}\n"
@@ -187,11 +183,11 @@ def test_variants_differ_by_student_course_and_assignment_alone():
 
 def test_common_values_are_those_of_the_master():
     common = {"n": 4, "seed": 0}
-    assert variant(EXAMPLE, "", "salt") == common
+    assert EXAMPLE.values("", "salt") == common
     without = dataclasses.replace(EXAMPLE, variant="")
-    assert variant(without, "ada", "salt") == common
+    assert without.values("ada", "salt") == common
     cut = re.sub(r"```{code-cell} python\n:variant.*?```\n", "", without.text, flags=16)
-    assert variant(dataclasses.replace(without, text=cut), "ada", "") == {}
+    assert dataclasses.replace(without, text=cut).values("ada", "") == {}
 
 
 def test_draws_are_those_of_mersenne_twister():
@@ -238,13 +234,13 @@ def test_draws_are_those_of_python_3_11_to_3_13():
 )
 def test_a_variant_that_is_not_plain(body, said):
     with pytest.raises(AssignmentError, match=said):
-        variant(with_variant(body), "ada", "")
+        with_variant(body).values("ada", "")
 
 
 def test_a_variant_without_its_function():
     with pytest.raises(AssignmentError, match=r"define variant\(random\)"):
-        variant(dataclasses.replace(EXAMPLE, variant="x = 1"), "ada", "")
-    assert variant(with_variant('{"n": [None, True], "seed": "π"}'), "ada", "") == {
+        dataclasses.replace(EXAMPLE, variant="x = 1").values("ada", "")
+    assert with_variant('{"n": [None, True], "seed": "π"}').values("ada", "") == {
         "n": [None, True],
         "seed": "π",
     }
@@ -296,10 +292,10 @@ MISTAKES = [
 @pytest.mark.parametrize(("old", "new", "said"), MISTAKES)
 def test_a_master_that_is_not_as_it_must_be(old, new, said):
     if said.endswith("|"):
-        assert master(edited(old, new)), "a check may be left out"
+        assert edited(old, new).master, "a check may be left out"
         return
     with pytest.raises(AssignmentError, match=said) as caught:
-        master(edited(old, new))
+        _ = edited(old, new).master
     assert str(caught.value).startswith("example/assignment.md")
     assert "\n" not in str(caught.value)
 
@@ -309,32 +305,32 @@ def test_an_answer_without_marks():
     with pytest.raises(
         AssignmentError, match="cell 5: no solution: put it between ###"
     ):
-        master(dataclasses.replace(EXAMPLE, text=text))
+        _ = dataclasses.replace(EXAMPLE, text=text).master
 
 
 def test_a_set_up_after_an_answer():
     text = EXAMPLE.text.replace(":variant: true\n", "")
     text += f"\n+++\n\n{SETUP.replace('setup', 'variant')}\nVARIANT = {{}}\n```\n"
     with pytest.raises(AssignmentError, match="variant must come before cell 5"):
-        master(dataclasses.replace(EXAMPLE, text=text))
+        _ = dataclasses.replace(EXAMPLE, text=text).master
 
 
 def test_files_without_cells():
     with pytest.raises(
         AssignmentError, match=r"question: extra`, but there is extra.py"
     ):
-        master(with_file(extra=""))
+        _ = with_file(extra="").master
     with pytest.raises(AssignmentError, match="question: report`, but there is report"):
-        master(with_file(report=""))
+        _ = with_file(report="").master
     without = edited(":variant: true\n", "")
     with pytest.raises(AssignmentError, match=r"variant.py, but no cell has `variant"):
-        master(without)
+        _ = without.master
 
 
 def test_a_broken_notebook():
     text = json.dumps({"nbformat": 4})
     with pytest.raises(AssignmentError, match=r"assignment.ipynb cannot be read"):
-        master(dataclasses.replace(EXAMPLE, text=text))
+        _ = dataclasses.replace(EXAMPLE, text=text).master
 
 
 @pytest.mark.parametrize(
@@ -342,7 +338,7 @@ def test_a_broken_notebook():
     [
         ("def _reference(variant):", "def _reference(variant:", "line 12: SyntaxError"),
         ("import torch\n", "import torhc\n", "line 3: ModuleNotFoundError"),
-        ("probes=(", "probs=(", "line 16: TypeError.*'probs'"),
+        ("run=", "runs=", "line 16: TypeError.*'runs'"),
         ('name="rms"', 'name="rsm"', "name='rsm' is not the file's: 'rms'"),
         ("QUESTION =", "QUESTIONS =", "define QUESTION = Question"),
         ('"the output | the inputs after": 2', '"the output": -2', "worth 0 points"),
@@ -352,7 +348,7 @@ def test_a_question_file_that_does_not_serve(old, new, said):
     text = EXAMPLE.files["rms"].replace(old, new)
     assert text != EXAMPLE.files["rms"]
     with pytest.raises(AssignmentError, match=said) as caught:
-        questions(with_file(rms=text))
+        _ = with_file(rms=text).questions
     assert str(caught.value).startswith("example/rms.py")
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,24 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader.server_extensions.formgrader.handlers import template_path
 
 from layers_book.coursework.assignment import load
-from layers_book.coursework.autograded import (
+from layers_book.coursework.collect.notebook import Unreadable
+from layers_book.coursework.course import Course
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.formgrader import (
     OUTPUT_TEXT,
     OUTPUTS,
+    plain,
+    png,
+    shown,
+    soften,
     submitted_cells,
     write_autograded,
 )
-from layers_book.coursework.course import Course
-from layers_book.coursework.reader import Unreadable
-from layers_book.coursework.record import Record
 from layers_book.coursework.release import release
-from layers_book.coursework.showing import plain, png, shown, soften
 
 EXAMPLE = Path(__file__).parent / "example"
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"dots").decode()
+URL = "data:image/png;base64,"
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,10 @@ def autograded(root: Path, data: Any, **more: Any) -> Any:
     return made
 
 
+def html_of(paragraph: str) -> str:
+    return f"<div><p>{paragraph}</p>&#10;</div>"
+
+
 def page(made: Any) -> str:
     """As formgrader renders it."""
     exporter = HTMLExporter(
@@ -144,7 +153,8 @@ def test_an_untouched_notebook(root: Path) -> None:
     assert metas == [cell["metadata"] for cell in given if cell["metadata"]]
     shown_sources = [source.replace(" \u200b", "") for source in sources(made)]
     extra = [s for s in shown_sources if s not in {cell["source"] for cell in given}]
-    assert [source.split()[0] for source in extra] == ["**As", "**By"]
+    firsts = [source.split()[0].removeprefix("<div><p><strong>") for source in extra]
+    assert firsts == ["As", "By", "In"], "ours, and the answer to be marked by hand"
 
 
 def test_answers_are_the_students_and_the_rest_is_the_masters(root: Path) -> None:
@@ -156,7 +166,8 @@ def test_answers_are_the_students_and_the_rest_is_the_masters(root: Path) -> Non
     cell_of(data, "scale-check")["metadata"]["nbgrader"] |= {"points": 900}
     cell_of(data, "rms")["metadata"]["nbgrader"] |= {"solution": False, "locked": True}
     made = autograded(root, data)
-    assert "scale = 'mine'" in sources(made) and "It **doubles**." in sources(made)
+    assert "scale = 'mine'" in sources(made)
+    assert html_of("It <strong>doubles</strong>.") in sources(made)
     assert not any("tampered" in source for source in sources(made))
     for id in ("scale", "scale-check", "rms", "report", "setup"):
         expected = cell_of(notebook(root), id)["metadata"]
@@ -175,8 +186,8 @@ def test_what_the_student_added_stays_in_its_place(root: Path) -> None:
     (at,) = [i for i, source in enumerate(sources(made)) if source == "mine = 2"]
     assert cell_of(made, "scale")["source"] == made.cells[at - 1].source
     assert made.cells[at].metadata == {}
-    assert sources(made)[1] == "Ada's *own* title"
-    assert sources(made)[-1] == "    < b>raw< /b>"
+    assert sources(made)[1] == html_of("Ada's <em>own</em> title")
+    assert sources(made)[-1] == "<div><pre>&lt;b&gt;raw&lt;/b&gt;</pre></div>"
 
 
 def test_a_missing_answer_and_an_unreadable_file(root: Path) -> None:
@@ -191,17 +202,18 @@ def test_a_missing_answer_and_an_unreadable_file(root: Path) -> None:
     why = record(state="could not grade", reason="damaged <i>", questions=[], notes=[])
     path = write_autograded(Course(root), why, [])
     empty = nbformat.read(path, as_version=4)
-    assert "**Could not be graded by machine:** damaged < i>" in sources(empty)[0]
+    said = "<strong>Could not be graded by machine:</strong> damaged &lt;i&gt;"
+    assert said in sources(empty)[0]
     assert cell_of(empty, "scale")["source"].startswith("# The student's notebook")
 
 
 def test_marks_stand_under_the_check(root: Path) -> None:
     made = autograded(root, notebook(root))
     check = made.cells.index(cell_of(made, "scale-check"))
-    assert sources(made)[check + 1] == (
-        "**By machine: 2 of 3 points.**\n\n"
-        "- ✓ the output: 2 of 2\n- ✗ the gradient: 0 of 1\n\n"
-        "Hint: Do not detach.\n\nSeen with: x (5, 3)"
+    assert sources(made)[check + 1].replace("&#10;", "") == (
+        "<div><p><strong>By machine: 2 of 3 points.</strong></p>"
+        "<ul><li>✓ the output: 2 of 2</li><li>✗ the gradient: 0 of 1</li></ul>"
+        "<p>Hint: Do not detach.</p><p>Seen with: x (5, 3)</p></div>"
     )
     assert "Note: the cell rms appears twice" in sources(made)[0]
 
@@ -275,7 +287,7 @@ def test_outputs_of_any_shape(root: Path) -> None:
     stranger += [{"data": {"text/plain": [1, "\ud800ok"]}, "metadata": 7}]
     stranger += [{"output_type": "error", "traceback": None, "evalue": ["v"]}]
     made = outputs(root, *stranger)
-    assert [output["text"] for output in made] == ["ok", "v"]
+    assert [output["text"] for output in made] == ["⟨U+D800⟩ok", "v"]
     data = notebook(root)
     for shape in (None, 5, {"a": 1}, "text"):
         cell_of(data, "scale")["outputs"] = shape
@@ -286,7 +298,7 @@ def test_outputs_of_any_shape(root: Path) -> None:
 def test_outputs_are_limited(root: Path) -> None:
     long = {"output_type": "stream", "name": "stdout", "text": "x" * 10**6}
     (made,) = outputs(root, long)
-    assert len(made["text"]) < OUTPUT_TEXT + 100 and "1,000,000" in made["text"]
+    assert len(made["text"]) < OUTPUT_TEXT + 100 and "990,000" in made["text"]
     made = outputs(root, *[long | {"text": "x"}] * (OUTPUTS + 5))
     assert (
         len(made) == OUTPUTS + 1 and made[-1]["text"] == "5 more outputs are not shown"
@@ -298,8 +310,8 @@ def test_outputs_are_limited(root: Path) -> None:
 
 
 def test_markdown_is_limited() -> None:
-    made, _ = shown("word " * 10_000)
-    assert len(made) < 21_000 and "50,000 characters in all" in made
+    made = shown("word " * 10_000)
+    assert len(made) < 21_000 and "30,000 more characters" in made
 
 
 def test_pictures_in_markdown_are_limited(root: Path) -> None:
@@ -308,13 +320,23 @@ def test_pictures_in_markdown_are_limited(root: Path) -> None:
     data = notebook(root)
     data["cells"] += [text("![a](attachment:a.png)", attachments=kept)] * 7
     made = autograded(root, data)
-    assert [cell.get("attachments") for cell in made.cells].count(kept) == 5
-    assert sources(made)[-1] == "    ![a] (attachment:a.png)"
+    found = [source for source in sources(made) if f'src="{URL}{picture}"' in source]
+    assert len(found) == 5
+    assert sources(made)[-1] == html_of(
+        "[a: not shown: one more picture, or no PNG of at most 4 MB]"
+    )
 
 
-def test_what_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.showing._harmless", lambda *_: False)
-    assert shown("words") == ("*A text that cannot be shown safely.*", {})
+def test_what_cannot_be_rendered_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr(MarkdownWithMath, "render", fails)
+    assert shown("a <b>\n\n$c$") == (
+        "<div><pre>a &lt;b&gt;&#10;&#10;&#36;c&#36;</pre></div>"
+    )
 
 
 def test_many_cells_are_limited(root: Path) -> None:
@@ -322,7 +344,8 @@ def test_many_cells_are_limited(root: Path) -> None:
     data["cells"] += [code(f"x = {number}") for number in range(400)]
     made = autograded(root, data)
     assert sum(source.startswith("x = ") for source in sources(made)) == 300
-    assert sources(made)[-1] == "100 more cells of the student are not shown."
+    said = "100 more cells of the student are not shown."
+    assert sources(made)[-1] == html_of(said)
 
 
 def test_a_notebook_of_nbformat_3_and_none() -> None:
@@ -370,26 +393,26 @@ def test_readable_markdown_stays() -> None:
         "| a | b |\n|---|:-:|\n| 1 | 2 |\n\n> quoted\n\n```python\nif x<y:  # yes\n"
         "    pass\n```\n\n- [x] done\n\n$$\\sum_i x_i$$\n"
     )
-    made, _ = shown(report)
-    html = MarkdownWithMath(IPythonRenderer(escape=False)).render(made)
+    html = as_formgrader(shown(report))
     for tag in ("h1", "h2", "em", "strong", "a", "ul", "ol", "table", "pre", "input"):
         assert f"<{tag}" in html, tag
-    assert r"$$\sum_i x_i$$" in html
+    assert r"$$\sum_i x_i$$" in unescape(html), "MathJax reads what the browser has"
+    assert "https://arxiv.org/abs/1502.03167" in html and "$a &lt; b$" in html.replace(
+        "&#36;", "$"
+    )
+    assert 'style="text-align:center"' in html and 'type="checkbox"' in html
 
 
 def test_pictures_in_markdown() -> None:
     inline = f"![plot](data:image/png;base64,{PICTURE}) and ![b](attachment:b.png)"
     kinds = {"image/png": PICTURE, "image/svg+xml": "<svg>"}
-    made, kept = shown(inline, {"b.png": kinds, "../c": kinds, "d.png": {}, "e": 5})
-    assert kept == {
-        "b.png": {"image/png": PICTURE},
-        "inline-1.png": {"image/png": PICTURE},
-    }
-    assert "](attachment:b.png)" in made and "](attachment:inline-1.png)" in made
-    jpeg, kept = shown(f"![me](data:image/jpeg;base64,{'A' * 10**6}) and text")
-    assert kept == {} and jpeg.startswith("[me: a pic") and jpeg.endswith(" and text")
-    missing, kept = shown("![b](attachment:c.png) ![t](https://x.org/pixel.png)")
-    assert kept == {} and "](" not in missing
+    made = shown(inline, {"b.png": kinds, "../c": kinds, "d.png": {}, "e": 5})
+    for alt in ("plot", "b"):
+        assert f'<img src="{URL}{PICTURE}" alt="{alt}">' in made
+    jpeg = shown(f"![me](data:image/jpeg;base64,{'A' * 10**6}) and text")
+    assert "<img" not in jpeg and "[me: not shown" in jpeg and " and text" in jpeg
+    missing = shown("![b](attachment:c.png) ![t](https://x.org/pixel.png)")
+    assert "<img" not in missing and "https" not in missing
 
 
 ALLOWED = re.compile(
@@ -418,6 +441,11 @@ class Judge(HTMLParser):
 
     def handle_decl(self, decl: str) -> None:
         raise AssertionError(decl)
+
+
+def as_formgrader(markdown: str) -> str:
+    html: str = MarkdownWithMath(IPythonRenderer(escape=False)).render(markdown)
+    return html
 
 
 ATTACKS = [
@@ -456,13 +484,17 @@ ATTACKS = [
     "`<b>`` <i> `",
     "\x00<\x00script>",
     "\u202e<script>",
+    "$\\href{javascript:alert(1)}{x}$ $\\cssId{report}{x}$ $\\class{score}{x}$",
+    "![a](attachment:a.png)\n\n![a](data:image/svg+xml;base64,PHN2Zz4=)",
+    "<style>*{display:none}</style>\n\n<div style='position:fixed'>x</div>",
+    '[a](//evil.org) [b](data:text/html;base64,PHNjcmlwdD4=) [c](https://x"y)',
 ]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_in_markdown(attack: str) -> None:
-    for made in (shown(attack)[0], plain(attack), soften(attack)):
-        html = MarkdownWithMath(IPythonRenderer(escape=False)).render(made)
+    for made in (shown(attack), plain(attack), soften(attack)):
+        html = as_formgrader(made)
         if made != soften(attack):  # whose headings are the grader's own matter
             Judge().feed(html)
         assert not re.search(r"<(script|img|b|i|!)\b", html)
@@ -488,8 +520,15 @@ PIECES += ["[", "]", "(", ")", "<", ">", "\\", "!", "|", "*", "_", ":", "a", " "
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_mixtures_of_attacks(pieces: list[str]) -> None:
-    for made in (shown("".join(pieces))[0], plain("".join(pieces))):
-        Judge().feed(MarkdownWithMath(IPythonRenderer(escape=False)).render(made))
+    for made in (shown("".join(pieces)), plain("".join(pieces))):
+        html = as_formgrader(made)
+        assert html.rstrip("\n") == made, "no markdown takes it apart"
+        Judge().feed(html)
+
+
+def test_what_mathjax_would_act_on_is_taken_apart() -> None:
+    made = unescape(shown(r"$\href{javascript:x}{y} \cssId{report}{z} \frac12$"))
+    assert r"\href" not in made and r"\cssId" not in made and r"\frac12" in made
 
 
 def test_a_hostile_notebook_as_formgrader_renders_it(root: Path) -> None:

@@ -22,11 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbgrader.utils import parse_utc
 
-from layers_book.coursework.collect import collect
+from layers_book.coursework.collect.download import collect
+from layers_book.coursework.collect.notebook import read
+from layers_book.coursework.collect.students import SAFE, Owner, fold, ids, path_info
 from layers_book.coursework.course import Course, Student
-from layers_book.coursework.layouts import Owner, fold, place
-from layers_book.coursework.people import SAFE, ids
-from layers_book.coursework.reader import read
 
 NAME = "normalization"
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -230,11 +229,11 @@ class TestCanvas:
         st.booleans(),
     )
     def test_its_own_names_are_understood(self, sortable, user, file, display, late):
-        spot = place([canvas_name(sortable, user, file, display, late)], NAME)
-        assert spot.owner is not None and spot.owner.layout == "canvas"
-        assert fold(spot.owner.name) == fold(sortable)
-        assert (spot.owner.number, spot.late) == (str(user), late)
-        assert not spot.unsure
+        info = path_info([canvas_name(sortable, user, file, display, late)], NAME)
+        assert info.owner is not None and info.owner.layout == "canvas"
+        assert fold(info.owner.name) == fold(sortable)
+        assert (info.owner.number, info.late) == (str(user), late)
+        assert not info.unsure
 
     def test_numbers_then_names(self, tmp_path, course):
         names = {
@@ -846,7 +845,7 @@ class TestTrouble:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert submitted(course, "s1") and not submitted(course, "s4")
-        assert not list(course.rglob("*.part"))
+        assert not list(course.rglob("*.partial"))
         run(source, course)
         assert submitted(course, "s4") == files["s4/x.ipynb"]
 
@@ -881,7 +880,7 @@ class TestTrouble:
             collect(source, course, "../x")
         with pytest.raises(FileNotFoundError, match="course="):
             collect(source, tmp_path / "none", NAME)
-        with pytest.raises(ValueError, match=r"source=.*No such file"):
+        with pytest.raises(ValueError, match=r"download=.*No such file"):
             collect(tmp_path / "none.zip", course, NAME)
         for here in (course, tmp_path):
             with pytest.raises(ValueError, match="holds the course folder"):

@@ -44,7 +44,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 def test_settings(tmp_path: Path) -> None:
     read = course(tmp_path, coursework='salt = "x"\n' + TOML + LATE).settings
     assert read.salt == "x"
-    assert read.assignments["normalization"].due == DUE
+    assert read.due["normalization"] == DUE
     assert (read.late.per_day, read.late.grace_minutes, read.late.max_days) == (
         0.1,
         15,

@@ -2,18 +2,14 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import question, record
 
-from layers_book.coursework import output
-from layers_book.coursework.export import export
+from layers_book.coursework import files
+from layers_book.coursework.results.export import export
 
 ROSTER = {
     "ada": {
@@ -195,7 +191,7 @@ FORMULAS = [
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
-    assert output.cell(text) != text
+    assert files.cell(text) != text
     mine = record(
         "ada",
         question("a", None, 1, title=text, state="manual"),
@@ -215,7 +211,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
 
 
 def test_numbers_stay_numbers() -> None:
-    assert [output.cell(v) for v in (0.1 + 0.2, 4.0, 0, 1e-9, 1234567.0)] == [
+    assert [files.cell(v) for v in (0.1 + 0.2, 4.0, 0, 1e-9, 1234567.0)] == [
         "0.3",
         "4",
         "0",

@@ -2,7 +2,6 @@
 
 import copy
 import re
-import sys
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from records import ANSWERS, ada, question, record
 
-from layers_book.coursework import feedback, output
-from layers_book.coursework.marks import marks
+from layers_book.coursework import files
+from layers_book.coursework.results import feedback
+from layers_book.coursework.results.grades import grade_of
 from site_server import AXE
 
 RUNS = (
@@ -56,7 +53,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     contexts, seen = [], []
 
     def show(text: str, **options: Any) -> Page:
-        file = output.write_text(tmp_path / "page.html", text)
+        file = files.write(tmp_path / "page.html", text)
         context = browser.new_context(**options)
         contexts.append(context)
         tab = context.new_page()
@@ -111,7 +108,7 @@ def test_lateness() -> None:
     assert "9.2 of 25 points" in said
     assert "2 days late. 11.5 points before, 2.3 taken off" in said
     assert "late" not in words(feedback.page(ada(), {}, MANUAL))
-    assert marks(ada(), MANUAL, penalty=100).total == 0
+    assert grade_of(ada(), MANUAL, penalty=100).total == 0
     with pytest.raises(ValueError, match="penalty=-1"):
         feedback.page(ada(), {}, penalty=-1)
 
@@ -125,7 +122,7 @@ def test_what_could_not_be_graded_is_no_zero(listed: bool) -> None:
     assert "Received: 2026-12-02 09:14 UTC" in said
     assert "not a mark of 0" in said
     assert not re.search(r"\b0 (of|points)", said)
-    by_hand = marks(lost, {"batch_norm": (5, "")})
+    by_hand = grade_of(lost, {"batch_norm": (5, "")})
     assert by_hand.total == (5 if listed else None)
 
 
@@ -188,7 +185,7 @@ def test_a_submission_plants_nothing(opened: Callable[..., Page]) -> None:
 def test_even_a_planted_script_would_not_run(browser: Browser, tmp_path: Path) -> None:
     planted = "<main><script>document.title='ran'</script><img src=x onerror='throw 1'>"
     text = feedback.page(ada(), ANSWERS).replace("<main>", planted)
-    file = output.write_text(tmp_path / "planted.html", text)
+    file = files.write(tmp_path / "planted.html", text)
     tab = browser.new_page()
     refused: list[str] = []
     tab.on("console", lambda message: refused.append(message.text))
@@ -209,11 +206,11 @@ def test_long_text_is_cut_with_a_note() -> None:
 
 
 def test_visible() -> None:
-    assert output.visible("a\r\nb\tc\u2066d\u00ade") == "a\nb\tc⟨U+2066⟩d⟨U+00AD⟩e"
-    assert output.visible("Zoë 名前 می\u200cخواهم 👩\u200d🔬") == (
+    assert files.visible("a\r\nb\tc\u2066d\u00ade") == "a\nb\tc⟨U+2066⟩d⟨U+00AD⟩e"
+    assert files.visible("Zoë 名前 می\u200cخواهم 👩\u200d🔬") == (
         "Zoë 名前 می\u200cخواهم 👩\u200d🔬"
     )
-    assert output.visible("Z" + "\u0301" * 500) == "Z" + "\u0301" * 4
+    assert files.visible("Z" + "\u0301" * 500) == "Z" + "\u0301" * 4
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,16 @@ import pytest
 
 from layers_book.coursework.assignment import load
 from layers_book.coursework.course import Course
-from layers_book.coursework.gradebook import (
-    Mark,
-    read_marks,
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.formgrader import (
     submitted_cells,
-    write,
     write_autograded,
 )
-from layers_book.coursework.record import Record
+from layers_book.coursework.nbgrader.gradebook import (
+    Scores,
+    read_scores,
+    write,
+)
 from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -173,10 +175,10 @@ def test_a_mark_by_hand_survives_regrading(server: Server, course: Course) -> No
         f"grade/{grades['report']['id']}", {"manual_score": 2.5, "extra_credit": 0.5}
     )
     write(course, "example", [record("ada", 2.0), record("alan", 3.0)])
-    assert read_marks(course, "example")["ada"] == {
-        "scale-check": Mark(2, None, None, False),
-        "rms-check": Mark(4, None, None, False),
-        "report": Mark(None, 2.5, 0.5, False),
+    assert read_scores(course, "example")["ada"] == {
+        "scale-check": Scores(2, None, None, False),
+        "rms-check": Scores(4, None, None, False),
+        "report": Scores(None, 2.5, 0.5, False),
     }
     submissions = {each["student"]: each for each in server.api("submissions/example")}
     assert submissions["ada"]["score"] == 9

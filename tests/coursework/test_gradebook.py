@@ -20,15 +20,15 @@ from nbgrader.plugins import CsvExportPlugin
 
 from layers_book.coursework.assignment import load
 from layers_book.coursework.course import Course
-from layers_book.coursework.database import connect
-from layers_book.coursework.gradebook import (
-    Mark,
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.nbgrader.database import connect
+from layers_book.coursework.nbgrader.gradebook import (
+    Scores,
     Written,
-    read_marks,
+    read_scores,
     update_penalties,
     write,
 )
-from layers_book.coursework.record import Record
 from layers_book.coursework.release import release
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -273,12 +273,12 @@ def test_only_what_changes_is_touched(root: Path) -> None:
 
 
 def test_progress_by_batch(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 2)
+    monkeypatch.setattr("layers_book.coursework.nbgrader.gradebook.BATCH", 2)
     done: list[int] = []
     records = [record(f"s{number}") for number in range(5)]
     written = write(Course(root), "example", records, done.append)
     assert (written, done) == (Written(5, 0, 0), [2, 2, 1])
-    assert len(read_marks(Course(root), "example")) == 5
+    assert len(read_scores(Course(root), "example")) == 5
 
 
 def test_marks_by_hand_survive(root: Path) -> None:
@@ -290,11 +290,11 @@ def test_marks_by_hand_survive(root: Path) -> None:
         comment.manual_comment = "Well argued."
         book.db.commit()
     write(Course(root), "example", [record("ada", 0.0, 2.0)])
-    assert read_marks(Course(root), "example") == {
+    assert read_scores(Course(root), "example") == {
         "ada": {
-            "scale-check": Mark(0, 3, None, True),  # the machine's mark has changed
-            "rms-check": Mark(2, None, None, False),
-            "report": Mark(None, 2.5, 0.5, False),
+            "scale-check": Scores(0, 3, None, True),  # the machine's mark has changed
+            "rms-check": Scores(2, None, None, False),
+            "report": Scores(None, 2.5, 0.5, False),
         }
     }
     with gradebook(root) as book:
@@ -310,16 +310,16 @@ def test_a_later_submission_is_to_be_marked_again(root: Path) -> None:
     mark_by_hand(root, "ada", "report", manual_score=2.5)
     submit(root, "ada", DUE + timedelta(hours=1))
     write(Course(root), "example", [record("ada")])
-    marks = read_marks(Course(root), "example")["ada"]
-    assert marks["report"] == Mark(None, 2.5, None, True)
+    marks = read_scores(Course(root), "example")["ada"]
+    assert marks["report"] == Scores(None, 2.5, None, True)
     assert not marks["scale-check"].needs_manual
 
 
 def test_could_not_grade_is_not_zero(root: Path) -> None:
     write(Course(root), "example", [failed("eve"), record("ada")])
     write(Course(root), "example", [failed("ada")])
-    for student, marks in read_marks(Course(root), "example").items():
-        assert set(marks.values()) == {Mark(None, None, None, True)}, student
+    for student, marks in read_scores(Course(root), "example").items():
+        assert set(marks.values()) == {Scores(None, None, None, True)}, student
         assert {mark.points for mark in marks.values()} == {None}
     with gradebook(root) as book:
         submission = book.find_submission("example", "ada")
@@ -329,26 +329,26 @@ def test_could_not_grade_is_not_zero(root: Path) -> None:
         }
         assert comments == {"Could not be graded by machine: the file is damaged"}
     write(Course(root), "example", [record("ada", 1.0)])
-    marks = read_marks(Course(root), "example")["ada"]
-    assert marks["scale-check"] == Mark(1, None, None, False)
+    marks = read_scores(Course(root), "example")["ada"]
+    assert marks["scale-check"] == Scores(1, None, None, False)
 
 
 @pytest.mark.parametrize(
     ("mark", "points"),
     [
-        (Mark(None, None, None, True), None),
-        (Mark(2, None, None, False), 2),
-        (Mark(2, 0, None, False), 0),
-        (Mark(2, 1, 0.5, False), 1.5),
-        (Mark(None, None, 0.5, True), 0.5),
+        (Scores(None, None, None, True), None),
+        (Scores(2, None, None, False), 2),
+        (Scores(2, 0, None, False), 0),
+        (Scores(2, 1, 0.5, False), 1.5),
+        (Scores(None, None, 0.5, True), 0.5),
     ],
 )
-def test_points_of_a_mark(mark: Mark, points: float | None) -> None:
+def test_points_of_a_mark(mark: Scores, points: float | None) -> None:
     assert mark.points == points
 
 
 def test_no_marks_where_there_is_no_database(fresh: Path) -> None:
-    assert read_marks(Course(fresh), "example") == {}
+    assert read_scores(Course(fresh), "example") == {}
     assert update_penalties(Course(fresh), "example") == 0
     assert not (fresh / "gradebook.db").exists()
 
@@ -368,7 +368,7 @@ def test_totals_are_those_of_nbgrader_export(root: Path) -> None:
         CsvExportPlugin(to=str(table)).export(book)
     with table.open() as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    marks = read_marks(course, "example")
+    marks = read_scores(course, "example")
     for student, lost in zip(days, [0, 0.25, 0.5, 1], strict=True):
         points = sum(mark.points or 0 for mark in marks[student].values())
         assert course.late_fraction(student, "example") == lost
@@ -413,7 +413,7 @@ def test_a_comment_carries_no_script(root: Path) -> None:
 def test_records_that_do_not_fit(root: Path, records: list[Record], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         write(Course(root), "example", records)
-    assert read_marks(Course(root), "example") == {}
+    assert read_scores(Course(root), "example") == {}
 
 
 def test_no_master(root: Path) -> None:
@@ -459,7 +459,7 @@ def test_a_new_cell_is_to_be_graded(root: Path) -> None:
     write(Course(root), "example", [record("ada", questions=fewer)])
     path.write_text(whole)
     write(Course(root), "example", [])
-    assert read_marks(Course(root), "example")["ada"]["report"].needs_manual
+    assert read_scores(Course(root), "example")["ada"]["report"].needs_manual
     with gradebook(root) as book:
         assert book.find_comment("report", "example", "example", "ada")
 
@@ -474,7 +474,7 @@ def test_a_cell_that_is_gone(root: Path) -> None:
     assert dump(root) == before
     mark_by_hand(root, "ada", "report", manual_score=None)
     write(Course(root), "example", [])
-    assert set(read_marks(Course(root), "example")["ada"]) == {
+    assert set(read_scores(Course(root), "example")["ada"]) == {
         "scale-check",
         "rms-check",
     }
@@ -506,7 +506,7 @@ def test_a_notebook_of_the_schools_own_stays(root: Path, known: bool) -> None:
         late = {n.name: n.late_submission_penalty for n in submission.notebooks}
         assert late == {"theirs": None, "example": 5 * 0.25}
         assert book.find_student("ada").first_name == "Augusta"
-    assert set(read_marks(Course(root), "example")["ada"]) == {
+    assert set(read_scores(Course(root), "example")["ada"]) == {
         "scale-check",
         "rms-check",
         "report",
@@ -514,7 +514,7 @@ def test_a_notebook_of_the_schools_own_stays(root: Path, known: bool) -> None:
 
 
 def test_writers_at_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layers_book.coursework.gradebook.BATCH", 3)
+    monkeypatch.setattr("layers_book.coursework.nbgrader.gradebook.BATCH", 3)
     errors: list[Exception] = []
     counts: list[Written] = []
 
@@ -532,7 +532,7 @@ def test_writers_at_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join()
     assert errors == []
     assert sum(count.new for count in counts) == 24
-    marks = read_marks(Course(fresh), "example")
+    marks = read_scores(Course(fresh), "example")
     assert len(marks) == 24 and {len(cells) for cells in marks.values()} == {3}
     with sqlite3.connect(fresh / "gradebook.db") as database:
         assert list(database.execute("PRAGMA integrity_check")) == [("ok",)]

@@ -13,9 +13,9 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
-from layers_book.coursework import gradebook
 from layers_book.coursework.__main__ import app, main
 from layers_book.coursework.course import Course
+from layers_book.coursework.nbgrader import gradebook
 
 EXAMPLE = Path(__file__).with_name("example")
 DETACHED = "def rms(x):\n    return x.detach().square().mean(-1).sqrt()\n"
@@ -125,8 +125,8 @@ def test_nbgrader_gives_the_same_marks(
         )
     ours, other = (
         {
-            student: {cell: mark.auto for cell, mark in cells.items()}
-            for student, cells in gradebook.read_marks(Course(f), "example").items()
+            student: {cell: scores.auto for cell, scores in cells.items()}
+            for student, cells in gradebook.read_scores(Course(f), "example").items()
         }
         for f in (course, theirs)
     )

@@ -2,37 +2,47 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from layers_book.checking.trace import Case, Raised
-from layers_book.coursework import engine, grading, judging, running
+from layers_book.checking import Mistake, value_run
+from layers_book.checking.recording import plain, raised
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.box.wire import Malformed, decode, encode
-from layers_book.coursework.question import Question, Wrong, value_probe
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, Outcome, Sandbox
+from layers_book.coursework.grade import grading, queue, running
+from layers_book.coursework.grade.grader import Grader
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.question import Question
+from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
+from layers_book.coursework.sandbox.inside.wire import (
+    Malformed,
+    decode,
+    encode,
+    packed_numbers,
+)
 
 RMS = "def rms(x):\n    return x.square().mean(-1).sqrt()\n"
 FRAME = (
     "import os\n"
-    "from layers_book.coursework.box.wire import encode\n"
+    "from layers_book.coursework.sandbox.inside.wire import encode\n"
     "def frame(*f):\n"
     "    b = encode(list(f)); os.write(3, len(b).to_bytes(4, 'big') + b)\n"
 )
 FIRST_ONLY = (
     "import sys\n"
-    "from layers_book.coursework.box import drives\n"
-    "from layers_book.coursework.box.wire import decode\n"
+    "from layers_book.checking.recording import record\n"
+    "from layers_book.checking.runs import asked, steps_from\n"
+    "from layers_book.coursework.sandbox.inside.wire import decode\n"
     "f = sys._getframe()\n"
     "while 'work' not in f.f_locals: f = f.f_back\n"
-    "asked = [decode(m, len(m)) for m in f.f_locals['work']['questions']]\n"
-    "probe = [q for q in asked if q['name'] == 'rms'][0]['probes'][0]\n"
+    "questions = [decode(m, trusted=True) for m in f.f_locals['work']['questions']]\n"
+    "run = [q for q in questions if q['name'] == 'rms'][0]['runs'][0]\n"
     f"{RMS}"
-    "found = drives.trace(probe, rms, 0, ())\n"
-    "frame('question', 'rms', 'asked', encode([[(a, b) for a, b, *_ in found]]))\n"
+    "steps = steps_from('', run['steps'])\n"
+    "found = record(asked(steps, rms, run['inputs'][0], run['options']))\n"
+    "frame('question', 'rms', 'asked', encode([found]))\n"
 )
 FORGED = {
     "a state that is a list": "frame('question', 'rms', [], b'')",
@@ -40,7 +50,7 @@ FORGED = {
     "results that are text": "frame('question', 'rms', 'asked', 'x')",
     "results of one configuration only": FIRST_ONLY,
     "results of the wrong shape": (
-        "frame('question', 'rms', 'asked', encode([[('the output',)], 3, None]))"
+        "frame('question', 'rms', 'asked', encode([[('output',)], 3, None]))"
     ),
     "a kind that is a tensor": "frame(torch.zeros(3), 'rms', torch.zeros(3))",
 }
@@ -71,7 +81,7 @@ def test_forged_names_reach_neither_the_record_nor_another_question(
 
 def test_results_that_are_tensors_are_not_walked_through() -> None:
     packed = encode([torch.zeros(2**20, 2, 2, dtype=torch.uint8)])
-    assert running.traces(packed) == [[Case("", None)]]
+    assert running.records(packed) == [[("fact", "", "", None)]]
 
 
 class _Recorded:
@@ -92,7 +102,7 @@ def test_a_sandbox_that_fails_gives_no_zero(
     stopped = Outcome("time", [["cell", "rms", "start"]])
     broken: Any = _Recorded(stopped, Outcome("the sandbox itself ended", []))
     with pytest.raises(running.Unfinished, match="sandbox itself"):
-        grading.grade(example, "ada", submit(), broken)
+        grading.grade(example.version(), "ada", submit(), broken)
 
 
 def test_an_error_in_grading_stops_one_submission_only(
@@ -101,11 +111,11 @@ def test_an_error_in_grading_stops_one_submission_only(
     def fails(*_: Any) -> Record:
         raise OverflowError("too large")
 
-    job = engine.Job(example, "ada", submit(), "key")
-    monkeypatch.setitem(engine._held, (job.limits, False), object())
+    job = queue.Job(example, "ada", submit(), "key")
+    monkeypatch.setitem(queue._held, (job.limits, False), object())
     monkeypatch.setattr(grading, "grade", fails)
-    found = engine.work(job)
-    assert isinstance(found, engine.Failed)
+    found = queue.work(job)
+    assert isinstance(found, queue.Failed)
     assert "OverflowError: too large" in found.reason
 
 
@@ -115,60 +125,56 @@ def test_a_number_beyond_floats_is_only_wrong() -> None:
         title="A number",
         answer="n",
         reference=lambda variant: 2.5,
-        probes=(value_probe(),),
+        run=value_run(),
         parts={"the value": 1},
-        wrong=(Wrong("three", "Not three.", code="n = 3.5"),),
+        mistakes=(Mistake("Not three.", answer="n = 3.5", name="three"),),
     )
-    grader = judging.Grader(question, {}, "n = 2.5", "")
-    record = grader.record(question.traces(10**400))
+    grader = Grader(question, {}, "n = 2.5", "")
+    record = grader.record(grader.question.records(10**400))
     assert (record["state"], record["points"]) == ("graded", 0.0)
 
 
 def test_a_missing_label_is_wrong_where_nothing_is_right() -> None:
-    def drive(answer: Any) -> Any:
-        yield "the gradient", answer
-
     question = Question(
         name="n",
         title="No gradient",
         answer="n",
         reference=lambda variant: [None],
-        probes=(value_probe(),),
+        run=value_run(),
         parts={"the value": 1},
-        wrong=(),
     )
-    grader = judging.Grader(question, {}, "n = [1]", "")
-    grader.expected = [[Case("the value", None)]]
-    grader.tolerances = [None]
-    assert grader.record([[Case("the value", None)]])["points"] == 1.0
-    assert grader.record([[Case("another", None)]])["points"] == 0.0
+    grader = Grader(question, {}, "n = [1]", "")
+    grader.expected = [[("value", "", "", None)]]
+    assert grader.record([[("value", "", "", None)]])["points"] == 1.0
+    assert grader.record([[("fact", "another", "", None)]])["points"] == 0.0
 
 
 def test_an_empty_tensor_with_an_endless_axis_is_no_value() -> None:
-    packed = encode(torch.empty(2**33, 0))
-    assert not isinstance(decode(packed), torch.Tensor)
-    small = encode(torch.empty(3, 0))
-    assert decode(small).shape == (3, 0)
-    # the same bytes, with the axis of 3 made a long one
-    shape = bytes([0x92, 3, 0])
-    long = small.replace(shape, bytes([0x92, 0xCE, 0x7F, 0xFF, 0xFF, 0xFF, 0]))
-    grown = int.from_bytes(long[:4], "big") + 4
     with pytest.raises(Malformed, match="shape"):
-        decode(grown.to_bytes(4, "big") + long[4:])
+        decode(encode(torch.empty(2**33, 0)))
+    assert decode(encode(torch.empty(3, 0))).shape == (3, 0)
+    assert "tensor" not in plain(torch.empty(2**33, 0))
 
 
-def test_a_dict_of_colliding_keys_is_no_value() -> None:
-    same_hash = {i * (2**61 - 1): None for i in range(1001)}
-    assert not isinstance(decode(encode(same_hash)), dict)
-    assert decode(encode({i: None for i in range(1000)}))[7] is None
+def test_keys_that_collide_are_refused() -> None:
+    same_hash = {i * (2**61 - 1): None for i in range(4)}
+    with pytest.raises(Malformed, match="int is not allowed for map key"):
+        decode(encode(same_hash))
+    assert decode(encode(same_hash), trusted=True) == same_hash
+    assert decode(encode(plain(same_hash)))["dict"][1][0] == 2**61 - 1
+
+
+def test_only_plain_data_is_sent() -> None:
+    with pytest.raises(TypeError, match="function cannot be sent"):
+        encode([encode])
 
 
 def test_damaged_bytes_give_a_value_or_malformed() -> None:
     good = encode(
         [
-            ("a", torch.randn(3, 4).mT, {"k": [1, 2.5, None]}, 10**30),
-            torch.float32,
-            Raised(ValueError("x")),
+            ("a", torch.randn(3, 4).mT, {"k": [1, 2.5, None]}),
+            packed_numbers(plain([torch.randn(5), 10**30, torch.float32])),
+            ("raised", "", "", raised(ValueError("x"))),
         ]
     )
     draw, refused = random.Random(1), 0
@@ -207,15 +213,20 @@ SCAN = (
 
 
 def test_nothing_of_the_one_before_is_left_in_memory(
-    sandbox: Sandbox, example: Assignment, submit: Callable[..., bytes]
+    sandbox: Sandbox,
+    example: Assignment,
+    submit: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else a later submission finds the answers of an earlier one and runs them."""
+    patient = replace(sandbox.limits, cell_seconds=30.0)  # reading it all takes a while
+    monkeypatch.setattr(sandbox, "limits", patient)
     marked = RMS + "".join(f"# MARKER_{i}\n" for i in range(6000))
-    grading.grade(example, "ada", submit(rms=marked), sandbox)
-    record = grading.grade(example, "bob", submit(rms=SCAN + RMS), sandbox)
+    grading.grade(example.version(), "ada", submit(rms=marked), sandbox)
+    record = grading.grade(example.version(), "bob", submit(rms=SCAN + RMS), sandbox)
     assert record["cells"][-1]["state"] == "ok"
     control = SCAN.replace("MARKER_", "SYSTEM_") + "# SYSTEM_1\n" + RMS
-    record = grading.grade(example, "bob", submit(rms=control), sandbox)
+    record = grading.grade(example.version(), "bob", submit(rms=control), sandbox)
     assert record["cells"][-1]["error"].startswith("LookupError")
 
 

@@ -15,7 +15,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.nbgraderformat import MetadataValidator
 from traitlets.config import Config
 
-from layers_book.coursework.assignment import AssignmentError, load, master, variant
+from layers_book.coursework.assignment import AssignmentError, load
 from layers_book.coursework.leaks import Leak, check_leaks
 from layers_book.coursework.release import (
     install_cell,
@@ -89,7 +89,7 @@ def test_the_masters_metadata():
 
 def test_the_masters_text():
     cells = by_id(source_version(EXAMPLE))
-    for cell in master(EXAMPLE):
+    for cell in EXAMPLE.master:
         assert cell.source in cells[cell.grade_id].source
     for name in ("scale", "rms"):
         assert cells[f"{name}-check"].source.endswith(
@@ -118,7 +118,7 @@ def test_the_students_version_has_nothing_but_what_they_may_see():
     assert cells["header"].source == (
         "**Points:** scale 3, rms 4, report 3 (marked by hand); 10 points in all"
     )
-    for cell in master(EXAMPLE):
+    for cell in EXAMPLE.master:
         if cell.kind in ("answer", "manual"):
             assert cells[cell.grade_id].source == cell.student
             assert "editable" not in cells[cell.grade_id].metadata
@@ -179,7 +179,7 @@ def test_each_student_has_other_values_and_nothing_else(tmp_path):
         assert SALT not in path.read_text()
         space = {}
         exec(by_id(notebook)["variant"].source, space)
-        assert space["VARIANT"] == variant(EXAMPLE, student, SALT)
+        assert space["VARIANT"] == EXAMPLE.values(student, SALT)
         sources.add(by_id(notebook)["variant"].source)
         by_id(notebook)["variant"].source = by_id(common)["variant"].source
         assert notebook == common
@@ -249,7 +249,7 @@ def with_image(text, name="a.png", data=IMAGE):
     options = {"setup": {"setup": True}, "variant": {"variant": True}}
     options |= {"report": {"manual": "report", "points": 3}}
     options |= {name: {"question": name} for name in ("scale", "rms")}
-    ours = {cell.grade_id for cell in master(EXAMPLE)} - {"scale-check"}
+    ours = {cell.grade_id for cell in EXAMPLE.master} - {"scale-check"}
     notebook.cells = [cell for cell in notebook.cells if cell.id in ours]
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict(options.get(cell.id, {}))

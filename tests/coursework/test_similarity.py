@@ -3,7 +3,6 @@
 import csv
 import itertools
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from layers_book.coursework import similarity
-from layers_book.coursework.similarity import SHORTEST, similar
+from layers_book.coursework.results import similarity
+from layers_book.coursework.results.similarity import SHORTEST, similar
 from site_server import AXE
 
 CLASS = '''class MyBatchNorm(nn.Module):

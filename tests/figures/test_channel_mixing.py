@@ -275,8 +275,10 @@ def test_live_traits_are_the_layer() -> None:
     live.in_channels, live.depthwise, live.multiplier, live.pointwise = 4, True, 2, 3
     layer = live.layer
     assert [tuple(p.shape) for p in layer.parameters()] == [
-        *((8, 1, 3, 3), (8,)),
-        *((3, 8, 1, 1), (3,)),
+        (8, 1, 3, 3),
+        (8,),
+        (3, 8, 1, 1),
+        (3,),
     ]
     assert "output 2 reads [0, 1, 2, 3]" in repr(figures.ChannelMixing(layer, at=2)), (
         repr(live)

@@ -19,7 +19,7 @@ ENGINE = """(list) => {
     const S = { ...defaults, ...given }, error = engine.error(S), all = engine.cells(S);
     if (error) return { error };
     const of = (name) => all.map((at) => engine[name](S, ...at));
-    const x = engine.cells(S).map((at) => engine.value(...at));
+    const x = all.map((at) => engine.value(...at));
     const made = (keep) => x.map((v) => engine.becomes(S, v, keep));
     return { x, coin: of("coin"), kept: of("kept"), keep: made(true),
       drop: made(false), coins: engine.coins(S), moments: engine.moments(S) };

@@ -60,7 +60,7 @@ def test_engine_is_torchs(
             # Samples that became equal differ by rounding alone.
             atol = 1e-12 if key == "spread" else 0
             np.testing.assert_allclose(
-                *(got[key], track), rtol=1e-9, atol=atol, err_msg=f"{key} {s}"
+                got[key], track, rtol=1e-9, atol=atol, err_msg=f"{key} {s}"
             )
         outputs = figure.activations()
         last = outputs[-1].detach().flatten().numpy()

@@ -2,17 +2,15 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+import pages as tool
 from helpers import check
+from layers_book.exercises import exercise
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import notebooks as tool  # noqa: E402
 
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -40,7 +38,7 @@ def exercises(page):
 def test_solutions_pass_and_starters_do_not(page, monkeypatch):
     monkeypatch.setenv("LAYERS_BOOK_DEVICE", "cpu")
     found = list(exercises(page))
-    assert len(found) >= 2, "at least two self-checking exercises a page"
+    assert len(found) >= 2, f"{page}: {len(found)} exercises, at least two a page"
     imports = "\n".join(
         ast.unparse(node)
         for cell in tool.read(page).cells[1:]
@@ -49,15 +47,27 @@ def test_solutions_pass_and_starters_do_not(page, monkeypatch):
         if isinstance(node, ast.Import | ast.ImportFrom)
     )
     for name, answer, starter, text in found:
-        assert "<summary>Hint" in text, f"{name}: no hint"
-        assert "<summary>Solution" in text, f"{name}: no solution"
-        solutions = FENCE.findall(text.split("<summary>Solution", 1)[1])
+        hint, solution = (text.find(f"<summary>{w}") for w in ("Hint", "Solution"))
+        assert hint >= 0, f"{page}, {name}: no hint"
+        assert solution >= 0, f"{page}, {name}: no solution"
+        assert hint < solution, f"{page}, {name}: the hint comes before the solution"
+        solutions = FENCE.findall(text[solution:].split("</details>")[0])
+        known = exercise(name)
+        shown = "\n".join(solutions).splitlines()
+        shown = [line for line in shown if not line.startswith("check(")]
+        assert known.solution.splitlines() == shown, (
+            f"{page}, {name}: the solution of its module is not the page's"
+        )
+        assert known.answer in ("", answer), (
+            f"{page}, {name}: the page checks {answer}, its module {known.answer}"
+        )
         space: dict = {}
         exec(imports, space)
         exec("\n".join(solutions), space)
         verdict = check(name, eval(answer, space))
-        assert verdict.passed, f"{name}: {verdict.message}"
+        assert verdict.passed, f"{page}, {name}: its solution fails: {verdict.message}"
         exec(starter.split("check(")[0], space)
         unanswered = check(name, eval(answer, space))
-        assert not unanswered.passed
-        assert "Not answered yet" in unanswered.message, f"{name}: {unanswered.message}"
+        assert "Not answered yet" in unanswered.message, (
+            f"{page}, {name}: its starter is no answer yet: {unanswered.message}"
+        )

@@ -1,23 +1,25 @@
-"""Text and notebook are two halves of one page, and _toc.yml knows both."""
+"""Text and notebook are one page, which keeps the rules of CONTRIBUTING's list."""
 
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+import pages as tool
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import notebooks as tool  # noqa: E402
-
 PAGES = tool.pages()
+BANNED = re.compile(r"\b(?:simply|obviously|just)\b", re.IGNORECASE)
+MACHINE = re.compile(r"0x[0-9a-f]{6,}|/home/|/root/|/tmp/|site-packages|cuda:\d")
+DIRECTIVE = re.compile(r"^```\{(?!code-cell)|^:::")
+LONGEST_CELL, WIDEST_LINE, LARGEST = 30, 88, 500_000
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_both_halves_are_fresh(page):
-    assert tool.problems(page) == []
+    found = tool.problems(page)
+    assert not found, f"{page}: {'; '.join(found)}"
 
 
 def test_every_half_is_in_the_table_of_contents():
@@ -31,54 +33,74 @@ def test_every_half_is_in_the_table_of_contents():
         for p in (ROOT / "notebooks").rglob("*.ipynb")
         if ".ipynb_checkpoints" not in p.parts
     }
-    assert texts == set(PAGES)
-    assert stored == set(PAGES)
+    assert texts == set(PAGES), "pages under book/, and those of _toc.yml"
+    assert stored == set(PAGES), "notebooks, and those of _toc.yml"
     toc = (ROOT / "_toc.yml").read_text("utf8")
     prose = {p.stem for p in (ROOT / "book").glob("*.md")}
-    assert prose == set(re.findall(r"book/(\S+)", toc))
+    assert prose == set(re.findall(r"book/(\S+)", toc)), "prose, and that of _toc.yml"
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_notebooks_stay_small(page):
-    assert (ROOT / "notebooks" / f"{page}.ipynb").stat().st_size < 500_000
+    size = (ROOT / "notebooks" / f"{page}.ipynb").stat().st_size
+    assert size < LARGEST, f"notebooks/{page}.ipynb: {size} bytes, under {LARGEST}"
+
+
+def outputs(page):
+    """Each stored output of a page with its cell."""
+    stored = nbformat.read(ROOT / "notebooks" / f"{page}.ipynb", 4)
+    for cell in stored.cells:
+        for output in cell.get("outputs", []):
+            yield cell, output
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_outputs_depend_on_no_machine(page):
-    stored = nbformat.read(ROOT / "notebooks" / f"{page}.ipynb", 4)
-    for cell in stored.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            text = output.get("text", "") + data.get("text/plain", "")
-            leak = re.search(
-                r"0x[0-9a-f]{6,}|/home/|/root/|/tmp/|site-packages|cuda:\d", text
-            )
-            assert leak is None, f"{page} stores {leak and leak[0]!r}"
+    for cell, output in outputs(page):
+        text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        leak = MACHINE.search(text)
+        assert leak is None, (
+            f"{page}, cell [{cell.execution_count}]: an output names an address, a "
+            f"folder or a device: {leak and leak[0]!r}"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_picture_has_words(page):
-    stored = nbformat.read(ROOT / "notebooks" / f"{page}.ipynb", 4)
-    for cell in stored.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "image/png" in data and "text/html" not in data:
-                alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-                assert len(alt) > 20, f"{page}: no alternative text in\n{cell.source}"
+    for cell, output in outputs(page):
+        data = output.get("data", {})
+        if "image/png" in data and "text/html" not in data:
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) > 20, (
+                f"{page}, cell [{cell.execution_count}]: a picture's alternative text "
+                f"has over 20 characters, not {alt!r}\n{cell.source}"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_house_style(page):
     text = (ROOT / "book" / f"{page}.md").read_text("utf8")
+    fenced = False
     for number, line in enumerate(text.splitlines(), 1):
-        assert not re.match(r"^```\{(?!code-cell)|^:::", line), f"{page}:{number}"
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    found = re.findall(r"\b(?:simply|obviously|just)\b", prose, re.IGNORECASE)
-    assert not found, f"{page} says {found}"
-    cells = [c for c in tool.read(page).cells if c.cell_type == "code"][1:]
-    for cell in cells:
+        place = f"book/{page}.md, line {number}"
+        assert not DIRECTIVE.match(line), f"{place}: plain Markdown only: {line}"
+        fenced ^= line.startswith("```")
+        words = [] if fenced else BANNED.findall(line)
+        assert not words, f"{place}: without {', '.join(words)}: {line}"
+    for heading in ("Exercise", "Sources"):
+        assert re.search(rf"^## .*{heading}", text, re.MULTILINE), (
+            f"book/{page}.md: no section with {heading!r} in its title"
+        )
+    code = [c for c in tool.read(page).cells if c.cell_type == "code"]
+    for count, cell in enumerate(code[1:], 2):  # the first one installs helpers
+        place = f"{page}, cell [{count}]"
         lines = cell.source.splitlines()
-        assert max(map(len, lines)) <= 88, f"{page}: long line in\n{cell.source}"
-        assert len(lines) <= 30, f"{page}: a cell of {len(lines)} lines\n{cell.source}"
-    assert re.search(r"^## .*Exercise", text, re.MULTILINE), f"{page}: no exercises"
-    assert re.search(r"^## Sources", text, re.MULTILINE), f"{page}: no sources"
+        widest = max(map(len, lines))
+        assert widest <= WIDEST_LINE, (
+            f"{place}: a line has at most {WIDEST_LINE} columns, not {widest}\n"
+            f"{cell.source}"
+        )
+        assert len(lines) <= LONGEST_CELL, (
+            f"{place}: a cell has at most {LONGEST_CELL} lines, not {len(lines)}\n"
+            f"{cell.source}"
+        )

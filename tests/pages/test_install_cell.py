@@ -1,16 +1,14 @@
 """The first cell of every notebook; `conftest.py` runs each of them alone."""
 
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 PAGE = "normalization/layer_norm"
 
@@ -55,7 +54,7 @@ def first_output(notebook, kind):
 
 def store(root, notebook):
     """Write it with a digest that fits, as a careless tool would."""
-    notebook.metadata.layers_book = {"digest": tool.digest(notebook)}
+    notebook.metadata.layers_book["digest"] = tool.digest(notebook)
     nbformat.write(notebook, tool.halves(PAGE, root)[1])
 
 
@@ -79,7 +78,7 @@ def test_changed_number_and_removed_output(copy):
     nbformat.write(stored, path)
     assert any("edited by hand" in p for p in tool.problems(PAGE, copy))
     store(copy, stored)  # even where the digest fits, nbval must see both
-    run = nbval(copy, "--in-place")
+    run = nbval(copy)
     assert run.returncode == 1
     others = sum(cell.cell_type == "code" for cell in stored.cells) - 2
     assert f"2 failed, {others} passed" in run.stdout, run.stdout[-3000:]
@@ -100,7 +99,7 @@ def test_changed_helper_formula(copy):
     cell.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=99)]
     stored.cells.append(cell)
     nbformat.write(stored, path)
-    run = nbval(copy, "-rA")
+    run = nbval(copy, "--alone", "-rA")
     assert run.returncode == 1
     counts = [
         number
@@ -110,6 +109,54 @@ def test_changed_helper_formula(copy):
     (line,) = [s for s in run.stdout.splitlines() if " failed, " in s]
     assert line.startswith(f"{len(counts)} failed, "), run.stdout[-3000:]
     assert all(f"FAILED notebooks/{PAGE}.ipynb::Cell {n}" in run.stdout for n in counts)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("helpers/_inspect.py", "p.numel() for", "p.numel() + 1 for", True),
+        ("helpers/_inspect.py", "import", "# why\nimport", False),
+        (
+            "layers_book/exercises/normalization/layer_norm.py",
+            "\nEXERCISES",
+            "\nX = 1\nEXERCISES",
+            True,
+        ),
+        (
+            "layers_book/exercises/normalization/group_norm.py",
+            "\nEXERCISES",
+            "\nX = 1\nEXERCISES",
+            False,
+        ),
+        ("layers_book/figures/minified/normalized_axes.js", "=", "= ", True),
+        ("layers_book/figures/minified/core.js", "=", "= ", True),
+        ("layers_book/figures/minified/lookup_table.js", "=", "= ", False),
+        ("layers_book/checking/check.py", "return", "return ", False),
+    ],
+)
+def test_what_a_page_uses_changed(copy, file, old, new, told):
+    source = copy / "src" / file
+    text = source.read_text("utf8")
+    assert old in text
+    source.write_text(text.replace(old, new, 1))
+    wanted = [f"changed since: {file}: run `make notebooks`"] if told else []
+    assert tool.problems(PAGE, copy) == wanted
+
+
+def test_an_exercise_that_is_no_python(copy):
+    name = "layers_book/exercises/normalization/layer_norm.py"
+    source = copy / "src" / name
+    source.write_text("x = (1,\n     2 3)\n")
+    (said,) = tool.problems(PAGE, copy)
+    assert said.startswith(f"{source}, line 2: ")
+
+
+def test_a_kernel_that_dies_says_why(copy):
+    broken = copy / "src" / "ipykernel_launcher.py"
+    broken.write_text("raise ImportError('no kernel today')\n")
+    run = nbval(copy, "-k", "Cell and 0")
+    assert run.returncode == 1
+    assert "ImportError: no kernel today" in run.stdout, run.stdout[-3000:]
 
 
 def test_removed_picture(copy):

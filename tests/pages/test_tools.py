@@ -1,5 +1,6 @@
-"""make notebooks and make new, tried on a copy."""
+"""make notebooks, make new and make check, tried on a copy."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+import check_page
+import pages as tool
 
-import notebooks as tool  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITLE")[0]
 
@@ -23,7 +24,9 @@ def copy(tmp_path):
     (tmp_path / "book" / "a").mkdir(parents=True)
     (tmp_path / "src" / "helpers").mkdir(parents=True)
     (tmp_path / "src" / "layers_book" / "exercises" / "a").mkdir(parents=True)
-    shutil.copy(ROOT / "src/helpers/_install_cell.py", tmp_path / "src" / "helpers")
+    shutil.copy(
+        ROOT / "src/layers_book/_install_cell.py", tmp_path / "src" / "layers_book"
+    )
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/one\n"
     )
@@ -36,9 +39,19 @@ def write(root, code, page="a/one"):
     (root / "book" / f"{page}.md").write_text(text)
 
 
+def run(root, script, *arguments):
+    """Run one of the copy's tools, with the copy's helpers if it has some."""
+    command = [sys.executable, root / "tools" / script, *arguments]
+    own = (
+        {"PYTHONPATH": str(root / "src")}
+        if (root / "src/helpers/__init__.py").exists()
+        else {}
+    )
+    return subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
+
+
 def notebooks(root, *arguments):
-    command = [sys.executable, root / "tools" / "notebooks.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run(root, "pages.py", *arguments)
 
 
 def test_only_changed_pages_are_executed_and_give_the_same_bytes(copy):
@@ -78,15 +91,68 @@ def test_a_raising_page_leaves_the_stored_notebook(copy):
     assert [p.name for p in stored.parent.iterdir()] == ["one.ipynb"]
 
 
-def test_an_unknown_page_is_named(copy):
-    result = notebooks(copy, "a/two")
+@pytest.mark.parametrize("script", ["pages.py", "check_page.py"])
+def test_an_unknown_page_is_named(copy, script):
+    result = run(copy, script, "a/won")
     assert result.returncode == 2
-    assert "a/two" in result.stderr
+    assert result.stderr == ("page='a/won' is not in _toc.yml: did you mean a/one?\n")
+    assert "pages are ['a/one']" in run(copy, script, "xyz").stderr
+
+
+@pytest.mark.parametrize("script", ["pages.py", "check_page.py"])
+def test_a_page_without_its_text_is_named(copy, script):
+    (copy / "book" / "a" / "one.md").unlink()
+    result = run(copy, script, "a/one")
+    assert result.returncode == 1
+    words = "book/a/one.md is missing, but _toc.yml names its notebook"
+    assert words in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_page_is_executed_again_when_a_helper_changed(copy):
+    stored = copy / "notebooks" / "a" / "one.ipynb"
+    package = copy / "src" / "helpers"
+    (package / "__init__.py").write_text(
+        "# torch-layers-book\nfrom helpers._answer import answer\n"
+    )
+    (package / "_answer.py").write_text("answer = 42\n")
+    write(copy, "from helpers import answer\n\nprint(answer)")
+    assert notebooks(copy).returncode == 0
+    assert '"42\\n"' in stored.read_text("utf8")
+    assert "fresh" in notebooks(copy).stdout
+    (package / "_answer.py").write_text("answer = 43\n")
+    assert tool.problems("a/one", copy) == [
+        "changed since: helpers/_answer.py: run `make notebooks`"
+    ]
+    assert notebooks(copy).returncode == 0
+    assert '"43\\n"' in stored.read_text("utf8")
+    (package / "_answer.py").write_text("answer = (\n")
+    broken = notebooks(copy)
+    assert broken.returncode == 1
+    assert "_answer.py, line 1: '(' was never closed" in broken.stdout
+
+
+def test_check_chooses_one_page_s_tests():
+    page = "basic/embedding"
+    command = [*check_page.command(page), "--collect-only", "-n", "0"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    chosen = [line for line in listed.splitlines() if "::" in line]
+    for wanted in (
+        f"notebooks/{page}.ipynb::Cell 0",
+        f"tests/pages/test_freshness.py::test_both_halves_are_fresh[{page}]",
+        f"tests/pages/test_exercises.py::test_solutions_pass_and_starters_do_not[{page}]",
+        f"tests/helpers/test_exercises.py::test_reference_passes[{page}:embedding/lookup]",
+    ):
+        assert wanted in chosen
+    assert any(
+        line.startswith("tests/figures/test_lookup_table.py::") for line in chosen
+    )
+    others = [line for line in chosen if "[" in line and f"[{page}" not in line]
+    assert all(line.startswith("tests/figures/") for line in others), others
 
 
 def new(root, page):
-    command = [sys.executable, root / "tools" / "new_page.py", page]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run(root, "new_page.py", page)
 
 
 def test_new_page_has_text_exercises_and_a_place(copy):

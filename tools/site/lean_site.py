@@ -23,8 +23,13 @@ from sphinxcontrib import katex
 from helpers import figures
 
 UNUSED_SCRIPTS = (
-    *("thebe", "THEBE_JS_URL", "design-tabs", "fontawesome"),
-    *("togglebutton", "toggleHint", "toggleOpen"),
+    "thebe",
+    "THEBE_JS_URL",
+    "design-tabs",
+    "fontawesome",
+    "togglebutton",
+    "toggleHint",
+    "toggleOpen",
 )
 UNUSED_STYLES = ("sphinx-thebe", "sphinx-design", "sphinx_design")
 FIGURE = re.compile(r"<(nn-[a-z-]+)(?=[ >])")
@@ -32,6 +37,8 @@ FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
 SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
 )
+CHOSEN_THEME = """{ light: "light", dark: "dark" }[localStorage.getItem("mode")] ??
+      (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")"""
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
 
 
@@ -60,21 +67,21 @@ def lighten_page(
     """Drop scripts and styles no page uses; load its figures' code once."""
     body = context.get("body", "")
     body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
+    shown = set(FIGURE.findall(body))
     paths = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
-    context["body"] = IMAGE.sub(
+    body = IMAGE.sub(
         lambda found: f'<img loading="lazy" decoding="async" {size(paths[found[1]])}',
         body,
     )
-    shown = {tag for tag in FIGURE.findall(body)}
     for name in [
         "core",
         *(n for n, kind in figures.FIGURES.items() if kind.tag in shown),
     ]:
         if shown:
-            app.add_js_file(f"figures/{name}.js", defer="defer")
+            app.add_js_file(f"figures/{name}.js")
     if doctree is not None and 'name="description"' not in context["metatags"]:
         context["metatags"] += description(doctree)
-    seen, scripts = set(), []
+    seen, scripts, drawing = set(), [], ""
     for script in context["script_files"]:
         name, code = str(script.filename or ""), script.attributes.get("body") or ""
         unused = any(word in name + code[:40] for word in UNUSED_SCRIPTS)
@@ -82,15 +89,20 @@ def lighten_page(
         # Sphinx 7 emits inline scripts twice, and a second `const` throws
         if unused or (name, code) in seen:
             continue
+        seen.add((name, code))
+        if name.startswith("_static/figures/"):
+            drawing += context["js_tag"](script)
+            continue
         if page == "search":  # its inline scripts need these at once
             script.attributes.pop("defer", None)
         elif "DOCUMENTATION_OPTIONS." in code:
             continue
         elif name:
             script.attributes["defer"] = "defer"
-        seen.add((name, code))
         scripts.append(script)
     context["script_files"] = scripts
+    # a figure drawn as the page is read never moves what stands below it
+    context["body"] = FIGURE.sub(lambda first: drawing + first[0], body, count=1)
     context["css_files"] = [
         style
         for style in context["css_files"]
@@ -159,6 +171,8 @@ def mend(page: str) -> str:
         '<summary><span class="toctree-toggle"',
         '<summary aria-label="Pages of this chapter"><span class="toctree-toggle"',
     )
+    # chosen late, by the theme's script, it would set lines anew
+    page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
     return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 # kind of model, pattern, names that are frozen before the call
 SETTINGS = (
@@ -82,25 +82,25 @@ QUESTION = Question(
     title="Freeze by name",
     answer="freeze",
     reference=_reference,
-    probes=(script_probe(freezing, _settings, configurations=len(SETTINGS)),),
+    run=custom_run(freezing, _settings, configurations=len(SETTINGS)),
     parts={
         "which parameters learn": 2,
         "which parameters learn, a shared tensor": 1,
         "the number that is returned": 1,
     },
-    wrong=(
-        Wrong(
-            "one name of each tensor",
-            "named_parameters() lists a shared tensor under its first name only; look "
-            "at its options.",
+    mistakes=(
+        Mistake(
+            name="one name of each tensor",
+            hint="named_parameters() lists a shared tensor under its first name "
+            "only; look at its options.",
             edits=(("remove_duplicate=False", ""),),
             loses=("which parameters learn, a shared tensor",),
         ),
-        Wrong(
-            "the last name decides",
-            "A tensor with two names is visited twice, and your second visit undoes "
-            "the first: it is frozen if any of its names matches.",
-            code="""
+        Mistake(
+            name="the last name decides",
+            hint="A tensor with two names is visited twice, and your second visit "
+            "undoes the first: it is frozen if any of its names matches.",
+            answer="""
 def freeze(module, pattern):
     for name, parameter in module.named_parameters(remove_duplicate=False):
         parameter.requires_grad_(not fnmatchcase(name, pattern))
@@ -108,10 +108,10 @@ def freeze(module, pattern):
 """,
             loses=("which parameters learn, a shared tensor",),
         ),
-        Wrong(
-            "never unfreezes",
-            "You only freeze. What was frozen before and does not match must learn "
-            "again.",
+        Mistake(
+            name="never unfreezes",
+            hint="You only freeze. What was frozen before and does not match must "
+            "learn again.",
             edits=(
                 (
                     "parameter.requires_grad_(id(parameter) not in frozen)",
@@ -120,33 +120,34 @@ def freeze(module, pattern):
             ),
             loses=("which parameters learn",),
         ),
-        Wrong(
-            "the other way round",
-            "You freeze what does not match, and let learn what matches.",
+        Mistake(
+            name="the other way round",
+            hint="You freeze what does not match, and let learn what matches.",
             edits=((" not in frozen", " in frozen"),),
             loses=("which parameters learn", "the number that is returned"),
         ),
-        Wrong(
-            "counts the frozen ones",
-            "You return how many numbers are frozen; asked is how many still learn.",
+        Mistake(
+            name="counts the frozen ones",
+            hint="You return how many numbers are frozen; asked is how many still "
+            "learn.",
             edits=(("* parameter.requires_grad", "* (not parameter.requires_grad)"),),
             loses=("the number that is returned",),
         ),
-        Wrong(
-            "counts all",
-            "You count frozen numbers too.",
+        Mistake(
+            name="counts all",
+            hint="You count frozen numbers too.",
             edits=((" * parameter.requires_grad", ""),),
             loses=("the number that is returned",),
         ),
-        Wrong(
-            "counts tensors",
-            "You count the tensors that learn; each holds many numbers.",
+        Mistake(
+            name="counts tensors",
+            hint="You count the tensors that learn; each holds many numbers.",
             edits=(("parameter.numel() * parameter", "parameter"),),
             loses=("the number that is returned",),
         ),
-        Wrong(
-            "counts a shared tensor twice",
-            "You count a shared tensor once for each of its names.",
+        Mistake(
+            name="counts a shared tensor twice",
+            hint="You count a shared tensor once for each of its names.",
             edits=(
                 (
                     "return learned",
@@ -156,10 +157,10 @@ def freeze(module, pattern):
             ),
             loses=("the number that is returned",),
         ),
-        Wrong(
-            "pattern as a part of the name",
-            "You look for the pattern as a piece of the name. fnmatchcase compares the "
-            "whole name, and knows *, ? and [01].",
+        Mistake(
+            name="pattern as a part of the name",
+            hint="You look for the pattern as a piece of the name. fnmatchcase "
+            "compares the whole name, and knows *, ? and [01].",
             edits=(
                 (
                     "fnmatchcase(name, pattern)",
@@ -168,10 +169,10 @@ def freeze(module, pattern):
             ),
             loses=("which parameters learn",),
         ),
-        Wrong(
-            "the last part of the name",
-            "You match the last part of the name, such as weight; the pattern is for "
-            "the whole dotted name.",
+        Mistake(
+            name="the last part of the name",
+            hint="You match the last part of the name, such as weight; the pattern "
+            "is for the whole dotted name.",
             edits=(
                 (
                     "fnmatchcase(name, pattern)",
@@ -180,12 +181,12 @@ def freeze(module, pattern):
             ),
             loses=("which parameters learn",),
         ),
-        Wrong(
-            "copies of the parameters",
-            "You put new parameters in the place of the old ones: an optimizer that "
-            "holds the old ones trains nothing. Change requires_grad of those there "
-            "are.",
-            code="""
+        Mistake(
+            name="copies of the parameters",
+            hint="You put new parameters in the place of the old ones: an optimizer "
+            "that holds the old ones trains nothing. Change requires_grad of those "
+            "there are.",
+            answer="""
 def freeze(module, pattern):
     for prefix, part in module.named_modules():
         for name, p in list(part.named_parameters(prefix, recurse=False)):

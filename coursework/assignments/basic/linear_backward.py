@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 # leading axes of x: a table, a vector, more axes, none of the rows
 LEADING = ((5,), (), (4, 3), (2, 5, 3), (1,), (7,))
@@ -55,7 +55,7 @@ QUESTION = Question(
     title="The backward pass of Linear",
     answer="linear_backward",
     reference=_reference,
-    probes=(script_probe(backward_pass, _inputs, configurations=len(LEADING)),),
+    run=custom_run(backward_pass, _inputs, configurations=len(LEADING)),
     parts={
         "the gradient of x | the inputs after the call": 1,
         "the gradient of weight": 1,
@@ -63,52 +63,52 @@ QUESTION = Question(
         "the gradient of bias": 1,
     },
     forbid=("backward", "requires_grad_", "vjp", "jac"),
-    wrong=(
-        Wrong(
-            "weight gradient transposed",
-            "Your gradient of weight is (in, out); a gradient has the shape of what it "
-            "belongs to.",
+    mistakes=(
+        Mistake(
+            name="weight gradient transposed",
+            hint="Your gradient of weight is (in, out); a gradient has the shape of "
+            "what it belongs to.",
             edits=(("ups.T @ rows", "rows.T @ ups"),),
             loses=("the gradient of weight",),
         ),
-        Wrong(
-            "mean over the rows",
-            "You average over the rows. Each row uses the weight and the bias once, so "
-            "their gradients add up.",
+        Mistake(
+            name="mean over the rows",
+            hint="You average over the rows. Each row uses the weight and the bias "
+            "once, so their gradients add up.",
             edits=(
                 ("ups.T @ rows", "ups.T @ rows / len(rows)"),
                 ("ups.sum(0)", "ups.mean(0)"),
             ),
             loses=("the gradient of weight", "the gradient of bias"),
         ),
-        Wrong(
-            "bias gradient over one axis",
-            "The bias is added in every row. Sum over all axes but the last, not only "
-            "over the first.",
+        Mistake(
+            name="bias gradient over one axis",
+            hint="The bias is added in every row. Sum over all axes but the last, "
+            "not only over the first.",
             edits=(("ups.sum(0)", "upstream.sum(0)"),),
             loses=("the gradient of bias",),
         ),
-        Wrong(
-            "bias gradient counts rows",
-            "The gradient of the bias is made of upstream, not of ones.",
+        Mistake(
+            name="bias gradient counts rows",
+            hint="The gradient of the bias is made of upstream, not of ones.",
             edits=(("ups.sum(0)", "torch.ones_like(ups).sum(0)"),),
             loses=("the gradient of bias",),
         ),
-        Wrong(
-            "only tables",
-            "Your gradient of weight works for x of shape (N, in). With more axes, or "
-            "fewer, bring the rows into one list first.",
-            code="""
+        Mistake(
+            name="only tables",
+            hint="Your gradient of weight works for x of shape (N, in). With more "
+            "axes, or fewer, bring the rows into one list first.",
+            answer="""
 def linear_backward(x, weight, upstream):
     bias = upstream.reshape(-1, upstream.shape[-1]).sum(0)
     return upstream @ weight, upstream.mT @ x if x.dim() > 1 else None, bias
 """,
             loses=("the gradient of weight, other x",),
         ),
-        Wrong(
-            "x gradient without upstream",
-            "Your gradient of x would be right if the loss were the sum of y. Multiply "
-            "by the gradient that comes from above.",
+        Mistake(
+            name="x gradient without upstream",
+            hint="Your gradient of x would be right if the loss were the sum of y. "
+            "Multiply by the gradient that comes from above.",
             edits=(
                 (
                     "upstream @ weight",
@@ -117,15 +117,15 @@ def linear_backward(x, weight, upstream):
             ),
             loses=("the gradient of x",),
         ),
-        Wrong(
-            "x gradient as a list of rows",
-            "Your gradient of x has lost the leading axes of x.",
+        Mistake(
+            name="x gradient as a list of rows",
+            hint="Your gradient of x has lost the leading axes of x.",
             edits=(("return upstream @ weight", "return ups @ weight"),),
             loses=("the gradient of x",),
         ),
-        Wrong(
-            "order of the results",
-            "The order is x, weight, bias.",
+        Mistake(
+            name="order of the results",
+            hint="The order is x, weight, bias.",
             edits=(
                 (
                     "upstream @ weight, ups.T @ rows, ups.sum(0)",
@@ -134,25 +134,25 @@ def linear_backward(x, weight, upstream):
             ),
             loses=("the gradient of x", "the gradient of weight"),
         ),
-        Wrong(
-            "upstream swapped with x",
-            "The gradient of weight joins upstream and x; you multiply upstream with "
-            "itself.",
+        Mistake(
+            name="upstream swapped with x",
+            hint="The gradient of weight joins upstream and x; you multiply upstream "
+            "with itself.",
             edits=(("ups.T @ rows", "(ups.T @ ups)[:, :1] * rows.sum(0)"),),
             loses=("the gradient of weight",),
         ),
-        Wrong(
-            "always float64",
-            "You change the data type: results have that of the input.",
+        Mistake(
+            name="always float64",
+            hint="You change the data type: results have that of the input.",
             edits=(
                 ("x.reshape", "x.double().reshape"),
                 ("upstream.r", "upstream.double().r"),
             ),
         ),
-        Wrong(
-            "autograd",
-            "Write the three products yourself; autograd is not allowed here.",
-            code="""
+        Mistake(
+            name="autograd",
+            hint="Write the three products yourself; autograd is not allowed here.",
+            answer="""
 def linear_backward(x, weight, upstream):
     x, weight = x.clone().requires_grad_(), weight.clone().requires_grad_()
     bias = torch.zeros(weight.shape[0], dtype=x.dtype, requires_grad=True)

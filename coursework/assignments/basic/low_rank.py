@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 # leading axes of x, bias, scale (None: leave it out), data type
 SETTINGS = (
@@ -136,43 +136,44 @@ QUESTION = Question(
     title="A low-rank adapter",
     answer="LowRank",
     reference=_reference,
-    probes=(script_probe(adapting, _inputs, configurations=len(SETTINGS)),),
+    run=custom_run(adapting, _inputs, configurations=len(SETTINGS)),
     parts={PARAMETERS: 2, START: 1, OUTPUT: 1, GRADIENTS: 1, MERGED: 2},
     judge={f"{START}: down": _random},
-    wrong=(
-        Wrong(
-            "linear not frozen",
-            "The parameters of linear still learn: set their requires_grad to False.",
+    mistakes=(
+        Mistake(
+            name="linear not frozen",
+            hint="The parameters of linear still learn: set their requires_grad to "
+            "False.",
             edits=((".requires_grad_(False)", ""),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "up is random too",
-            "A fresh adapter must compute what linear computes: start up at 0.",
+        Mistake(
+            name="up is random too",
+            hint="A fresh adapter must compute what linear computes: start up at 0.",
             edits=(("torch.zeros(linear", "torch.randn(linear"),),
             loses=(START,),
         ),
-        Wrong(
-            "both start at 0",
-            "With down and up both at 0, each gets the gradient 0 and neither ever "
-            "moves: start down at random numbers.",
+        Mistake(
+            name="both start at 0",
+            hint="With down and up both at 0, each gets the gradient 0 and neither "
+            "ever moves: start down at random numbers.",
             edits=(("torch.randn(rank", "torch.zeros(rank"),),
             loses=(START,),
         ),
-        Wrong(
-            "plain tensors",
-            "down and up are plain tensors: wrap them in nn.Parameter, or no optimizer "
-            "finds them.",
+        Mistake(
+            name="plain tensors",
+            hint="down and up are plain tensors: wrap them in nn.Parameter, or no "
+            "optimizer finds them.",
             edits=(
                 ("nn.Parameter(down)", "down.requires_grad_()"),
                 ("nn.Parameter(torch", "(torch"),
             ),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "layers in place of matrices",
-            "down and up are parameters of the adapter itself, not nn.Linear layers "
-            "with a weight inside.",
+        Mistake(
+            name="layers in place of matrices",
+            hint="down and up are parameters of the adapter itself, not nn.Linear "
+            "layers with a weight inside.",
             edits=(
                 (
                     "self.down = nn.Parameter(down)",
@@ -181,9 +182,10 @@ QUESTION = Question(
             ),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "shapes turned around",
-            "down is (rank, in) and up is (out, rank): output first, as in nn.Linear.",
+        Mistake(
+            name="shapes turned around",
+            hint="down is (rank, in) and up is (out, rank): output first, as in "
+            "nn.Linear.",
             edits=(
                 (
                     "torch.randn(rank, linear.in_features",
@@ -198,9 +200,9 @@ QUESTION = Question(
             ),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "always float32",
-            "Your parameters have torch's default data type; take that of "
+        Mistake(
+            name="always float32",
+            hint="Your parameters have torch's default data type; take that of "
             "linear.weight.",
             edits=(
                 (
@@ -210,22 +212,22 @@ QUESTION = Question(
             ),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "scale forgotten",
-            "Multiply the narrow pair by scale.",
+        Mistake(
+            name="scale forgotten",
+            hint="Multiply the narrow pair by scale.",
             edits=(("self.scale * (x", "(x"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "x gets no gradient",
-            "You run linear under no_grad or detach x: its parameters are frozen, but "
-            "the gradient must still flow through it to x.",
+        Mistake(
+            name="x gets no gradient",
+            hint="You run linear under no_grad or detach x: its parameters are "
+            "frozen, but the gradient must still flow through it to x.",
             edits=(("self.linear(x)", "self.linear(x.detach())"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "pair gets no gradient",
-            "Your matrices are detached in forward, so they never learn.",
+        Mistake(
+            name="pair gets no gradient",
+            hint="Your matrices are detached in forward, so they never learn.",
             edits=(
                 (
                     "self.down.T @ self.up.T",
@@ -234,10 +236,10 @@ QUESTION = Question(
             ),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "merged into linear itself",
-            "merged() changes self.linear. Make a new layer, and leave the old one "
-            "alone.",
+        Mistake(
+            name="merged into linear itself",
+            hint="merged() changes self.linear. Make a new layer, and leave the old "
+            "one alone.",
             edits=(
                 (
                     "one = nn.Linear(n, out, bias=self.linear.bias is not None)",
@@ -248,15 +250,15 @@ QUESTION = Question(
             ),
             loses=(MERGED,),
         ),
-        Wrong(
-            "merged without scale",
-            "The merged weight needs scale too.",
+        Mistake(
+            name="merged without scale",
+            hint="The merged weight needs scale too.",
             edits=(("+= self.scale * (", "+= ("),),
             loses=(MERGED,),
         ),
-        Wrong(
-            "merged with a bias of its own",
-            "merged() must have a bias exactly if linear has one, and the same.",
+        Mistake(
+            name="merged with a bias of its own",
+            hint="merged() must have a bias exactly if linear has one, and the same.",
             edits=(
                 ("bias=self.linear.bias is not None", "bias=True"),
                 (
@@ -266,9 +268,9 @@ QUESTION = Question(
             ),
             loses=(MERGED,),
         ),
-        Wrong(
-            "merged lost the bias",
-            "The new nn.Linear starts with a random bias: copy that of linear.",
+        Mistake(
+            name="merged lost the bias",
+            hint="The new nn.Linear starts with a random bias: copy that of linear.",
             edits=(
                 (
                     "one.load_state_dict(self.linear.state_dict())",
@@ -277,10 +279,10 @@ QUESTION = Question(
             ),
             loses=(MERGED,),
         ),
-        Wrong(
-            "merged shares the bias",
-            "The merged layer and the adapter hold the same bias tensor, so a change "
-            "of one changes the other: copy the numbers.",
+        Mistake(
+            name="merged shares the bias",
+            hint="The merged layer and the adapter hold the same bias tensor, so a "
+            "change of one changes the other: copy the numbers.",
             edits=(
                 (
                     "return one",

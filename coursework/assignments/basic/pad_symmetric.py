@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 # shape of x, widths
 SETTINGS = (
@@ -73,7 +73,7 @@ QUESTION = Question(
     title="Symmetric padding",
     answer="pad_symmetric",
     reference=_reference,
-    probes=(script_probe(padding, _inputs, configurations=len(SETTINGS)),),
+    run=custom_run(padding, _inputs, configurations=len(SETTINGS)),
     parts={
         ONE: 1,
         MORE: 1,
@@ -82,10 +82,10 @@ QUESTION = Question(
     },
     forbid=("pad",),
     judge={"the gradient": _gradient},
-    wrong=(
-        Wrong(
-            "reflect",
-            "The border pixel is not repeated: that is torch's reflect. Here the "
+    mistakes=(
+        Mistake(
+            name="reflect",
+            hint="The border pixel is not repeated: that is torch's reflect. Here the "
             "mirror stands outside of the border, so places -1 and 0 show the same.",
             edits=(
                 ("% (2 * n)", "% max(2 * n - 2, 1)"),
@@ -93,27 +93,28 @@ QUESTION = Question(
             ),
             loses=(ONE, MORE),
         ),
-        Wrong(
-            "replicate",
-            "You repeat the border pixel all the way; behind it the picture goes back.",
+        Mistake(
+            name="replicate",
+            hint="You repeat the border pixel all the way; behind it the picture "
+            "goes back.",
             edits=(
                 (" % (2 * n)", ""),
                 ("torch.minimum(place, 2 * n - 1 - place)", "place.clamp(0, n - 1)"),
             ),
             loses=(ONE, MORE, FAR),
         ),
-        Wrong(
-            "circular",
-            "You continue at the other end, as on a ring; a mirror turns around.",
+        Mistake(
+            name="circular",
+            hint="You continue at the other end, as on a ring; a mirror turns around.",
             edits=(
                 ("% (2 * n)", "% n"),
                 ("torch.minimum(place, 2 * n - 1 - place)", "place"),
             ),
             loses=(ONE, MORE, FAR),
         ),
-        Wrong(
-            "one mirror on each side",
-            "Your widths end at the size of the axis. Behind a second mirror the "
+        Mistake(
+            name="one mirror on each side",
+            hint="Your widths end at the size of the axis. Behind a second mirror the "
             "picture comes again; after how many places does it repeat?",
             edits=(
                 (" % (2 * n)", ""),
@@ -125,10 +126,10 @@ QUESTION = Question(
             ),
             loses=(FAR,),
         ),
-        Wrong(
-            "clamped behind the mirror",
-            "Beyond the size of the axis you stop at a pixel; the picture goes on to "
-            "the next mirror.",
+        Mistake(
+            name="clamped behind the mirror",
+            hint="Beyond the size of the axis you stop at a pixel; the picture goes "
+            "on to the next mirror.",
             edits=(
                 (" % (2 * n)", ""),
                 (
@@ -139,48 +140,49 @@ QUESTION = Question(
             ),
             loses=(FAR,),
         ),
-        Wrong(
-            "first axis first",
-            "widths begin with the last axis, as those of F.pad do.",
+        Mistake(
+            name="first axis first",
+            hint="widths begin with the last axis, as those of F.pad do.",
             edits=(("x.dim() - 1 - pair", "x.dim() - len(widths) // 2 + pair"),),
             loses=(MORE,),
         ),
-        Wrong(
-            "left and right swapped",
-            "The first number of a pair is the left one.",
+        Mistake(
+            name="left and right swapped",
+            hint="The first number of a pair is the left one.",
             edits=(("left, right =", "right, left ="),),
             loses=(ONE,),
         ),
-        Wrong(
-            "one axis only",
-            "You pad the last axis only; each further pair belongs to one more axis.",
+        Mistake(
+            name="one axis only",
+            hint="You pad the last axis only; each further pair belongs to one more "
+            "axis.",
             edits=(("range(len(widths) // 2)", "range(1)"),),
             loses=(MORE,),
         ),
-        Wrong(
-            "off by one on the left",
-            "On the left your mirror stands on the border pixel, on the right outside "
-            "of it.",
+        Mistake(
+            name="off by one on the left",
+            hint="On the left your mirror stands on the border pixel, on the right "
+            "outside of it.",
             edits=((" % (2 * n)", ".abs() % (2 * n)"),),
             loses=(ONE,),
         ),
-        Wrong(
-            "period of reflect",
-            "The picture and its mirror image together have 2 n places; yours repeats "
-            "too early.",
+        Mistake(
+            name="period of reflect",
+            hint="The picture and its mirror image together have 2 n places; yours "
+            "repeats too early.",
             edits=(("% (2 * n)", "% (2 * n - 1)"),),
             loses=(ONE,),
         ),
-        Wrong(
-            "detached",
-            "The values are right, and no gradient reaches x.",
+        Mistake(
+            name="detached",
+            hint="The values are right, and no gradient reaches x.",
             edits=(("    return x", "    return x.detach().requires_grad_()"),),
             loses=("the gradient",),
         ),
-        Wrong(
-            "torch's own",
-            "Compute which pixel stands where, and pick it by its index.",
-            code="""
+        Mistake(
+            name="torch's own",
+            hint="Compute which pixel stands where, and pick it by its index.",
+            answer="""
 def pad_symmetric(x, widths):
     return F.pad(x[None, None], widths, "reflect")[0, 0]
 """,

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 # p, shared, shape of x
 SETTINGS = (
@@ -178,9 +178,9 @@ QUESTION = Question(
     title="Dropout that shares its decisions",
     answer="SharedDropout",
     reference=_reference,
-    probes=(
-        script_probe(dropping, _inputs, configurations=len(SETTINGS)),
-        script_probe(edges, _edge, configurations=2),
+    run=(
+        custom_run(dropping, _inputs, configurations=len(SETTINGS)),
+        custom_run(edges, _edge, configurations=2),
     ),
     parts={VALUES: 1, SHARE: 1, SHARING: 2, MODES: 1, GRADIENT: 1, EDGES: 1},
     forbid=("dropout",),
@@ -193,36 +193,37 @@ QUESTION = Question(
         f"{MODES}: eight calls": _calls,
         f"{MODES}: training again": _again,
     },
-    wrong=(
-        Wrong(
-            "not scaled",
-            "The mean falls: divide what is kept by the probability of being kept.",
+    mistakes=(
+        Mistake(
+            name="not scaled",
+            hint="The mean falls: divide what is kept by the probability of being "
+            "kept.",
             edits=((" / (1 - self.p)", ""),),
             loses=(VALUES,),
         ),
-        Wrong(
-            "scaled by 1 - p",
-            "You multiply by the probability of being kept; to keep the mean, divide "
-            "by it.",
+        Mistake(
+            name="scaled by 1 - p",
+            hint="You multiply by the probability of being kept; to keep the mean, "
+            "divide by it.",
             edits=(("/ (1 - self.p)", "* (1 - self.p)"),),
             loses=(VALUES,),
         ),
-        Wrong(
-            "p is the share that is kept",
-            "p is the probability of being deleted, as in torch.",
+        Mistake(
+            name="p is the share that is kept",
+            hint="p is the probability of being deleted, as in torch.",
             edits=((">= self.p", "< self.p"), ("/ (1 - self.p)", "/ self.p")),
             loses=(VALUES, SHARE),
         ),
-        Wrong(
-            "comparison turned around",
-            "You keep with probability p, and scale as if it were 1 - p.",
+        Mistake(
+            name="comparison turned around",
+            hint="You keep with probability p, and scale as if it were 1 - p.",
             edits=((">= self.p", "< self.p"),),
             loses=(SHARE,),
         ),
-        Wrong(
-            "independent along the shared axes",
-            "The axes in shared are those along which one decision holds; yours are "
-            "the axes with decisions of their own.",
+        Mistake(
+            name="independent along the shared axes",
+            hint="The axes in shared are those along which one decision holds; yours "
+            "are the axes with decisions of their own.",
             edits=(
                 (
                     "for axis in self.shared:",
@@ -232,9 +233,9 @@ QUESTION = Question(
             ),
             loses=(SHARING,),
         ),
-        Wrong(
-            "negative axes ignored",
-            "Axes may be negative: -1 is the last one.",
+        Mistake(
+            name="negative axes ignored",
+            hint="Axes may be negative: -1 is the last one.",
             edits=(
                 (
                     "for axis in self.shared:",
@@ -243,30 +244,30 @@ QUESTION = Question(
             ),
             loses=(SHARING,),
         ),
-        Wrong(
-            "nothing shared",
-            "You decide for each element; along the axes in shared one decision holds. "
-            "An axis of size 1 repeats when you multiply.",
+        Mistake(
+            name="nothing shared",
+            hint="You decide for each element; along the axes in shared one decision "
+            "holds. An axis of size 1 repeats when you multiply.",
             edits=(("shape[axis] = 1", "pass"),),
             loses=(SHARING,),
         ),
-        Wrong(
-            "one decision a sample",
-            "All axes after the first share a decision in your layer, whatever shared "
-            "says.",
+        Mistake(
+            name="one decision a sample",
+            hint="All axes after the first share a decision in your layer, whatever "
+            "shared says.",
             edits=(("for axis in self.shared:", "for axis in range(1, x.dim()):"),),
             loses=(SHARING,),
         ),
-        Wrong(
-            "on in eval mode",
-            "In eval mode the layer returns its input: look at self.training.",
+        Mistake(
+            name="on in eval mode",
+            hint="In eval mode the layer returns its input: look at self.training.",
             edits=(("if not self.training:", "if False:"),),
             loses=(MODES,),
         ),
-        Wrong(
-            "rescales in eval mode",
-            "You multiply in eval mode; scaling belongs to training, and eval mode "
-            "leaves the input alone.",
+        Mistake(
+            name="rescales in eval mode",
+            hint="You multiply in eval mode; scaling belongs to training, and eval "
+            "mode leaves the input alone.",
             edits=(
                 (
                     "            return x\n",
@@ -275,9 +276,9 @@ QUESTION = Question(
             ),
             loses=(MODES,),
         ),
-        Wrong(
-            "one mask for ever",
-            "You draw once and keep the mask. Each call decides anew.",
+        Mistake(
+            name="one mask for ever",
+            hint="You draw once and keep the mask. Each call decides anew.",
             edits=(
                 (
                     "keep = torch.rand(shape) >= self.p",
@@ -288,10 +289,10 @@ QUESTION = Question(
             ),
             loses=(MODES,),
         ),
-        Wrong(
-            "exactly p of them",
-            "You delete a fixed number of elements. Decisions are independent, so the "
-            "number varies from call to call.",
+        Mistake(
+            name="exactly p of them",
+            hint="You delete a fixed number of elements. Decisions are independent, "
+            "so the number varies from call to call.",
             edits=(
                 (
                     "torch.rand(shape) >= self.p",
@@ -302,28 +303,28 @@ QUESTION = Question(
             ),
             loses=(MODES,),
         ),
-        Wrong(
-            "NaN at p = 1",
-            "At p = 1 nothing is kept, and you compute 0 / 0: give this case a line of "
-            "its own.",
+        Mistake(
+            name="NaN at p = 1",
+            hint="At p = 1 nothing is kept, and you compute 0 / 0: give this case a "
+            "line of its own.",
             edits=(("if self.p == 1:", "if False:"),),
             loses=(EDGES,),
         ),
-        Wrong(
-            "detached",
-            "The values are right, and no gradient reaches x.",
+        Mistake(
+            name="detached",
+            hint="The values are right, and no gradient reaches x.",
             edits=(("return x * keep", "return x.detach() * keep"),),
             loses=(GRADIENT,),
         ),
-        Wrong(
-            "always float64",
-            "Your mask turns the result into float64; keep the data type of x.",
+        Mistake(
+            name="always float64",
+            hint="Your mask turns the result into float64; keep the data type of x.",
             edits=(("return x * keep", "return x * keep.double()"),),
             loses=(VALUES,),
         ),
-        Wrong(
-            "torch's own",
-            "Draw the mask yourself, with torch.rand or torch.bernoulli.",
+        Mistake(
+            name="torch's own",
+            hint="Draw the mask yourself, with torch.rand or torch.bernoulli.",
             edits=(("return x * keep / (1 - self.p)", "return F.dropout(x, self.p)"),),
             loses=(VALUES,),
         ),

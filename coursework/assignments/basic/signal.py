@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 # evenly spread ranks of a standard normal variable
 NORMAL = torch.distributions.Normal(0.0, 1.0).icdf(
@@ -53,22 +53,22 @@ QUESTION = Question(
     title="The gain that keeps a signal",
     answer="signal",
     reference=_reference,
-    probes=(script_probe(two_numbers, configurations=1),),
+    run=custom_run(two_numbers, configurations=1),
     parts={"the gain": 2, "the gradient": 2},
     judge={"the gradient": _follows},
-    wrong=(
-        Wrong(
-            "the gain of ReLU",
-            "The square root of 2 is right for ReLU. Your activation lets something "
-            "through for negative numbers, so it needs another gain.",
-            code='signal = {"gain": 2**0.5, "gradient": 1.0}',
+    mistakes=(
+        Mistake(
+            name="the gain of ReLU",
+            hint="The square root of 2 is right for ReLU. Your activation lets "
+            "something through for negative numbers, so it needs another gain.",
+            answer='signal = {"gain": 2**0.5, "gradient": 1.0}',
             loses=("the gain", "the gradient"),
         ),
-        Wrong(
-            "one step in place of a solution",
-            "You computed by how much the activation shrinks a signal of this size, "
-            "and divided. But the gain also changes the size of what goes into the "
-            "activation: search for the gain at which the equation holds.",
+        Mistake(
+            name="one step in place of a solution",
+            hint="You computed by how much the activation shrinks a signal of this "
+            "size, and divided. But the gain also changes the size of what goes into "
+            "the activation: search for the gain at which the equation holds.",
             edits=(
                 (
                     "before = (gain",
@@ -78,24 +78,24 @@ QUESTION = Question(
             ),
             loses=("the gain",),
         ),
-        Wrong(
-            "a signal of size 1",
-            "Your gain keeps a signal of size 1. For a curved activation the gain "
+        Mistake(
+            name="a signal of size 1",
+            hint="Your gain keeps a signal of size 1. For a curved activation the gain "
             "depends on the size: use VARIANT's rms.",
             edits=(('rms = VARIANT["rms"]', "rms = 1.0"),),
             loses=("the gain",),
         ),
-        Wrong(
-            "output of size 1",
-            "Your gain turns a signal of size rms into one of size 1; it has to keep "
-            "its size.",
+        Mistake(
+            name="output of size 1",
+            hint="Your gain turns a signal of size rms into one of size 1; it has to "
+            "keep its size.",
             edits=(("< rms**2", "< 1"),),
             loses=("the gain",),
         ),
-        Wrong(
-            "variance in place of mean square",
-            "You keep the variance of the output. The next layer sums up squares, so "
-            "it is the mean square that counts; the mean is not 0.",
+        Mistake(
+            name="variance in place of mean square",
+            hint="You keep the variance of the output. The next layer sums up "
+            "squares, so it is the mean square that counts; the mean is not 0.",
             edits=(
                 (
                     "too_small = (share * f(gain * rms * z) ** 2).sum()",
@@ -105,38 +105,38 @@ QUESTION = Question(
             ),
             loses=("the gain",),
         ),
-        Wrong(
-            "square of the gain",
-            "You give the square of the gain, the variance; the gain belongs to the "
-            "standard deviation.",
+        Mistake(
+            name="square of the gain",
+            hint="You give the square of the gain, the variance; the gain belongs to "
+            "the standard deviation.",
             edits=(('"gain": gain,', '"gain": gain**2,'),),
             loses=("the gain",),
         ),
-        Wrong(
-            "square of the mean slope",
-            "You average the slopes and square then. A mean square needs the squares "
-            "first.",
+        Mistake(
+            name="square of the mean slope",
+            hint="You average the slopes and square then. A mean square needs the "
+            "squares first.",
             edits=(("(share * slope**2).sum()", "((share * slope).sum() ** 2)"),),
             loses=("the gradient",),
         ),
-        Wrong(
-            "the weights left out",
-            "On its way back a gradient passes the weights too: they bring in the "
+        Mistake(
+            name="the weights left out",
+            hint="On its way back a gradient passes the weights too: they bring in the "
             "square of the gain.",
             edits=(('"gradient": gain**2 *', '"gradient":'),),
             loses=("the gradient",),
         ),
-        Wrong(
-            "factor of the root mean square",
-            "You give the factor for the root mean square; asked is that of the mean "
-            "square.",
+        Mistake(
+            name="factor of the root mean square",
+            hint="You give the factor for the root mean square; asked is that of the "
+            "mean square.",
             edits=(("slope**2).sum().item()", "slope**2).sum().sqrt().item()"),),
             loses=("the gradient",),
         ),
-        Wrong(
-            "slope at the size of the input",
-            "The slope is taken before the activation, where the standard deviation is "
-            "gain times rms.",
+        Mistake(
+            name="slope at the size of the input",
+            hint="The slope is taken before the activation, where the standard "
+            "deviation is gain times rms.",
             edits=(("before = (gain * rms * z)", "before = (rms * z)"),),
             loses=("the gradient",),
         ),

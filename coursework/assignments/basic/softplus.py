@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 BETAS = (1.0, 0.5, 3.0, 0.25, 2.0)
 SHAPES = ((4, 3), (9,), (2, 3, 2), (), (5, 2))
@@ -70,7 +70,7 @@ QUESTION = Question(
     title="A softplus that never overflows",
     answer="softplus",
     reference=_reference,
-    probes=(script_probe(softplus_values, _inputs, configurations=len(BETAS)),),
+    run=custom_run(softplus_values, _inputs, configurations=len(BETAS)),
     parts={
         "the output near 0 | the inputs after the call": 1,
         "the output for large x": 1,
@@ -93,44 +93,44 @@ QUESTION = Question(
         "the output for very negative x": _relative,
         "the gradient, very negative x": _relative,
     },
-    wrong=(
-        Wrong(
-            "the formula as it stands",
-            "exp overflows for large x, and 1 + exp(x) is 1 for very negative x. Which "
-            "exponent is never above 0? And look up torch.log1p.",
-            code="""
+    mistakes=(
+        Mistake(
+            name="the formula as it stands",
+            hint="exp overflows for large x, and 1 + exp(x) is 1 for very negative "
+            "x. Which exponent is never above 0? And look up torch.log1p.",
+            answer="""
 def softplus(x, beta=1.0):
     return torch.log(1 + torch.exp(beta * x)) / beta
 """,
             loses=("the output for large x", "the output for very negative x"),
         ),
-        Wrong(
-            "log1p alone",
-            "log1p keeps the digits of small numbers. For large x, exp still "
+        Mistake(
+            name="log1p alone",
+            hint="log1p keeps the digits of small numbers. For large x, exp still "
             "overflows.",
-            code="""
+            answer="""
 def softplus(x, beta=1.0):
     return torch.log1p(torch.exp(beta * x)) / beta
 """,
             loses=("the output for large x", "the gradient,"),
         ),
-        Wrong(
-            "NaN in the gradient",
-            "torch.where picks the right value, but the branch that is not picked is "
-            "differentiated too: 0 times infinity is NaN. Keep the argument of exp "
-            "small in both branches.",
-            code="""
+        Mistake(
+            name="NaN in the gradient",
+            hint="torch.where picks the right value, but the branch that is not "
+            "picked is differentiated too: 0 times infinity is NaN. Keep the "
+            "argument of exp small in both branches.",
+            answer="""
 def softplus(x, beta=1.0):
     z = beta * x
     return torch.where(z > 30, x, torch.log1p(torch.exp(z)) / beta)
 """,
             loses=("the gradient,",),
         ),
-        Wrong(
-            "gradient of the clamp at 0",
-            "At 0 you add the derivatives of two kinks, and they do not sum up to 1/2: "
-            "clamp passes the whole gradient at its bound. Look for a maximum that "
-            "shares it.",
+        Mistake(
+            name="gradient of the clamp at 0",
+            hint="At 0 you add the derivatives of two kinks, and they do not sum up "
+            "to 1/2: clamp passes the whole gradient at its bound. Look for a "
+            "maximum that shares it.",
             edits=(
                 (
                     "torch.maximum(z, torch.zeros_like(z))",
@@ -139,25 +139,26 @@ def softplus(x, beta=1.0):
             ),
             loses=("the gradient at 0",),
         ),
-        Wrong(
-            "gradient of relu at 0",
-            "At 0 the derivative of softplus is 1/2; relu and abs both give 0 there.",
+        Mistake(
+            name="gradient of relu at 0",
+            hint="At 0 the derivative of softplus is 1/2; relu and abs both give 0 "
+            "there.",
             edits=(("torch.maximum(z, torch.zeros_like(z))", "torch.relu(z)"),),
             loses=("the gradient at 0",),
         ),
-        Wrong(
-            "saturates",
-            "Your softplus stops growing: a large x must come out as x.",
-            code="""
+        Mistake(
+            name="saturates",
+            hint="Your softplus stops growing: a large x must come out as x.",
+            answer="""
 def softplus(x, beta=1.0):
     return torch.log1p(torch.exp((beta * x).clamp(max=30))) / beta
 """,
             loses=("the output for large x",),
         ),
-        Wrong(
-            "digits lost below",
-            "You subtract the maximum, which takes care of large x. For very negative "
-            "x, 1 + exp(x) rounds to 1 and its logarithm to 0: use log1p.",
+        Mistake(
+            name="digits lost below",
+            hint="You subtract the maximum, which takes care of large x. For very "
+            "negative x, 1 + exp(x) rounds to 1 and its logarithm to 0: use log1p.",
             edits=(
                 (
                     "torch.log1p(torch.exp(-z.abs()))",
@@ -166,44 +167,44 @@ def softplus(x, beta=1.0):
             ),
             loses=("the output for very negative x",),
         ),
-        Wrong(
-            "one maximum for all",
-            "You subtract one maximum from the whole tensor; values far below it lose "
-            "all their digits. Each value needs its own.",
-            code="""
+        Mistake(
+            name="one maximum for all",
+            hint="You subtract one maximum from the whole tensor; values far below "
+            "it lose all their digits. Each value needs its own.",
+            answer="""
 def softplus(x, beta=1.0):
     z = beta * x
     m = z.max().clamp(min=0)
     return (m + torch.log(torch.exp(-m) + torch.exp(z - m))) / beta
 """,
         ),
-        Wrong(
-            "not divided by beta",
-            "Divide by beta at the end.",
+        Mistake(
+            name="not divided by beta",
+            hint="Divide by beta at the end.",
             edits=((") / beta", ")"),),
             loses=("the output near 0",),
         ),
-        Wrong(
-            "beta ignored",
-            "beta multiplies x inside the exponential, and divides the result.",
+        Mistake(
+            name="beta ignored",
+            hint="beta multiplies x inside the exponential, and divides the result.",
             edits=(("z = beta * x", "z, beta = x, 1.0"),),
             loses=("the output near 0",),
         ),
-        Wrong(
-            "detached",
-            "The values are right, and no gradient reaches x.",
+        Mistake(
+            name="detached",
+            hint="The values are right, and no gradient reaches x.",
             edits=(("beta * x", "beta * x.detach()"),),
             loses=("the gradient,", "the gradient at 0"),
         ),
-        Wrong(
-            "in place",
-            "You write into the tensor that you are given.",
+        Mistake(
+            name="in place",
+            hint="You write into the tensor that you are given.",
             edits=(("beta * x", "x.mul_(beta)"),),
         ),
-        Wrong(
-            "torch's own",
-            "Write it by exp, log1p and the like.",
-            code="""
+        Mistake(
+            name="torch's own",
+            hint="Write it by exp, log1p and the like.",
+            answer="""
 def softplus(x, beta=1.0):
     return F.softplus(x, beta)
 """,

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 # shape of ids, rows of the table, of which ids are drawn, padding_idx
 SETTINGS = (
@@ -79,7 +79,7 @@ QUESTION = Question(
     title="The gradient of a table",
     answer="table_gradient",
     reference=_reference,
-    probes=(script_probe(table_gradients, _inputs, configurations=len(SETTINGS)),),
+    run=custom_run(table_gradients, _inputs, configurations=len(SETTINGS)),
     parts={
         "the gradient": 2,
         "the gradient with padding_idx": 1,
@@ -87,10 +87,10 @@ QUESTION = Question(
         "the gradient with both": 1,
     },
     forbid=("embedding", "backward", "requires_grad_", "vjp", "jac"),
-    wrong=(
-        Wrong(
-            "repeated ids overwrite",
-            "An id that occurs three times gets three gradients, and they add up. "
+    mistakes=(
+        Mistake(
+            name="repeated ids overwrite",
+            hint="An id that occurs three times gets three gradients, and they add up. "
             "Assigning to gradient[ids], also with +=, keeps one of them.",
             edits=(
                 (
@@ -100,34 +100,36 @@ QUESTION = Question(
             ),
             loses=("the gradient",),
         ),
-        Wrong(
-            "padding row 0 forgotten",
-            "Row 0 may be the padding row, and 0 counts as false in Python: ask "
+        Mistake(
+            name="padding row 0 forgotten",
+            hint="Row 0 may be the padding row, and 0 counts as false in Python: ask "
             "whether padding_idx is None.",
             edits=(("padding_idx is not None", "padding_idx"),),
             loses=("the gradient with padding_idx",),
         ),
-        Wrong(
-            "padding ignored",
-            "The row padding_idx gets the gradient zero.",
+        Mistake(
+            name="padding ignored",
+            hint="The row padding_idx gets the gradient zero.",
             edits=(("padding_idx is not None", "False"),),
             loses=("the gradient with padding_idx",),
         ),
-        Wrong(
-            "padding always 0",
-            "The padding row is the one that padding_idx names, not always row 0.",
+        Mistake(
+            name="padding always 0",
+            hint="The padding row is the one that padding_idx names, not always row 0.",
             edits=(("gradient[padding_idx]", "gradient[0]"),),
             loses=("the gradient with padding_idx",),
         ),
-        Wrong(
-            "division by zero",
-            "A row that nobody asks for has the count 0, and 0 divided by 0 is NaN.",
+        Mistake(
+            name="division by zero",
+            hint="A row that nobody asks for has the count 0, and 0 divided by 0 is "
+            "NaN.",
             edits=((".clamp(min=1)", ""),),
             loses=("the gradient with scale_grad_by_freq",),
         ),
-        Wrong(
-            "divided by all tokens",
-            "You divide by the number of all ids; each row has a count of its own.",
+        Mistake(
+            name="divided by all tokens",
+            hint="You divide by the number of all ids; each row has a count of its "
+            "own.",
             edits=(
                 (
                     "flat.bincount(minlength=V).clamp(min=1)[:, None]",
@@ -136,29 +138,29 @@ QUESTION = Question(
             ),
             loses=("the gradient with scale_grad_by_freq",),
         ),
-        Wrong(
-            "multiplied by the frequency",
-            "You multiply by how often an id occurs; divide.",
+        Mistake(
+            name="multiplied by the frequency",
+            hint="You multiply by how often an id occurs; divide.",
             edits=(("gradient / flat", "gradient * flat"),),
             loses=("the gradient with scale_grad_by_freq",),
         ),
-        Wrong(
-            "frequency option ignored",
-            "With scale_grad_by_freq=True each row is divided by how often its id "
+        Mistake(
+            name="frequency option ignored",
+            hint="With scale_grad_by_freq=True each row is divided by how often its id "
             "occurs.",
             edits=(("if scale_grad_by_freq:", "if False:"),),
             loses=("the gradient with scale_grad_by_freq",),
         ),
-        Wrong(
-            "always scaled",
-            "You divide by the counts without being asked to: scale_grad_by_freq is "
-            "False unless it is given.",
+        Mistake(
+            name="always scaled",
+            hint="You divide by the counts without being asked to: "
+            "scale_grad_by_freq is False unless it is given.",
             edits=(("if scale_grad_by_freq:", "if True:"),),
             loses=("the gradient",),
         ),
-        Wrong(
-            "table as large as the largest id",
-            "The table has V rows, whatever the ids are.",
+        Mistake(
+            name="table as large as the largest id",
+            hint="The table has V rows, whatever the ids are.",
             edits=(
                 (
                     "    rows =",
@@ -167,9 +169,10 @@ QUESTION = Question(
             ),
             loses=("the gradient",),
         ),
-        Wrong(
-            "always float32",
-            "Your table of zeros has torch's default data type; take that of upstream.",
+        Mistake(
+            name="always float32",
+            hint="Your table of zeros has torch's default data type; take that of "
+            "upstream.",
             edits=(
                 (
                     "upstream.new_zeros(V, upstream.shape[-1])",
@@ -179,9 +182,10 @@ QUESTION = Question(
             ),
             loses=("the gradient",),
         ),
-        Wrong(
-            "counts in one sentence",
-            "The frequency of an id is counted in the whole of ids, not in each row.",
+        Mistake(
+            name="counts in one sentence",
+            hint="The frequency of an id is counted in the whole of ids, not in each "
+            "row.",
             edits=(
                 (
                     "flat.bincount",

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 
 def items(answer):
@@ -71,7 +71,7 @@ QUESTION = Question(
     title="What a network costs",
     answer="budget",
     reference=_reference,
-    probes=(script_probe(items, configurations=1),),
+    run=custom_run(items, configurations=1),
     parts={
         "sizes": 1,
         "parameters": 1.5,
@@ -79,10 +79,11 @@ QUESTION = Question(
         "field": 1,
         "output_padding": 1,
     },
-    wrong=(
-        Wrong(
-            "rounded up",
-            "The number of windows is rounded down: one that does not fit is left out.",
+    mistakes=(
+        Mistake(
+            name="rounded up",
+            hint="The number of windows is rounded down: one that does not fit is "
+            "left out.",
             edits=(
                 (
                     "(n + 2 * p - d * (k - 1) - 1) // s + 1",
@@ -91,87 +92,91 @@ QUESTION = Question(
             ),
             loses=("sizes",),
         ),
-        Wrong(
-            "no padding",
-            "The padding adds cells at both ends of each axis.",
+        Mistake(
+            name="no padding",
+            hint="The padding adds cells at both ends of each axis.",
             edits=(("n + 2 * p - d", "n - d"),),
             loses=("sizes",),
         ),
-        Wrong(
-            "width before height",
-            "The height comes first, as in (N, C, H, W).",
+        Mistake(
+            name="width before height",
+            hint="The height comes first, as in (N, C, H, W).",
             edits=(('(v["height"], v["width"])', '(v["width"], v["height"])'),),
             loses=("sizes", "output_padding"),
         ),
-        Wrong(
-            "no biases",
-            "The biases are missing: one for each output channel, unless bias=False.",
+        Mistake(
+            name="no biases",
+            hint="The biases are missing: one for each output channel, unless "
+            "bias=False.",
             edits=(("biases = [C, wide, 0, 0, C]", "biases = [0] * 5"),),
             loses=("parameters",),
         ),
-        Wrong(
-            "a bias too many",
-            "One of the layers has bias=False.",
+        Mistake(
+            name="a bias too many",
+            hint="One of the layers has bias=False.",
             edits=(("biases = [C, wide, 0, 0, C]", "biases = [C, wide, 2 * C, 0, C]"),),
             loses=("parameters",),
         ),
-        Wrong(
-            "depthwise not by groups",
-            "In the second layer each output reads one input channel: with groups, an "
-            "output's kernels are C_in / groups in number.",
+        Mistake(
+            name="depthwise not by groups",
+            hint="In the second layer each output reads one input channel: with "
+            "groups, an output's kernels are C_in / groups in number.",
             edits=(("9 * wide,", "9 * wide * C,"),),
             loses=("parameters", "products"),
         ),
-        Wrong(
-            "one kernel a channel",
-            "The second layer has a kernel for each of its outputs, `multiplier` times "
-            "as many as input channels.",
+        Mistake(
+            name="one kernel a channel",
+            hint="The second layer has a kernel for each of its outputs, "
+            "`multiplier` times as many as input channels.",
             edits=(("9 * wide,", "9 * C,"),),
             loses=("parameters", "products"),
         ),
-        Wrong(
-            "groups of the 1 x 1 layer ignored",
-            "The 1 x 1 layer has two groups: an output reads half of the channels.",
+        Mistake(
+            name="groups of the 1 x 1 layer ignored",
+            hint="The 1 x 1 layer has two groups: an output reads half of the "
+            "channels.",
             edits=(("wide * 2 * C // 2", "wide * 2 * C"),),
             loses=("parameters", "products"),
         ),
-        Wrong(
-            "groups of the transposed layer ignored",
-            "The transposed layer has two groups: an input cell stamps onto half of "
-            "the output channels.",
+        Mistake(
+            name="groups of the transposed layer ignored",
+            hint="The transposed layer has two groups: an input cell stamps onto "
+            "half of the output channels.",
             edits=(("9 * 2 * C * C // 2", "9 * 2 * C * C"),),
             loses=("parameters", "products"),
         ),
-        Wrong(
-            "products without places",
-            "Each weight is used again at every place: multiply by the number of "
+        Mistake(
+            name="products without places",
+            hint="Each weight is used again at every place: multiply by the number of "
             "places.",
             edits=(("areas = [a, a, a, b]", "areas = [1, 1, 1, 1]"),),
             loses=("products",),
         ),
-        Wrong(
-            "transposed layer at its output's places",
-            "A transposed convolution stamps its kernel once for each *input* cell.",
+        Mistake(
+            name="transposed layer at its output's places",
+            hint="A transposed convolution stamps its kernel once for each *input* "
+            "cell.",
             edits=(("areas = [a, a, a, b]", "areas = [a, a, a, a]"),),
             loses=("products",),
         ),
-        Wrong(
-            "convolutions at their input's places",
-            "A convolution is computed once for each *output* cell: a stride saves "
-            "work.",
+        Mistake(
+            name="convolutions at their input's places",
+            hint="A convolution is computed once for each *output* cell: a stride "
+            "saves work.",
             edits=(("areas = [a,", 'areas = [v["height"] * v["width"],'),),
             loses=("products",),
         ),
-        Wrong(
-            "field without strides",
-            "After a layer with a stride, one step is several cells of the picture.",
+        Mistake(
+            name="field without strides",
+            hint="After a layer with a stride, one step is several cells of the "
+            "picture.",
             edits=(("field = k + 2 * d * s + 2 * s", "field = k + 2 * d + 2"),),
             loses=("field",),
         ),
-        Wrong(
-            "own stride counted",
-            "A layer's own stride does not widen its field; it counts for the layers "
-            "that come after it.",
+        Mistake(
+            name="own stride counted",
+            hint="A layer's own stride does not widen its field; it counts for the "
+            "layers that come after it.",
             edits=(
                 (
                     "field = k + 2 * d * s + 2 * s",
@@ -180,28 +185,28 @@ QUESTION = Question(
             ),
             loses=("field",),
         ),
-        Wrong(
-            "field without dilation",
-            "A dilated kernel reaches further: dilation * (k - 1) cells.",
+        Mistake(
+            name="field without dilation",
+            hint="A dilated kernel reaches further: dilation * (k - 1) cells.",
             edits=(("field = k + 2 * d * s", "field = k + 2 * s"),),
             loses=("field",),
         ),
-        Wrong(
-            "field without the pooling",
-            "The pooling reads a window, too.",
+        Mistake(
+            name="field without the pooling",
+            hint="The pooling reads a window, too.",
             edits=(("field = k + 2 * d * s + 2 * s", "field = k + 2 * d * s"),),
             loses=("field",),
         ),
-        Wrong(
-            "output_padding the wrong way round",
-            "An even size needs output_padding 1 here, an odd one 0: from n odd cells "
-            "the pooling makes (n + 1) / 2, and 2 * (n + 1) / 2 - 1 is n.",
+        Mistake(
+            name="output_padding the wrong way round",
+            hint="An even size needs output_padding 1 here, an odd one 0: from n odd "
+            "cells the pooling makes (n + 1) / 2, and 2 * (n + 1) / 2 - 1 is n.",
             edits=(("1 - n % 2", "n % 2"),),
             loses=("output_padding",),
         ),
-        Wrong(
-            "one output_padding for both axes",
-            "The two axes need different output_padding.",
+        Mistake(
+            name="one output_padding for both axes",
+            hint="The two axes need different output_padding.",
             edits=(("[1 - n % 2 for n in first]", "[1 - first[0] % 2] * 2"),),
             loses=("output_padding",),
         ),

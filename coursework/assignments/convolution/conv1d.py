@@ -3,11 +3,11 @@
 from torch.nn import functional as F
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    function_probe,
-    script_probe,
+    function_run,
     signed,
     varied,
 )
@@ -88,11 +88,11 @@ QUESTION = Question(
     title="A convolution by hand",
     answer="conv1d",
     reference=_reference,
-    probes=(
-        script_probe(setting, _steps, len(STEPS)),
-        script_probe(setting, _holes, len(HOLES)),
-        script_probe(setting, _groups, len(GROUPS)),
-        function_probe(_all, NAMES, configurations=len(ALL)),
+    run=(
+        custom_run(setting, _steps, configurations=len(STEPS)),
+        custom_run(setting, _holes, configurations=len(HOLES)),
+        custom_run(setting, _groups, configurations=len(GROUPS)),
+        function_run(_all, NAMES, configurations=len(ALL)),
     ),
     parts={
         "stride and padding": 1.5,
@@ -102,58 +102,58 @@ QUESTION = Question(
         "the gradient with respect to": 1,
     },
     forbid=("conv", "unfold"),
-    wrong=(
-        Wrong(
-            "flipped kernel",
-            "torch does not turn the kernel around: its first entry meets the first "
-            "cell of the window.",
+    mistakes=(
+        Mistake(
+            name="flipped kernel",
+            hint="torch does not turn the kernel around: its first entry meets the "
+            "first cell of the window.",
             edits=(("weight = weight.reshape", "weight = weight.flip(-1).reshape"),),
             loses=("stride and padding", "dilation", "groups"),
         ),
-        Wrong(
-            "sides of the padding swapped",
-            "padding is (left, right).",
+        Mistake(
+            name="sides of the padding swapped",
+            hint="padding is (left, right).",
             edits=(("x = F.pad(x, padding)", "x = F.pad(x, padding[::-1])"),),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "the left padding at both ends",
-            "The two ends may have different padding.",
+        Mistake(
+            name="the left padding at both ends",
+            hint="The two ends may have different padding.",
             edits=(("F.pad(x, padding)", "F.pad(x, (padding[0], padding[0]))"),),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "no stride",
-            "The window moves on by `stride` cells; here it moves by one.",
+        Mistake(
+            name="no stride",
+            hint="The window moves on by `stride` cells; here it moves by one.",
             edits=(("+ 1 : stride]", "+ 1]"), ("// stride * stride", "")),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "output one short",
-            "The last output is missing where the windows fit exactly: how many "
+        Mistake(
+            name="output one short",
+            hint="The last output is missing where the windows fit exactly: how many "
             "windows fit?",
             edits=(("(span - 1)", "span"),),
             loses=("stride and padding", "dilation", "groups"),
         ),
-        Wrong(
-            "no dilation",
-            "The entries of the kernel meet cells that lie `dilation` apart.",
+        Mistake(
+            name="no dilation",
+            hint="The entries of the kernel meet cells that lie `dilation` apart.",
             edits=(("dilation * (k - 1) + 1", "k"), ("u * dilation", "u")),
             loses=("dilation",),
         ),
-        Wrong(
-            "stride and dilation swapped",
-            "Stride is the step from window to window, dilation the one from entry to "
-            "entry within a window.",
+        Mistake(
+            name="stride and dilation swapped",
+            hint="Stride is the step from window to window, dilation the one from "
+            "entry to entry within a window.",
             edits=(
                 ("    n, c_in", "    stride, dilation = dilation, stride\n    n, c_in"),
             ),
             loses=("stride and padding", "dilation"),
         ),
-        Wrong(
-            "groups taken in turns",
-            "A group is a run of neighboring channels, in the output as in the input; "
-            "you take every groups-th channel.",
+        Mistake(
+            name="groups taken in turns",
+            hint="A group is a run of neighboring channels, in the output as in the "
+            "input; you take every groups-th channel.",
             edits=(
                 (
                     "x = x.reshape(n, groups, c_in // groups, -1)",
@@ -162,25 +162,25 @@ QUESTION = Question(
             ),
             loses=("groups",),
         ),
-        Wrong(
-            "outputs of the groups taken in turns",
-            "The outputs of a group are neighbors: first all of group 0, then all of "
-            "group 1. Yours take turns.",
+        Mistake(
+            name="outputs of the groups taken in turns",
+            hint="The outputs of a group are neighbors: first all of group 0, then "
+            "all of group 1. Yours take turns.",
             edits=(("y.reshape", "y.transpose(1, 2).reshape"),),
             loses=("groups",),
         ),
-        Wrong(
-            "one kernel for all groups",
-            "Each output channel has its own kernels: those of the other groups are "
-            "further down in weight.",
+        Mistake(
+            name="one kernel for all groups",
+            hint="Each output channel has its own kernels: those of the other groups "
+            "are further down in weight.",
             edits=(
                 ("weight[:, :, :, u]", "weight[:1, :, :, u].expand(groups, -1, -1)"),
             ),
             loses=("groups",),
         ),
-        Wrong(
-            "the bias for each entry",
-            "The bias comes once for each output, not once for each entry of the "
+        Mistake(
+            name="the bias for each entry",
+            hint="The bias comes once for each output, not once for each entry of the "
             "kernel.",
             edits=(
                 ("    if bias is not None", "    y = y\n    if bias is not None"),
@@ -188,29 +188,29 @@ QUESTION = Question(
             ),
             loses=("stride and padding", "dilation", "groups"),
         ),
-        Wrong(
-            "no bias",
-            "The bias of the output channel is missing.",
+        Mistake(
+            name="no bias",
+            hint="The bias of the output channel is missing.",
             edits=(("y + bias[:, None]", "y"),),
             loses=("stride and padding", "dilation", "groups"),
         ),
-        Wrong(
-            "bias of None fails",
-            "bias may be None.",
+        Mistake(
+            name="bias of None fails",
+            hint="bias may be None.",
             edits=(("    if bias is not None:\n        y", "    y"),),
             loses=("the output",),
         ),
-        Wrong(
-            "detached weight",
-            "The output is right, but no gradient reaches the weight: use the tensor "
-            "itself, not its numbers, its .data or a detached copy.",
+        Mistake(
+            name="detached weight",
+            hint="The output is right, but no gradient reaches the weight: use the "
+            "tensor itself, not its numbers, its .data or a detached copy.",
             edits=(("weight = weight.reshape", "weight = weight.detach().reshape"),),
             loses=("the gradient with respect to",),
         ),
-        Wrong(
-            "detached bias",
-            "The output is right, but no gradient reaches the bias: use the tensor "
-            "itself, not its numbers, its .data or a detached copy.",
+        Mistake(
+            name="detached bias",
+            hint="The output is right, but no gradient reaches the bias: use the "
+            "tensor itself, not its numbers, its .data or a detached copy.",
             edits=(("bias[:, None]", "bias.detach()[:, None]"),),
             loses=("the gradient with respect to",),
         ),

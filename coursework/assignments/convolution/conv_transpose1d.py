@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    function_probe,
-    script_probe,
+    function_run,
     signed,
     varied,
 )
@@ -131,12 +131,12 @@ QUESTION = Question(
     title="A transposed convolution of a wanted size",
     answer="conv_transpose1d",
     reference=_reference,
-    probes=(
-        script_probe(setting, _steps, len(STEPS)),
-        script_probe(setting, _holes, len(HOLES)),
-        script_probe(setting, _groups, len(GROUPS)),
-        script_probe(refusals, _refusals, len(REFUSALS)),
-        function_probe(_all, NAMES, configurations=len(ALL)),
+    run=(
+        custom_run(setting, _steps, configurations=len(STEPS)),
+        custom_run(setting, _holes, configurations=len(HOLES)),
+        custom_run(setting, _groups, configurations=len(GROUPS)),
+        custom_run(refusals, _refusals, configurations=len(REFUSALS)),
+        function_run(_all, NAMES, configurations=len(ALL)),
     ),
     parts={
         "stride and padding": 1.5,
@@ -147,22 +147,23 @@ QUESTION = Question(
         "the gradient with respect to": 1,
     },
     forbid=("conv", "fold", "col2im"),
-    wrong=(
-        Wrong(
-            "kernel flipped",
-            "The stamp of a cell is the kernel as it stands: nothing is turned around.",
+    mistakes=(
+        Mistake(
+            name="kernel flipped",
+            hint="The stamp of a cell is the kernel as it stands: nothing is turned "
+            "around.",
             edits=(("weight[..., u]", "weight[..., k - 1 - u]"),),
             loses=("stride and padding", "groups"),
         ),
-        Wrong(
-            "stamps overwrite",
-            "Where stamps overlap they add up; in yours the last one wins.",
+        Mistake(
+            name="stamps overwrite",
+            hint="Where stamps overlap they add up; in yours the last one wins.",
             edits=((" += stamps", " = stamps"),),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "no stride",
-            "The stamp of the next cell begins `stride` cells further on.",
+        Mistake(
+            name="no stride",
+            hint="The stamp of the next cell begins `stride` cells further on.",
             edits=(
                 (
                     "u * dilation + (length - 1) * stride + 1, stride",
@@ -171,22 +172,22 @@ QUESTION = Question(
             ),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "no dilation",
-            "The entries of a stamp lie `dilation` cells apart.",
+        Mistake(
+            name="no dilation",
+            hint="The entries of a stamp lie `dilation` cells apart.",
             edits=(("u * dilation", "u"),),
             loses=("dilation",),
         ),
-        Wrong(
-            "padding cut at the end only",
-            "padding cuts cells off both ends, at the start as well.",
+        Mistake(
+            name="padding cut at the end only",
+            hint="padding cuts cells off both ends, at the start as well.",
             edits=(("padding : padding + size", ":size"),),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "zeros at the end",
-            "Cells beyond the least size are not filled up with zeros: stamps reach "
-            "there, and less of the canvas is cut off.",
+        Mistake(
+            name="zeros at the end",
+            hint="Cells beyond the least size are not filled up with zeros: stamps "
+            "reach there, and less of the canvas is cut off.",
             edits=(
                 (
                     "    y = canvas[..., padding : padding + size]",
@@ -196,9 +197,9 @@ QUESTION = Question(
             ),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "no bias beyond the stamps",
-            "The bias is added everywhere, also to cells that no stamp reaches.",
+        Mistake(
+            name="no bias beyond the stamps",
+            hint="The bias is added everywhere, also to cells that no stamp reaches.",
             edits=(
                 (
                     "y = y + bias[:, None]",
@@ -208,16 +209,17 @@ QUESTION = Question(
             ),
             loses=("stride and padding",),
         ),
-        Wrong(
-            "outputs of the groups taken in turns",
-            "The outputs of a group are neighbors: first all of group 0, then all of "
-            "group 1. Yours take turns.",
+        Mistake(
+            name="outputs of the groups taken in turns",
+            hint="The outputs of a group are neighbors: first all of group 0, then "
+            "all of group 1. Yours take turns.",
             edits=(("gio->ngol", "gio->nogl"),),
             loses=("groups",),
         ),
-        Wrong(
-            "inputs of the groups taken in turns",
-            "A group is a run of neighboring input channels; you take every groups-th.",
+        Mistake(
+            name="inputs of the groups taken in turns",
+            hint="A group is a run of neighboring input channels; you take every "
+            "groups-th.",
             edits=(
                 (
                     "x = x.reshape(n, groups, -1, length)",
@@ -226,36 +228,36 @@ QUESTION = Question(
             ),
             loses=("groups",),
         ),
-        Wrong(
-            "only the least size",
-            "The least size is not the only one: up to stride - 1 cells more can be "
-            "had.",
+        Mistake(
+            name="only the least size",
+            hint="The least size is not the only one: up to stride - 1 cells more "
+            "can be had.",
             edits=(("<= size < least + stride", "<= size < least + 1"),),
             loses=("sizes out of reach", "stride and padding"),
         ),
-        Wrong(
-            "nothing refused",
-            "A size that no output_padding gives must raise a ValueError.",
+        Mistake(
+            name="nothing refused",
+            hint="A size that no output_padding gives must raise a ValueError.",
             edits=(("if not least <= size < least + stride", "if False"),),
             loses=("sizes out of reach",),
         ),
-        Wrong(
-            "stride more allowed",
-            "With `stride` cells more the size would be that of one more input cell: "
-            "at most stride - 1 more can be had.",
+        Mistake(
+            name="stride more allowed",
+            hint="With `stride` cells more the size would be that of one more input "
+            "cell: at most stride - 1 more can be had.",
             edits=(("< least + stride", "<= least + stride"),),
             loses=("sizes out of reach",),
         ),
-        Wrong(
-            "smaller sizes allowed",
-            "Sizes below the least one must be refused, too.",
+        Mistake(
+            name="smaller sizes allowed",
+            hint="Sizes below the least one must be refused, too.",
             edits=(("least <= size < least + stride", "size < least + stride"),),
             loses=("sizes out of reach",),
         ),
-        Wrong(
-            "detached",
-            "The output is right, but no gradient reaches the weight: use the tensor "
-            "itself, not its numbers, its .data or a detached copy.",
+        Mistake(
+            name="detached",
+            hint="The output is right, but no gradient reaches the weight: use the "
+            "tensor itself, not its numbers, its .data or a detached copy.",
             edits=(("weight = weight.reshape", "weight = weight.detach().reshape"),),
             loses=("the gradient with respect to",),
         ),

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 SINGLE = (  # out, then (kernel, stride, padding, dilation)
     (4, (3, 1, 0, 1)),
@@ -66,83 +66,85 @@ QUESTION = Question(
     title="Which inputs fit?",
     answer="input_sizes",
     reference=_reference,
-    probes=(
-        script_probe(sizes, _single, len(SINGLE)),
-        script_probe(sizes, _stack, len(STACKS)),
+    run=(
+        custom_run(sizes, _single, configurations=len(SINGLE)),
+        custom_run(sizes, _stack, configurations=len(STACKS)),
     ),
     parts={"one layer": 2, "a stack": 2},
     forbid=("conv", "pool"),
-    wrong=(
-        Wrong(
-            "only the smallest",
-            "Several lengths can give the same output, since the division is rounded "
-            "down: which is the next one, and when does another output cell appear?",
+    mistakes=(
+        Mistake(
+            name="only the smallest",
+            hint="Several lengths can give the same output, since the division is "
+            "rounded down: which is the next one, and when does another output cell "
+            "appear?",
             edits=(("lengths = [low + r for r in range(stride)]", "lengths = [low]"),),
             loses=("one layer", "a stack"),
         ),
-        Wrong(
-            "one length too many",
-            "The largest length in your list gives one cell more than asked: how many "
-            "cells can be left over before another window fits?",
+        Mistake(
+            name="one length too many",
+            hint="The largest length in your list gives one cell more than asked: "
+            "how many cells can be left over before another window fits?",
             edits=(("in range(stride)]", "in range(stride + 1)]"),),
             loses=("one layer", "a stack"),
         ),
-        Wrong(
-            "the largest is missing",
-            "Your list ends too early: up to stride - 1 cells may be left over at the "
-            "end.",
+        Mistake(
+            name="the largest is missing",
+            hint="Your list ends too early: up to stride - 1 cells may be left over "
+            "at the end.",
             edits=(("in range(stride)]", "in range(max(stride - 1, 1))]"),),
         ),
-        Wrong(
-            "padding at one end",
-            "The padding stands at both ends of the axis.",
+        Mistake(
+            name="padding at one end",
+            hint="The padding stands at both ends of the axis.",
             edits=(("2 * padding", "padding"),),
             loses=("one layer", "a stack"),
         ),
-        Wrong(
-            "no dilation",
-            "A dilated kernel spans more than `kernel` cells: count its holes.",
+        Mistake(
+            name="no dilation",
+            hint="A dilated kernel spans more than `kernel` cells: count its holes.",
             edits=(("dilation * (kernel - 1) + 1", "kernel"),),
             loses=("one layer", "a stack"),
         ),
-        Wrong(
-            "dilation times kernel",
-            "From the first to the last entry of a kernel there are kernel - 1 steps.",
+        Mistake(
+            name="dilation times kernel",
+            hint="From the first to the last entry of a kernel there are kernel - 1 "
+            "steps.",
             edits=(("dilation * (kernel - 1) + 1", "dilation * kernel"),),
             loses=("one layer", "a stack"),
         ),
-        Wrong(
-            "first layer first",
-            "You know the length at the end of the stack: which layer made it?",
+        Mistake(
+            name="first layer first",
+            hint="You know the length at the end of the stack: which layer made it?",
             edits=(("reversed(layers)", "layers"),),
             loses=("a stack",),
         ),
-        Wrong(
-            "one length between the layers",
-            "Several lengths between two layers can lead to the same output: follow "
-            "all of them back, not the first alone.",
+        Mistake(
+            name="one length between the layers",
+            hint="Several lengths between two layers can lead to the same output: "
+            "follow all of them back, not the first alone.",
             edits=(("for m in sizes", "for m in sizes[:1]"),),
             loses=("a stack",),
         ),
-        Wrong(
-            "lengths below 1",
-            "An axis has at least one cell.",
+        Mistake(
+            name="lengths below 1",
+            hint="An axis has at least one cell.",
             edits=((" if n >= 1", ""),),
             loses=("one layer",),
         ),
-        Wrong(
-            "no cells between the layers",
-            "You look for lengths below 1 at the end only: between two layers there "
-            "must be at least one cell as well, or torch refuses the stack.",
+        Mistake(
+            name="no cells between the layers",
+            hint="You look for lengths below 1 at the end only: between two layers "
+            "there must be at least one cell as well, or torch refuses the stack.",
             edits=(
                 (" if n >= 1", ""),
                 ("return sizes", "return [n for n in sizes if n >= 1]"),
             ),
             loses=("a stack",),
         ),
-        Wrong(
-            "smallest and largest",
-            "You give the smallest and the largest length: give all of them.",
+        Mistake(
+            name="smallest and largest",
+            hint="You give the smallest and the largest length: give all of them.",
             edits=(("return sizes", "return sizes[:1] + sizes[-1:]"),),
             loses=("one layer", "a stack"),
         ),

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 FLOOR = (  # length, kernel, stride, padding, dilation
     (9, 3, 2, 0, 1),
@@ -74,9 +74,9 @@ QUESTION = Question(
     title="Max pooling to the last cell",
     answer="max_pool1d",
     reference=_reference,
-    probes=(
-        script_probe(pooled, _floor, len(FLOOR)),
-        script_probe(pooled, _ceil, len(CEIL)),
+    run=(
+        custom_run(pooled, _floor, configurations=len(FLOOR)),
+        custom_run(pooled, _ceil, configurations=len(CEIL)),
     ),
     parts={
         "the values with rounding down": 1.5,
@@ -85,17 +85,18 @@ QUESTION = Question(
         "the gradient": 1,
     },
     forbid=("pool",),
-    wrong=(
-        Wrong(
-            "padded with zeros",
-            "Where all numbers of a window are negative, your frame of zeros wins: "
-            "padding must never be the maximum.",
+    mistakes=(
+        Mistake(
+            name="padded with zeros",
+            hint="Where all numbers of a window are negative, your frame of zeros "
+            "wins: padding must never be the maximum.",
             edits=(("value=-torch.inf", "value=0.0"),),
             loses=("the values with rounding down",),
         ),
-        Wrong(
-            "last of equal cells",
-            "Of several equal cells torch takes the first, and you take a later one.",
+        Mistake(
+            name="last of equal cells",
+            hint="Of several equal cells torch takes the first, and you take a later "
+            "one.",
             edits=(
                 (
                     "inside.double().argmax(-1, keepdim=True)",
@@ -105,28 +106,28 @@ QUESTION = Question(
             ),
             loses=("the indices", "the gradient"),
         ),
-        Wrong(
-            "padding may win against -inf",
-            "Where all cells of a window are -inf, your index is that of a cell of the "
-            "padding: it must be the first cell of x in the window.",
+        Mistake(
+            name="padding may win against -inf",
+            hint="Where all cells of a window are -inf, your index is that of a cell "
+            "of the padding: it must be the first cell of x in the window.",
             edits=((" & real", ""),),
             loses=("the indices",),
         ),
-        Wrong(
-            "indices count the padding",
-            "The indices must count the cells of x, without the padding in front.",
+        Mistake(
+            name="indices count the padding",
+            hint="The indices must count the cells of x, without the padding in front.",
             edits=(("cells - padding", "cells"),),
             loses=("the indices",),
         ),
-        Wrong(
-            "indices within the window",
-            "You give the place within the window: give the place in x.",
+        Mistake(
+            name="indices within the window",
+            hint="You give the place within the window: give the place in x.",
             edits=(("return values, indices", "return values, place[..., 0]"),),
             loses=("the indices",),
         ),
-        Wrong(
-            "no dilation in the indices",
-            "Entry j of a window lies j * dilation cells after its start.",
+        Mistake(
+            name="no dilation in the indices",
+            hint="Entry j of a window lies j * dilation cells after its start.",
             edits=(
                 (
                     "cells - padding",
@@ -135,36 +136,36 @@ QUESTION = Question(
             ),
             loses=("the indices",),
         ),
-        Wrong(
-            "no dilation",
-            "The cells of a window lie `dilation` apart, and it spans dilation * "
+        Mistake(
+            name="no dilation",
+            hint="The cells of a window lie `dilation` apart, and it spans dilation * "
             "(kernel_size - 1) + 1.",
             edits=(("    span =", "    dilation = 1\n    span ="),),
             loses=("the values with rounding down",),
         ),
-        Wrong(
-            "ceil_mode ignored",
-            "With ceil_mode a last window may run over the end.",
+        Mistake(
+            name="ceil_mode ignored",
+            hint="With ceil_mode a last window may run over the end.",
             edits=(("if ceil_mode:", "if False:"),),
             loses=("the values with ceil_mode",),
         ),
-        Wrong(
-            "always one more with ceil_mode",
-            "Where nothing is left over, ceil_mode adds no window: rounding up leaves "
-            "a whole number as it is.",
+        Mistake(
+            name="always one more with ceil_mode",
+            hint="Where nothing is left over, ceil_mode adds no window: rounding up "
+            "leaves a whole number as it is.",
             edits=(("-(-left // stride)", "left // stride + 1"),),
             loses=("the values with ceil_mode",),
         ),
-        Wrong(
-            "window behind the end",
-            "With ceil_mode the last window must start inside x or in the padding on "
-            "the left; yours starts behind the last cell.",
+        Mistake(
+            name="window behind the end",
+            hint="With ceil_mode the last window must start inside x or in the "
+            "padding on the left; yours starts behind the last cell.",
             edits=(("            count -= 1\n", "            pass\n"),),
             loses=("the values with ceil_mode",),
         ),
-        Wrong(
-            "shared gradient",
-            "Where cells tie, the gradient goes to the first of them alone; amax "
+        Mistake(
+            name="shared gradient",
+            hint="Where cells tie, the gradient goes to the first of them alone; amax "
             "shares it among all.",
             edits=(
                 (
@@ -174,9 +175,9 @@ QUESTION = Question(
             ),
             loses=("the gradient",),
         ),
-        Wrong(
-            "detached",
-            "No gradient reaches x: take the values out of x itself.",
+        Mistake(
+            name="detached",
+            hint="No gradient reaches x: take the values out of x itself.",
             edits=(("F.pad(x,", "F.pad(x.detach(),"),),
             loses=("the gradient",),
         ),

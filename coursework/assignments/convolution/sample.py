@@ -4,11 +4,11 @@ import torch
 from torch.nn import functional as F
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    function_probe,
-    script_probe,
+    function_run,
     varied,
 )
 
@@ -73,11 +73,11 @@ QUESTION = Question(
     title="A picture between its pixels",
     answer="sample",
     reference=_reference,
-    probes=(
-        script_probe(sampled, _aligned, 2),
-        script_probe(sampled, _default, 2),
-        script_probe(sampled, _outside, 2),
-        function_probe(_all, ("x", "places", "align_corners"), configurations=3),
+    run=(
+        custom_run(sampled, _aligned, configurations=2),
+        custom_run(sampled, _default, configurations=2),
+        custom_run(sampled, _outside, configurations=2),
+        function_run(_all, ("x", "places", "align_corners"), configurations=3),
     ),
     parts={
         "align_corners=True": 1.5,
@@ -88,10 +88,10 @@ QUESTION = Question(
         "the gradient with respect to places": 1,
     },
     forbid=("grid_sampl", "affine_grid", "interpolate", "upsample"),
-    wrong=(
-        Wrong(
-            "axes swapped",
-            "The first number of a place goes along the row, so it belongs to the "
+    mistakes=(
+        Mistake(
+            name="axes swapped",
+            hint="The first number of a place goes along the row, so it belongs to the "
             "width; the second goes down.",
             edits=(
                 ("pixel(places[..., 0], width)", "pixel(places[..., 1], width)"),
@@ -99,47 +99,47 @@ QUESTION = Question(
             ),
             loses=("align_corners=True", "align_corners=False", "outside"),
         ),
-        Wrong(
-            "width and height swapped",
-            "-1 and 1 are the ends of the axis that the number belongs to: the width "
-            "for the first number, the height for the second.",
+        Mistake(
+            name="width and height swapped",
+            hint="-1 and 1 are the ends of the axis that the number belongs to: the "
+            "width for the first number, the height for the second.",
             edits=(
                 ("pixel(places[..., 0], width)", "pixel(places[..., 0], height)"),
                 ("pixel(places[..., 1], height)", "pixel(places[..., 1], width)"),
             ),
             loses=("align_corners=True", "align_corners=False", "outside"),
         ),
-        Wrong(
-            "the two rules swapped",
-            "With align_corners=True, -1 and 1 are the centers of the corner pixels; "
-            "without, the outer edges of the picture.",
+        Mistake(
+            name="the two rules swapped",
+            hint="With align_corners=True, -1 and 1 are the centers of the corner "
+            "pixels; without, the outer edges of the picture.",
             edits=(("if align_corners:", "if not align_corners:"),),
             loses=("align_corners=True", "align_corners=False"),
         ),
-        Wrong(
-            "one rule only",
-            "align_corners changes nothing in your function.",
+        Mistake(
+            name="one rule only",
+            hint="align_corners changes nothing in your function.",
             edits=(("if align_corners:", "if True:"),),
             loses=("align_corners=False",),
         ),
-        Wrong(
-            "half a pixel off",
-            "Without align_corners, -1 is the edge of the picture, and the center of "
-            "pixel 0 lies half a pixel further in.",
+        Mistake(
+            name="half a pixel off",
+            hint="Without align_corners, -1 is the edge of the picture, and the "
+            "center of pixel 0 lies half a pixel further in.",
             edits=(("((g + 1) * size - 1) / 2", "(g + 1) * size / 2"),),
             loses=("align_corners=False",),
         ),
-        Wrong(
-            "border instead of zeros",
-            "Outside of the picture there are zeros; you read the nearest pixel of the "
-            "border.",
+        Mistake(
+            name="border instead of zeros",
+            hint="Outside of the picture there are zeros; you read the nearest pixel "
+            "of the border.",
             edits=(("(weight * inside)", "weight"),),
             loses=("outside",),
         ),
-        Wrong(
-            "all zero near the border",
-            "A place between a border pixel and the outside reads both: the pixel with "
-            "its weight, and zero with the other.",
+        Mistake(
+            name="all zero near the border",
+            hint="A place between a border pixel and the outside reads both: the "
+            "pixel with its weight, and zero with the other.",
             edits=(
                 (
                     "    return y",
@@ -149,15 +149,16 @@ QUESTION = Question(
             ),
             loses=("outside",),
         ),
-        Wrong(
-            "cut off toward zero",
-            "The pixel to the left of -0.3 is -1: rounding toward zero is not floor.",
+        Mistake(
+            name="cut off toward zero",
+            hint="The pixel to the left of -0.3 is -1: rounding toward zero is not "
+            "floor.",
             edits=(("px.floor(), py.floor()", "px.trunc(), py.trunc()"),),
             loses=("outside",),
         ),
-        Wrong(
-            "weights swapped",
-            "The nearer pixel has the larger weight; in yours it has the smaller.",
+        Mistake(
+            name="weights swapped",
+            hint="The nearer pixel has the larger weight; in yours it has the smaller.",
             edits=(
                 (
                     "(1 - (px - column).abs()) * (1 - (py - row).abs())",
@@ -166,9 +167,9 @@ QUESTION = Question(
             ),
             loses=("align_corners=True", "align_corners=False"),
         ),
-        Wrong(
-            "the nearest pixel",
-            "You read the nearest pixel alone: mix the four around the place.",
+        Mistake(
+            name="the nearest pixel",
+            hint="You read the nearest pixel alone: mix the four around the place.",
             edits=(
                 (
                     "(1 - (px - column).abs()) * (1 - (py - row).abs())",
@@ -177,10 +178,10 @@ QUESTION = Question(
             ),
             loses=("align_corners=True", "align_corners=False"),
         ),
-        Wrong(
-            "no gradient for the places",
-            "The output is right, but no gradient reaches the places: the weights must "
-            "be computed from them, and not be detached.",
+        Mistake(
+            name="no gradient for the places",
+            hint="The output is right, but no gradient reaches the places: the "
+            "weights must be computed from them, and not be detached.",
             edits=(
                 (
                     "    left, top",

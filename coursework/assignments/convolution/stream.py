@@ -5,10 +5,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    script_probe,
     signed,
     varied,
 )
@@ -113,7 +113,7 @@ QUESTION = Question(
     title="A convolution over a stream",
     answer="Stream",
     reference=_reference,
-    probes=(script_probe(stream, _case, len(LAYERS)),),
+    run=custom_run(stream, _case, configurations=len(LAYERS)),
     parts={
         "the first chunk": 1,
         "chunk": 2,
@@ -122,18 +122,18 @@ QUESTION = Question(
         "after reset": 1.5,
     },
     judge={"the state: samples remembered": _few},
-    wrong=(
-        Wrong(
-            "zeros before each chunk",
-            "Zeros stand before the first chunk only: before a later one stands the "
-            "end of the chunk before.",
+    mistakes=(
+        Mistake(
+            name="zeros before each chunk",
+            hint="Zeros stand before the first chunk only: before a later one stands "
+            "the end of the chunk before.",
             edits=(("if self.memory is None:", "if True:"),),
             loses=("chunk",),
         ),
-        Wrong(
-            "only the last chunk remembered",
-            "A chunk may be shorter than the memory: a part of what was remembered "
-            "before must then stay.",
+        Mistake(
+            name="only the last chunk remembered",
+            hint="A chunk may be shorter than the memory: a part of what was "
+            "remembered before must then stay.",
             edits=(
                 (
                     "self.memory = x[..., x.shape[-1] - self.reach :]",
@@ -143,32 +143,32 @@ QUESTION = Question(
             ),
             loses=("chunk",),
         ),
-        Wrong(
-            "memory of kernel_size - 1",
-            "A dilated kernel reaches dilation * (kernel_size - 1) samples back, not "
-            "kernel_size - 1.",
+        Mistake(
+            name="memory of kernel_size - 1",
+            hint="A dilated kernel reaches dilation * (kernel_size - 1) samples "
+            "back, not kernel_size - 1.",
             edits=(("dilation * (kernel_size - 1)", "kernel_size - 1"),),
             loses=("the first chunk",),
         ),
-        Wrong(
-            "memory of dilation * kernel_size",
-            "You remember more samples than the kernel reaches back, and your output "
-            "is longer than the chunk: from its first to its last entry a kernel "
-            "makes kernel_size - 1 steps.",
+        Mistake(
+            name="memory of dilation * kernel_size",
+            hint="You remember more samples than the kernel reaches back, and your "
+            "output is longer than the chunk: from its first to its last entry a "
+            "kernel makes kernel_size - 1 steps.",
             edits=(("dilation * (kernel_size - 1)", "dilation * kernel_size"),),
             loses=("the first chunk",),
         ),
-        Wrong(
-            "fails for a kernel of one",
-            "With kernel_size=1 nothing is to be remembered, and x[..., -0:] is all of "
-            "x.",
+        Mistake(
+            name="fails for a kernel of one",
+            hint="With kernel_size=1 nothing is to be remembered, and x[..., -0:] is "
+            "all of x.",
             edits=(("x[..., x.shape[-1] - self.reach :]", "x[..., -self.reach :]"),),
             loses=("chunk",),
         ),
-        Wrong(
-            "reads the future",
-            "An output may read the present and the past: all the zeros stand before "
-            "the first chunk.",
+        Mistake(
+            name="reads the future",
+            hint="An output may read the present and the past: all the zeros stand "
+            "before the first chunk.",
             edits=(
                 (
                     "return self.conv(x)",
@@ -178,23 +178,23 @@ QUESTION = Question(
             ),
             loses=("the first chunk",),
         ),
-        Wrong(
-            "gradient into the past",
-            "The gradient must end at the chunk: detach what you remember, or the "
+        Mistake(
+            name="gradient into the past",
+            hint="The gradient must end at the chunk: detach what you remember, or the "
             "graph grows with the stream.",
             edits=((".detach().clone()", ".clone()"),),
             loses=("the gradient with respect to",),
         ),
-        Wrong(
-            "chunk detached",
-            "No gradient reaches the chunk: detach what you remember, not what you "
-            "convolve.",
+        Mistake(
+            name="chunk detached",
+            hint="No gradient reaches the chunk: detach what you remember, not what "
+            "you convolve.",
             edits=(("[self.memory, chunk]", "[self.memory, chunk.detach()]"),),
             loses=("the gradient with respect to",),
         ),
-        Wrong(
-            "memory in state_dict",
-            "The memory belongs to one stream and not to the layer: a buffer with "
+        Mistake(
+            name="memory in state_dict",
+            hint="The memory belongs to one stream and not to the layer: a buffer with "
             "persistent=False, or a plain attribute, stays out of state_dict.",
             edits=(
                 (
@@ -205,29 +205,29 @@ QUESTION = Question(
             ),
             loses=("the state",),
         ),
-        Wrong(
-            "remembers everything",
-            "Your memory grows with the stream: keep the samples that a later output "
-            "reads, and drop the others.",
+        Mistake(
+            name="remembers everything",
+            hint="Your memory grows with the stream: keep the samples that a later "
+            "output reads, and drop the others.",
             edits=(
                 ("x[..., x.shape[-1] - self.reach :]", "x"),
                 ("return self.conv(x)", "return self.conv(x)[..., -chunk.shape[-1] :]"),
             ),
             loses=("the state",),
         ),
-        Wrong(
-            "reset does nothing",
-            "After reset() the next chunk is the first of a new stream.",
+        Mistake(
+            name="reset does nothing",
+            hint="After reset() the next chunk is the first of a new stream.",
             edits=(
                 ("        self.memory = None", "        pass"),
                 ("        self.reset()\n", "        self.memory = None\n"),
             ),
             loses=("after reset",),
         ),
-        Wrong(
-            "view of the caller's tensor",
-            "You remember a view of the chunk, and the caller may write new samples "
-            "into the same tensor: clone what you keep.",
+        Mistake(
+            name="view of the caller's tensor",
+            hint="You remember a view of the chunk, and the caller may write new "
+            "samples into the same tensor: clone what you keep.",
             edits=(
                 (
                     "        return self.conv(x)",
@@ -239,10 +239,10 @@ QUESTION = Question(
             ),
             loses=("chunk",),
         ),
-        Wrong(
-            "one memory for all",
-            "All modules of your class share one memory: it belongs to the instance, "
-            "self.",
+        Mistake(
+            name="one memory for all",
+            hint="All modules of your class share one memory: it belongs to the "
+            "instance, self.",
             edits=(
                 ("        self.reset()\n", ""),
                 ("self.memory", "type(self).memory"),

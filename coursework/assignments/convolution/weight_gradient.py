@@ -4,10 +4,10 @@ import torch
 from torch.nn import grad as torchs
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    script_probe,
     signed,
     varied,
 )
@@ -73,67 +73,67 @@ QUESTION = Question(
     title="The gradient of the weight",
     answer="weight_gradient",
     reference=_reference,
-    probes=(
-        script_probe(gradient, _plain, len(STEPS)),
-        script_probe(gradient, _all, len(ALL)),
+    run=(
+        custom_run(gradient, _plain, configurations=len(STEPS)),
+        custom_run(gradient, _all, configurations=len(ALL)),
     ),
     parts={"stride 1": 1.5, "with options": 2, "the bias": 0.5},
     forbid=("conv", "unfold"),
-    wrong=(
-        Wrong(
-            "mean over the batch",
-            "You average over the batch: the weight is used once by each sample, and "
-            "the gradients of all uses add up.",
+    mistakes=(
+        Mistake(
+            name="mean over the batch",
+            hint="You average over the batch: the weight is used once by each "
+            "sample, and the gradients of all uses add up.",
             edits=(("dw[:, :, u, v] = ", "dw[:, :, u, v] = 1 / len(x) * "),),
             loses=("stride 1", "with options"),
         ),
-        Wrong(
-            "mean over the places",
-            "You average over the places: the weight is used once at each place, and "
-            "the gradients of all uses add up.",
+        Mistake(
+            name="mean over the places",
+            hint="You average over the places: the weight is used once at each "
+            "place, and the gradients of all uses add up.",
             edits=(
                 ("dw[:, :, u, v] = ", "dw[:, :, u, v] = 1 / grad[0, 0].numel() * "),
             ),
             loses=("stride 1", "with options"),
         ),
-        Wrong(
-            "channels swapped",
-            "The weight has the shape (C_out, C_in, k_H, k_W); yours has the channels "
-            "the other way round.",
+        Mistake(
+            name="channels swapped",
+            hint="The weight has the shape (C_out, C_in, k_H, k_W); yours has the "
+            "channels the other way round.",
             edits=(("return dw,", "return dw.transpose(0, 1),"),),
             loses=("stride 1", "with options"),
         ),
-        Wrong(
-            "kernel flipped",
-            "Your gradient is turned around: entry (u, v) has met the cells that start "
-            "at row u and column v, in the order of the picture.",
+        Mistake(
+            name="kernel flipped",
+            hint="Your gradient is turned around: entry (u, v) has met the cells "
+            "that start at row u and column v, in the order of the picture.",
             edits=(("return dw,", "return dw.flip(2, 3),"),),
             loses=("stride 1", "with options"),
         ),
-        Wrong(
-            "padding left out",
-            "The windows read the padded picture: rows and columns are missing.",
+        Mistake(
+            name="padding left out",
+            hint="The windows read the padded picture: rows and columns are missing.",
             edits=(("[padding] * 4", "[0] * 4"),),
             loses=("with options",),
         ),
-        Wrong(
-            "padding at the end only",
-            "The padding stands at both ends of each axis, so the first window starts "
-            "in it.",
+        Mistake(
+            name="padding at the end only",
+            hint="The padding stands at both ends of each axis, so the first window "
+            "starts in it.",
             edits=(("[padding] * 4", "[0, 2 * padding] * 2"),),
             loses=("with options",),
         ),
-        Wrong(
-            "no dilation",
-            "Entry (u, v) of the kernel lies u * dilation rows and v * dilation "
+        Mistake(
+            name="no dilation",
+            hint="Entry (u, v) of the kernel lies u * dilation rows and v * dilation "
             "columns from the first.",
             edits=(("u * dilation", "u"), ("v * dilation", "v")),
             loses=("with options",),
         ),
-        Wrong(
-            "stride and dilation swapped",
-            "The dilation says how far the entries of the kernel lie apart, the stride "
-            "how far the windows do.",
+        Mistake(
+            name="stride and dilation swapped",
+            hint="The dilation says how far the entries of the kernel lie apart, the "
+            "stride how far the windows do.",
             edits=(
                 (
                     "    k_h, k_w =",
@@ -143,10 +143,10 @@ QUESTION = Question(
             ),
             loses=("with options",),
         ),
-        Wrong(
-            "windows counted from the end",
-            "Where the stride leaves rows or columns over, they are the last ones: the "
-            "first window starts at the first cell.",
+        Mistake(
+            name="windows counted from the end",
+            hint="Where the stride leaves rows or columns over, they are the last "
+            "ones: the first window starts at the first cell.",
             edits=(
                 (
                     "    k_h, k_w =",
@@ -159,16 +159,16 @@ QUESTION = Question(
             ),
             loses=("with options",),
         ),
-        Wrong(
-            "mean for the bias",
-            "The bias is added at each place of each sample: its gradient is the sum "
-            "over all of them, not the mean.",
+        Mistake(
+            name="mean for the bias",
+            hint="The bias is added at each place of each sample: its gradient is "
+            "the sum over all of them, not the mean.",
             edits=(("grad.sum((0, 2, 3))", "grad.mean((0, 2, 3))"),),
             loses=("the bias",),
         ),
-        Wrong(
-            "a bias for each sample",
-            "The bias serves all samples of the batch: sum over them as well.",
+        Mistake(
+            name="a bias for each sample",
+            hint="The bias serves all samples of the batch: sum over them as well.",
             edits=(("grad.sum((0, 2, 3))", "grad.sum((2, 3))"),),
             loses=("the bias",),
         ),

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 NAMES = {
     "mean": "the mean of the batch",
@@ -68,64 +68,65 @@ QUESTION = Question(
     title="Read the buffers",
     answer="buffers",
     reference=reference,
-    probes=(script_probe(look, lambda _: {"names": NAMES}, configurations=1),),
+    run=custom_run(look, lambda _: {"names": NAMES}, configurations=1),
     parts=dict.fromkeys(NAMES.values(), 1),
-    wrong=(
-        Wrong(
-            "momentum of an optimizer",
-            "In torch's BatchNorm, momentum is the weight of the new batch, not of the "
-            "old buffer.",
+    mistakes=(
+        Mistake(
+            name="momentum of an optimizer",
+            hint="In torch's BatchNorm, momentum is the weight of the new batch, not "
+            "of the old buffer.",
             edits=(('x = VARIANT["momentum"]', 'x = 1 - VARIANT["momentum"]'),),
             loses=(NAMES["mean"], NAMES["var"], NAMES["batches"]),
         ),
-        Wrong(
-            "running_var taken as biased",
-            "The batch is normalized with one variance, and another one goes into the "
-            "buffer: they differ by a factor that depends on N.",
+        Mistake(
+            name="running_var taken as biased",
+            hint="The batch is normalized with one variance, and another one goes "
+            "into the buffer: they differ by a factor that depends on N.",
             edits=(("unbiased * (N - 1) / N", "unbiased"),),
             loses=(NAMES["var"], NAMES["training"]),
         ),
-        Wrong(
-            "correction the wrong way",
-            "Which of the two variances is the larger one, the biased or the unbiased?",
+        Mistake(
+            name="correction the wrong way",
+            hint="Which of the two variances is the larger one, the biased or the "
+            "unbiased?",
             edits=(("unbiased * (N - 1) / N", "unbiased * N / (N - 1)"),),
             loses=(NAMES["var"], NAMES["training"]),
         ),
-        Wrong(
-            "buffers taken for the batch",
-            "The buffers mix the batch with what they held before: take the old part "
-            "out first.",
+        Mistake(
+            name="buffers taken for the batch",
+            hint="The buffers mix the batch with what they held before: take the old "
+            "part out first.",
             edits=(
                 (MEAN_AFTER, 'VARIANT["mean_after"]'),
                 (VAR_AFTER, 'VARIANT["var_after"]'),
             ),
             loses=(NAMES["mean"], NAMES["var"]),
         ),
-        Wrong(
-            "old value not added back",
-            "The change of a buffer is momentum times the distance from the old value "
-            "to that of the batch: add the old value to what you found.",
+        Mistake(
+            name="old value not added back",
+            hint="The change of a buffer is momentum times the distance from the old "
+            "value to that of the batch: add the old value to what you found.",
             edits=(
                 (MEAN_AFTER, MEAN_AFTER.replace("(1 - m) * ", "")),
                 (VAR_AFTER, VAR_AFTER.replace("(1 - m) * ", "")),
             ),
             loses=(NAMES["mean"], NAMES["var"]),
         ),
-        Wrong(
-            "batch statistics in eval mode",
-            "In eval mode the layer knows no batch: it uses its buffers.",
+        Mistake(
+            name="batch statistics in eval mode",
+            hint="In eval mode the layer knows no batch: it uses its buffers.",
             edits=((IN_EVAL, IN_TRAINING),),
             loses=(NAMES["eval"],),
         ),
-        Wrong(
-            "eval mode with the old buffers",
-            "The batch has already moved the buffers when the mode changes.",
+        Mistake(
+            name="eval mode with the old buffers",
+            hint="The batch has already moved the buffers when the mode changes.",
             edits=((IN_EVAL, IN_EVAL.replace("after", "before")),),
             loses=(NAMES["eval"],),
         ),
-        Wrong(
-            "eval mode corrects the variance",
-            "Eval mode takes running_var as it is, without a correction.",
+        Mistake(
+            name="eval mode corrects the variance",
+            hint="Eval mode takes running_var as it is, without a correction.",
             edits=(
                 (
                     'VARIANT["var_after"] ** 0.5',
@@ -134,38 +135,39 @@ QUESTION = Question(
             ),
             loses=(NAMES["eval"],),
         ),
-        Wrong(
-            "buffers in training mode",
-            "In training mode the batch is normalized with its own mean and variance.",
+        Mistake(
+            name="buffers in training mode",
+            hint="In training mode the batch is normalized with its own mean and "
+            "variance.",
             edits=((IN_TRAINING, IN_EVAL),),
             loses=(NAMES["training"],),
         ),
-        Wrong(
-            "unbiased variance in training mode",
-            "Training mode normalizes with the biased variance.",
+        Mistake(
+            name="unbiased variance in training mode",
+            hint="Training mode normalizes with the biased variance.",
             edits=((IN_TRAINING, "(x - mean) / unbiased**0.5"),),
             loses=(NAMES["training"],),
         ),
-        Wrong(
-            "divided by the variance",
-            "Normalizing divides by the standard deviation, not by the variance.",
+        Mistake(
+            name="divided by the variance",
+            hint="Normalizing divides by the standard deviation, not by the variance.",
             edits=(
                 ("var**0.5", "var"),
                 ('VARIANT["var_after"] ** 0.5', 'VARIANT["var_after"]'),
             ),
             loses=(NAMES["training"], NAMES["eval"]),
         ),
-        Wrong(
-            "one batch too few",
-            "After this many batches the distance is still above the limit: one more "
-            "is needed.",
+        Mistake(
+            name="one batch too few",
+            hint="After this many batches the distance is still above the limit: one "
+            "more is needed.",
             edits=(("batches += 1", "batches += 1\nbatches -= 1"),),
             loses=(NAMES["batches"],),
         ),
-        Wrong(
-            "one batch too many",
-            "Measure from where running_mean is now, after the batch, and count only "
-            "the batches still to come.",
+        Mistake(
+            name="one batch too many",
+            hint="Measure from where running_mean is now, after the batch, and count "
+            "only the batches still to come.",
             edits=(("batches += 1", "batches += 1\nbatches += 1"),),
             loses=(NAMES["batches"],),
         ),

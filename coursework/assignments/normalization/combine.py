@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 
 def devices(generator: torch.Generator) -> dict[str, Any]:
@@ -86,7 +86,7 @@ QUESTION = Question(
     title="One mean from many devices",
     answer="combine",
     reference=reference,
-    probes=(script_probe(drive, devices),),
+    run=custom_run(drive, devices, configurations=6),
     parts={
         "the mean": 1,
         "the biased variance": 1.5,
@@ -95,31 +95,31 @@ QUESTION = Question(
         "in float32": 1,
     },
     forbid=("batch_norm",),
-    wrong=(
-        Wrong(
-            "plain mean of the means",
-            "A device that has seen more values counts for more.",
+    mistakes=(
+        Mistake(
+            name="plain mean of the means",
+            hint="A device that has seen more values counts for more.",
             edits=((MEAN, "mean = means.mean(0)"),),
             loses=("the mean",),
         ),
-        Wrong(
-            "weighted mean of the variances only",
-            "The devices' means differ, and that is variance too: a variance around "
-            "the common mean is larger than one around the device's own.",
+        Mistake(
+            name="weighted mean of the variances only",
+            hint="The devices' means differ, and that is variance too: a variance "
+            "around the common mean is larger than one around the device's own.",
             edits=(("(variances + (means - mean).square())", "variances"),),
             loses=("the biased variance", "the unbiased variance"),
         ),
-        Wrong(
-            "variance of the means only",
-            "The values of a device spread around its mean: that part is missing.",
+        Mistake(
+            name="variance of the means only",
+            hint="The values of a device spread around its mean: that part is missing.",
             edits=(
                 ("(variances + (means - mean).square())", "(means - mean).square()"),
             ),
             loses=("the biased variance",),
         ),
-        Wrong(
-            "spread of the means unweighted",
-            "Weight the distance of a device's mean by its count as well.",
+        Mistake(
+            name="spread of the means unweighted",
+            hint="Weight the distance of a device's mean by its count as well.",
             edits=(
                 (
                     SQUARES,
@@ -129,10 +129,10 @@ QUESTION = Question(
             ),
             loses=("the biased variance",),
         ),
-        Wrong(
-            "spread of the means not multiplied by the counts",
-            "Each of a device's values lies off by the distance of the means: count "
-            "that square once for each value.",
+        Mistake(
+            name="spread of the means not multiplied by the counts",
+            hint="Each of a device's values lies off by the distance of the means: "
+            "count that square once for each value.",
             edits=(
                 (
                     SQUARES,
@@ -141,9 +141,9 @@ QUESTION = Question(
             ),
             loses=("the biased variance",),
         ),
-        Wrong(
-            "plain mean of the variances",
-            "Weight the devices by their counts, in the variance too.",
+        Mistake(
+            name="plain mean of the variances",
+            hint="Weight the devices by their counts, in the variance too.",
             edits=(
                 (
                     SQUARES,
@@ -152,27 +152,28 @@ QUESTION = Question(
             ),
             loses=("the biased variance",),
         ),
-        Wrong(
-            "given variances taken as unbiased",
-            "The variances that arrive are biased: they were divided by the count.",
+        Mistake(
+            name="given variances taken as unbiased",
+            hint="The variances that arrive are biased: they were divided by the "
+            "count.",
             edits=((".square())).sum(0)", ".square()) - variances).sum(0)"),),
         ),
-        Wrong(
-            "one less for each device",
-            "Only one mean is estimated from all values: divide by their number less "
-            "one, however many devices there are.",
+        Mistake(
+            name="one less for each device",
+            hint="Only one mean is estimated from all values: divide by their number "
+            "less one, however many devices there are.",
             edits=(("(n.sum() - 1)", "(n - 1).sum()"),),
             loses=("the unbiased variance",),
         ),
-        Wrong(
-            "number of devices less one",
-            "The number of values counts, not the number of devices.",
+        Mistake(
+            name="number of devices less one",
+            hint="The number of values counts, not the number of devices.",
             edits=(("(n.sum() - 1)", "(len(n) - 1) / n.sum() * len(n)"),),
             loses=("the unbiased variance",),
         ),
-        Wrong(
-            "variances in the wrong order",
-            "First the biased variance, then the unbiased one.",
+        Mistake(
+            name="variances in the wrong order",
+            hint="First the biased variance, then the unbiased one.",
             edits=(
                 (
                     "squares / n.sum(), squares / (n.sum() - 1)",
@@ -181,20 +182,21 @@ QUESTION = Question(
             ),
             loses=("the biased variance", "the unbiased variance"),
         ),
-        Wrong(
-            "idle device not left out",
-            "0 * nan is nan: take out the devices that have seen nothing before you "
-            "add up.",
+        Mistake(
+            name="idle device not left out",
+            hint="0 * nan is nan: take out the devices that have seen nothing before "
+            "you add up.",
             edits=(
                 ("counts[seen, None]", "counts[:, None]"),
                 ("means, variances = means[seen], variances[seen]", "pass"),
             ),
             loses=("with an idle device",),
         ),
-        Wrong(
-            "mean of the squares minus square of the mean",
-            "Where the means are large, the difference of two large numbers loses its "
-            "digits in float32: add up squared distances from the common mean.",
+        Mistake(
+            name="mean of the squares minus square of the mean",
+            hint="Where the means are large, the difference of two large numbers "
+            "loses its digits in float32: add up squared distances from the common "
+            "mean.",
             edits=(
                 (
                     SQUARES,
@@ -203,9 +205,9 @@ QUESTION = Question(
             ),
             loses=("in float32",),
         ),
-        Wrong(
-            "writes into the arguments",
-            "The arguments must stay as they are.",
+        Mistake(
+            name="writes into the arguments",
+            hint="The arguments must stay as they are.",
             edits=(
                 (
                     "n = counts[seen, None]",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 CASES: tuple[tuple[float, list[float]], ...] = (  # t, and after minus before by seed
     (2.571, [-3, -2.5, -4, 0.25, -3.5, -2]),  # decided, though not by every seed
@@ -63,69 +63,70 @@ QUESTION = Question(
     title="Before, after, or undecided",
     answer="compare",
     reference=reference,
-    probes=(script_probe(drive, case, configurations=len(CASES)),),
+    run=custom_run(drive, case, configurations=len(CASES)),
     parts={MEAN: 1, INTERVAL: 2, SIDE: 1},
-    wrong=(
-        Wrong(
-            "before minus after",
-            "The difference is after minus before.",
+    mistakes=(
+        Mistake(
+            name="before minus after",
+            hint="The difference is after minus before.",
             edits=(("after - before", "before - after"),),
             loses=(MEAN, INTERVAL, SIDE),
         ),
-        Wrong(
-            "biased standard deviation",
-            "The sample standard deviation divides by S - 1.",
+        Mistake(
+            name="biased standard deviation",
+            hint="The sample standard deviation divides by S - 1.",
             edits=(("differences.std()", "differences.std(correction=0)"),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "standard deviation instead of standard error",
-            "The mean of S differences scatters less than one of them: divide by the "
-            "root of S.",
+        Mistake(
+            name="standard deviation instead of standard error",
+            hint="The mean of S differences scatters less than one of them: divide "
+            "by the root of S.",
             edits=((" / len(differences) ** 0.5", ""),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "divided by S",
-            "The standard error falls with the root of S, not with S.",
+        Mistake(
+            name="divided by S",
+            hint="The standard error falls with the root of S, not with S.",
             edits=(("len(differences) ** 0.5", "len(differences)"),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "root of S - 1",
-            "Divide by the root of S; the sample standard deviation has the S - 1 in "
-            "it already.",
+        Mistake(
+            name="root of S - 1",
+            hint="Divide by the root of S; the sample standard deviation has the S - "
+            "1 in it already.",
             edits=(("len(differences) ** 0.5", "(len(differences) - 1) ** 0.5"),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "not in pairs",
-            "Two runs of a seed belong together: take the spread of the differences, "
-            "not that of the two columns.",
+        Mistake(
+            name="not in pairs",
+            hint="Two runs of a seed belong together: take the spread of the "
+            "differences, not that of the two columns.",
             edits=(("differences.std()", "(before.var() + after.var()).sqrt()"),),
             loses=(INTERVAL, SIDE),
         ),
-        Wrong(
-            "t left out",
-            "The interval reaches t standard errors to each side.",
+        Mistake(
+            name="t left out",
+            hint="The interval reaches t standard errors to each side.",
             edits=(("half = t * ", "half = "),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "t always 1.96",
-            "With few seeds the quantile is larger than 1.96: use the argument t.",
+        Mistake(
+            name="t always 1.96",
+            hint="With few seeds the quantile is larger than 1.96: use the argument t.",
             edits=(("half = t * ", "half = 1.96 * "),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "half the width",
-            "t standard errors to each side, not t in all.",
+        Mistake(
+            name="half the width",
+            hint="t standard errors to each side, not t in all.",
             edits=(("half = t * ", "half = t / 2 * "),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "verdict turned around",
-            "The numbers are errors: a negative difference means that after is better.",
+        Mistake(
+            name="verdict turned around",
+            hint="The numbers are errors: a negative difference means that after is "
+            "better.",
             edits=(
                 (
                     VERDICT,
@@ -134,46 +135,46 @@ QUESTION = Question(
             ),
             loses=(SIDE,),
         ),
-        Wrong(
-            "verdict from the mean",
-            "The whole interval must lie on one side of 0, not only its middle.",
+        Mistake(
+            name="verdict from the mean",
+            hint="The whole interval must lie on one side of 0, not only its middle.",
             edits=(
                 ("high < 0 else", "mean < 0 else"),
                 ("low > 0 else", "mean > 0 else"),
             ),
             loses=(SIDE,),
         ),
-        Wrong(
-            "never undecided",
-            "Where the interval holds 0, the data do not decide.",
+        Mistake(
+            name="never undecided",
+            hint="Where the interval holds 0, the data do not decide.",
             edits=((VERDICT, '"after" if mean < 0 else "before"'),),
             loses=(SIDE,),
         ),
-        Wrong(
-            "verdict by the seeds' signs",
-            "One seed of the other sign does not make the interval reach over 0, and "
-            "seeds of one sign do not keep it away from 0.",
+        Mistake(
+            name="verdict by the seeds' signs",
+            hint="One seed of the other sign does not make the interval reach over "
+            "0, and seeds of one sign do not keep it away from 0.",
             edits=(
                 ("high < 0 else", "(differences < 0).all() else"),
                 ("low > 0 else", "(differences > 0).all() else"),
             ),
             loses=(SIDE,),
         ),
-        Wrong(
-            "0 as an end decides",
-            "An interval that ends at 0 does not lie entirely on one side.",
+        Mistake(
+            name="0 as an end decides",
+            hint="An interval that ends at 0 does not lie entirely on one side.",
             edits=(("high < 0", "high <= 0"), ("low > 0", "low >= 0")),
             loses=(SIDE,),
         ),
-        Wrong(
-            "ends exchanged",
-            "The lower end comes first.",
+        Mistake(
+            name="ends exchanged",
+            hint="The lower end comes first.",
             edits=(("return mean, low, high", "return mean, high, low"),),
             loses=(INTERVAL,),
         ),
-        Wrong(
-            "median",
-            "The mean is asked for, not the median.",
+        Mistake(
+            name="median",
+            hint="The mean is asked for, not the median.",
             edits=(("differences.mean()", "differences.median()"),),
             loses=(MEAN, INTERVAL),
         ),

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
+    custom_run,
     distinct,
-    module_probe,
-    script_probe,
+    module_run,
     varied,
 )
 
@@ -110,10 +110,10 @@ QUESTION = Question(
     title="Ghost batches",
     answer="GhostBatchNorm",
     reference=reference,
-    probes=(
-        module_probe(module_case, configurations=2),
-        script_probe(forward, images, configurations=1),
-        script_probe(cumulative, cumulative_case, configurations=1),
+    run=(
+        module_run(module_case, configurations=2),
+        custom_run(forward, images, configurations=1),
+        custom_run(cumulative, cumulative_case, configurations=1),
     ),
     parts={
         f"{OUTPUT} | the inputs after the call | the parameters | weight | bias"
@@ -127,24 +127,24 @@ QUESTION = Question(
         CUMULATIVE: 1,
     },
     forbid=("batch_norm", "instance_norm", "layer_norm", "group_norm"),
-    wrong=(
-        Wrong(
-            "one batch",
-            "The statistics come from ghost_size samples each, not from the whole "
+    mistakes=(
+        Mistake(
+            name="one batch",
+            hint="The statistics come from ghost_size samples each, not from the whole "
             "batch.",
             edits=(("x.split(self.ghost_size)", "[x]"),),
             loses=(OUTPUT, GRADIENT, STORED),
         ),
-        Wrong(
-            "ghost_size as a number of parts",
-            "ghost_size counts samples: the first ghost batch are samples 0 to "
+        Mistake(
+            name="ghost_size as a number of parts",
+            hint="ghost_size counts samples: the first ghost batch are samples 0 to "
             "ghost_size - 1.",
             edits=(("x.split(self.ghost_size)", "x.chunk(self.ghost_size)"),),
             loses=(OUTPUT, STORED),
         ),
-        Wrong(
-            "last samples dropped",
-            "The last ghost batch may be smaller, but belongs to the output.",
+        Mistake(
+            name="last samples dropped",
+            hint="The last ghost batch may be smaller, but belongs to the output.",
             edits=(
                 (
                     "x.split(self.ghost_size)",
@@ -154,10 +154,10 @@ QUESTION = Question(
             ),
             loses=(OUTPUT, STORED),
         ),
-        Wrong(
-            "buffers from the whole batch",
-            "Each ghost batch updates the buffers, one after the other, with its own "
-            "statistics.",
+        Mistake(
+            name="buffers from the whole batch",
+            hint="Each ghost batch updates the buffers, one after the other, with "
+            "its own statistics.",
             edits=(
                 (
                     "        for ghost in x.split(self.ghost_size):\n",
@@ -174,21 +174,23 @@ QUESTION = Question(
             ),
             loses=(STORED, CUMULATIVE),
         ),
-        Wrong(
-            "biased running variance",
-            "The biased variance normalizes, the unbiased one goes into the buffer.",
+        Mistake(
+            name="biased running variance",
+            hint="The biased variance normalizes, the unbiased one goes into the "
+            "buffer.",
             edits=(("lerp_(ghost.var(dims), share)", "lerp_(var, share)"),),
             loses=(STORED, EVAL),
         ),
-        Wrong(
-            "normalized with the unbiased variance",
-            "The biased variance normalizes, the unbiased one goes into the buffer.",
+        Mistake(
+            name="normalized with the unbiased variance",
+            hint="The biased variance normalizes, the unbiased one goes into the "
+            "buffer.",
             edits=(("ghost.var(dims, correction=0)", "ghost.var(dims)"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "momentum the wrong way round",
-            "momentum is the share of the new statistics, not of the old ones.",
+        Mistake(
+            name="momentum the wrong way round",
+            hint="momentum is the share of the new statistics, not of the old ones.",
             edits=(
                 (
                     "share = self.momentum\n",
@@ -197,16 +199,16 @@ QUESTION = Question(
             ),
             loses=(STORED, EVAL),
         ),
-        Wrong(
-            "batch statistics in eval mode",
-            "In eval mode the buffers normalize; self.training tells the mode.",
+        Mistake(
+            name="batch statistics in eval mode",
+            hint="In eval mode the buffers normalize; self.training tells the mode.",
             edits=(("if not self.training:", "if False:"),),
             loses=(EVAL,),
         ),
-        Wrong(
-            "buffers in training mode",
-            "In training mode each ghost batch is normalized with its own statistics; "
-            "the buffers are for eval mode.",
+        Mistake(
+            name="buffers in training mode",
+            hint="In training mode each ghost batch is normalized with its own "
+            "statistics; the buffers are for eval mode.",
             edits=(
                 (
                     "self.scale(ghost, mean, var)",
@@ -216,10 +218,10 @@ QUESTION = Question(
             ),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "detached statistics",
-            "Mean and variance depend on x, and the gradient must flow through them; "
-            "only the buffers carry no graph.",
+        Mistake(
+            name="detached statistics",
+            hint="Mean and variance depend on x, and the gradient must flow through "
+            "them; only the buffers carry no graph.",
             edits=(
                 (
                     "mean, var = ghost.mean(dims), ghost.var(dims, correction=0)",
@@ -229,10 +231,10 @@ QUESTION = Question(
             ),
             loses=(GRADIENT,),
         ),
-        Wrong(
-            "graph in the buffers",
-            "Update the buffers under torch.no_grad(), or each batch drags the graphs "
-            "of all before it along.",
+        Mistake(
+            name="graph in the buffers",
+            hint="Update the buffers under torch.no_grad(), or each batch drags the "
+            "graphs of all before it along.",
             edits=(
                 ("with torch.no_grad():", "if True:"),
                 (
@@ -246,9 +248,9 @@ QUESTION = Question(
             ),
             loses=(STORED,),
         ),
-        Wrong(
-            "statistics in plain attributes",
-            "A plain attribute is missing from the state_dict and stays behind at "
+        Mistake(
+            name="statistics in plain attributes",
+            hint="A plain attribute is missing from the state_dict and stays behind at "
             ".to(): use register_buffer.",
             edits=(
                 (
@@ -268,9 +270,9 @@ QUESTION = Question(
             ),
             loses=(STORED,),
         ),
-        Wrong(
-            "statistics in parameters",
-            "An optimizer would train these: statistics belong in buffers.",
+        Mistake(
+            name="statistics in parameters",
+            hint="An optimizer would train these: statistics belong in buffers.",
             edits=(
                 (
                     'self.register_buffer("running_mean", torch.zeros(num_features))',
@@ -282,9 +284,9 @@ QUESTION = Question(
                 ),
             ),
         ),
-        Wrong(
-            "running variance starts at 0",
-            "running_var starts at 1, so that a fresh layer in eval mode changes "
+        Mistake(
+            name="running variance starts at 0",
+            hint="running_var starts at 1, so that a fresh layer in eval mode changes "
             "nothing.",
             edits=(
                 (
@@ -294,9 +296,9 @@ QUESTION = Question(
             ),
             loses=(STORED, EVAL),
         ),
-        Wrong(
-            "eps outside the root",
-            "eps is added to the variance, under the root.",
+        Mistake(
+            name="eps outside the root",
+            hint="eps is added to the variance, under the root.",
             edits=(
                 (
                     "torch.sqrt(var.view(shape) + self.eps)",
@@ -305,31 +307,32 @@ QUESTION = Question(
             ),
             loses=(OUTPUT, EVAL),
         ),
-        Wrong(
-            "no weight and bias",
-            "weight and bias are learned: an nn.Parameter each, applied in both modes.",
+        Mistake(
+            name="no weight and bias",
+            hint="weight and bias are learned: an nn.Parameter each, applied in both "
+            "modes.",
             edits=(
                 ("x_hat * self.weight.view(shape) + self.bias.view(shape)", "x_hat"),
             ),
             loses=(OUTPUT, GRADIENT, EVAL),
         ),
-        Wrong(
-            "vectors only",
-            "Behind the channels there may be axes: they belong to the statistics, and "
-            "weight must line up with axis 1.",
+        Mistake(
+            name="vectors only",
+            hint="Behind the channels there may be axes: they belong to the "
+            "statistics, and weight must line up with axis 1.",
             edits=(("[d for d in range(x.dim()) if d != 1]", "[0]"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "momentum=None as 0.1",
-            "With momentum=None each ghost batch so far has the same weight: the share "
-            "of the newest is one over their number.",
+        Mistake(
+            name="momentum=None as 0.1",
+            hint="With momentum=None each ghost batch so far has the same weight: "
+            "the share of the newest is one over their number.",
             edits=(("share = 1 / self.num_batches_tracked.item()", "share = 0.1"),),
             loses=(CUMULATIVE,),
         ),
-        Wrong(
-            "count in a plain attribute",
-            "The count must travel with the state_dict: keep it in a buffer.",
+        Mistake(
+            name="count in a plain attribute",
+            hint="The count must travel with the state_dict: keep it in a buffer.",
             edits=(
                 (
                     'self.register_buffer("num_batches_tracked", torch.tensor(0))',
@@ -338,9 +341,9 @@ QUESTION = Question(
             ),
             loses=(CUMULATIVE,),
         ),
-        Wrong(
-            "batches counted instead of ghost batches",
-            "Count every ghost batch, not every call of forward.",
+        Mistake(
+            name="batches counted instead of ghost batches",
+            hint="Count every ghost batch, not every call of forward.",
             edits=(
                 ("                self.num_batches_tracked += 1\n", ""),
                 (
@@ -350,10 +353,10 @@ QUESTION = Question(
             ),
             loses=(CUMULATIVE,),
         ),
-        Wrong(
-            "counted after the update",
-            "The share of the newest is one over the number so far, itself included: "
-            "the first one replaces the start.",
+        Mistake(
+            name="counted after the update",
+            hint="The share of the newest is one over the number so far, itself "
+            "included: the first one replaces the start.",
             edits=(
                 (
                     "1 / self.num_batches_tracked.item()",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Mistake, Question, custom_run, distinct, signed
 
 GROUPS = (  # of the channels, one row a configuration
     (0, 1, 0, 2, 1, 2, 0),
@@ -83,7 +83,7 @@ QUESTION = Question(
     title="Groups of any kind",
     answer="group_norm_by",
     reference=reference,
-    probes=(script_probe(drive, case),),
+    run=custom_run(drive, case, configurations=6),
     parts={
         "the output": 1.5,
         "the gradient": 1.5,
@@ -91,46 +91,48 @@ QUESTION = Question(
         "in float32": 1,
     },
     forbid=("group_norm", "layer_norm", "instance_norm", "batch_norm", "rms_norm"),
-    wrong=(
-        Wrong(
-            "groups of neighbors",
-            "The labels decide who belongs together, not the number of the channel.",
+    mistakes=(
+        Mistake(
+            name="groups of neighbors",
+            hint="The labels decide who belongs together, not the number of the "
+            "channel.",
             edits=(
                 ("in group.unique()", "in (group := group.sort().values).unique()"),
             ),
         ),
-        Wrong(
-            "labels 0, 1, 2, ...",
-            "The labels may leave out numbers: go through those that occur.",
+        Mistake(
+            name="labels 0, 1, 2, ...",
+            hint="The labels may leave out numbers: go through those that occur.",
             edits=(("in group.unique()", "in range(len(group.unique()))"),),
         ),
-        Wrong(
-            "each channel alone",
-            "All channels of a group share one mean and one variance.",
+        Mistake(
+            name="each channel alone",
+            hint="All channels of a group share one mean and one variance.",
             edits=(("tuple(range(1, x.dim()))", "tuple(range(2, x.dim())) or (2,)"),),
         ),
-        Wrong(
-            "all channels together",
-            "One mean for each group, not one for the sample.",
+        Mistake(
+            name="all channels together",
+            hint="One mean for each group, not one for the sample.",
             edits=(
                 (MEAN, "mean = x.mean(dims, keepdim=True)"),
                 (VAR, "var = x.var(dims, keepdim=True, correction=0)"),
             ),
         ),
-        Wrong(
-            "over the batch as well",
-            "No sample knows of another: leave the batch axis out of the mean.",
+        Mistake(
+            name="over the batch as well",
+            hint="No sample knows of another: leave the batch axis out of the mean.",
             edits=(("tuple(range(1, x.dim()))", "(0, *range(1, x.dim()))"),),
         ),
-        Wrong(
-            "each position alone",
-            "A group shares one mean over its channels and all positions.",
+        Mistake(
+            name="each position alone",
+            hint="A group shares one mean over its channels and all positions.",
             edits=(("tuple(range(1, x.dim()))", "(1,)"),),
         ),
-        Wrong(
-            "mean of the channels' variances",
-            "The variance of a group is taken around the mean of the group; the mean "
-            "of its channels' variances leaves out how far the channels lie apart.",
+        Mistake(
+            name="mean of the channels' variances",
+            hint="The variance of a group is taken around the mean of the group; the "
+            "mean of its channels' variances leaves out how far the channels lie "
+            "apart.",
             edits=(
                 (
                     VAR,
@@ -139,73 +141,75 @@ QUESTION = Question(
                 ),
             ),
         ),
-        Wrong(
-            "unbiased variance",
-            "nn.GroupNorm normalizes with the biased variance: divide by the count.",
+        Mistake(
+            name="unbiased variance",
+            hint="nn.GroupNorm normalizes with the biased variance: divide by the "
+            "count.",
             edits=((VAR, "var = part.var(dims, keepdim=True)"),),
         ),
-        Wrong(
-            "eps outside the root",
-            "eps is added to the variance, under the root.",
+        Mistake(
+            name="eps outside the root",
+            hint="eps is added to the variance, under the root.",
             edits=(("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)"),),
             loses=("where eps counts",),
         ),
-        Wrong(
-            "eps left out",
-            "Without eps a constant group divides by zero.",
+        Mistake(
+            name="eps left out",
+            hint="Without eps a constant group divides by zero.",
             edits=(("var + eps", "var"),),
             loses=("where eps counts",),
         ),
-        Wrong(
-            "eps fixed",
-            "Use the argument eps, whatever its value.",
+        Mistake(
+            name="eps fixed",
+            hint="Use the argument eps, whatever its value.",
             edits=(("var + eps", "var + 1e-5"),),
             loses=("where eps counts",),
         ),
-        Wrong(
-            "weight of the group",
-            "weight and bias belong to a channel: there are C of each, not one for "
-            "each group.",
+        Mistake(
+            name="weight of the group",
+            hint="weight and bias belong to a channel: there are C of each, not one "
+            "for each group.",
             edits=(
                 ("weight.view(shape)", "weight[group].view(shape)"),
                 ("bias.view(shape)", "bias[group].view(shape)"),
             ),
         ),
-        Wrong(
-            "weight on the last axis",
-            "weight has to line up with axis 1: give it one axis of size 1 for each "
-            "axis behind the channels.",
+        Mistake(
+            name="weight on the last axis",
+            hint="weight has to line up with axis 1: give it one axis of size 1 for "
+            "each axis behind the channels.",
             edits=(("weight.view(shape)", "weight"), ("bias.view(shape)", "bias")),
         ),
-        Wrong(
-            "one axis behind the channels",
-            "x may have any number of axes after the channels, none included.",
+        Mistake(
+            name="one axis behind the channels",
+            hint="x may have any number of axes after the channels, none included.",
             edits=(("(-1,) + (1,) * (x.dim() - 2)", "(-1, 1)"),),
         ),
-        Wrong(
-            "two axes behind the channels",
-            "Not only images: x may have any number of axes after the channels.",
+        Mistake(
+            name="two axes behind the channels",
+            hint="Not only images: x may have any number of axes after the channels.",
             edits=(("(-1,) + (1,) * (x.dim() - 2)", "(-1, 1, 1)"),),
         ),
-        Wrong(
-            "no gradient through the statistics",
-            "Mean and variance depend on x, and the gradient must flow through them.",
+        Mistake(
+            name="no gradient through the statistics",
+            hint="Mean and variance depend on x, and the gradient must flow through "
+            "them.",
             edits=(
                 ("mean = part.mean", "mean = part.detach().mean"),
                 ("var = part.var", "var = part.detach().var"),
             ),
             loses=("the gradient",),
         ),
-        Wrong(
-            "mean of the squares minus square of the mean",
-            "For values far from 0, the difference of two large numbers loses its "
+        Mistake(
+            name="mean of the squares minus square of the mean",
+            hint="For values far from 0, the difference of two large numbers loses its "
             "digits in float32: subtract the mean first, then square.",
             edits=((VAR, "var = part.square().mean(dims, keepdim=True) - mean**2"),),
             loses=("in float32",),
         ),
-        Wrong(
-            "writes into x",
-            "The arguments must stay as they are: put the result in a new tensor.",
+        Mistake(
+            name="writes into x",
+            hint="The arguments must stay as they are: put the result in a new tensor.",
             edits=(("torch.empty_like(x)", "x"),),
             loses=("the output",),
         ),

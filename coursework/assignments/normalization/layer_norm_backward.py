@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Mistake, Question, custom_run, distinct, signed
 
 
 def case(generator: torch.Generator) -> dict[str, Any]:
@@ -75,49 +75,50 @@ QUESTION = Question(
     title="LayerNorm backward by hand",
     answer="layer_norm_backward",
     reference=reference,
-    probes=(script_probe(drive, case),),
+    run=custom_run(drive, case, configurations=6),
     parts={X: 3, WEIGHT: 1.5, BIAS: 0.5, "where eps counts": 1},
     forbid=("layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"),
-    wrong=(
-        Wrong(
-            "statistics taken as constants",
-            "Mean and variance depend on x: two more terms belong to the gradient.",
+    mistakes=(
+        Mistake(
+            name="statistics taken as constants",
+            hint="Mean and variance depend on x: two more terms belong to the "
+            "gradient.",
             edits=(("rstd * (g - by_mean - by_var)", "rstd * g"),),
             loses=(X,),
         ),
-        Wrong(
-            "variance taken as a constant",
-            "The variance depends on x as well: a term with x_hat is missing.",
+        Mistake(
+            name="variance taken as a constant",
+            hint="The variance depends on x as well: a term with x_hat is missing.",
             edits=(("(g - by_mean - by_var)", "(g - by_mean)"),),
             loses=(X,),
         ),
-        Wrong(
-            "mean taken as a constant",
-            "Shifting a row changes no output, so each row of the gradient must sum to "
-            "0: a term is missing.",
+        Mistake(
+            name="mean taken as a constant",
+            hint="Shifting a row changes no output, so each row of the gradient must "
+            "sum to 0: a term is missing.",
             edits=(("(g - by_mean - by_var)", "(g - by_var)"),),
             loses=(X,),
         ),
-        Wrong(
-            "weight forgotten",
-            "The gradient at x_hat is grad_output times weight.",
+        Mistake(
+            name="weight forgotten",
+            hint="The gradient at x_hat is grad_output times weight.",
             edits=(("g = grad_output * weight", "g = grad_output"),),
             loses=(X,),
         ),
-        Wrong(
-            "weight multiplied at the end",
-            "weight differs from feature to feature, so it cannot be pulled out of the "
-            "means: multiply by it first.",
+        Mistake(
+            name="weight multiplied at the end",
+            hint="weight differs from feature to feature, so it cannot be pulled out "
+            "of the means: multiply by it first.",
             edits=(
                 ("g = grad_output * weight", "g = grad_output"),
                 ("rstd * (", "weight * rstd * ("),
             ),
             loses=(X,),
         ),
-        Wrong(
-            "axes of BatchNorm",
-            "In LayerNorm every row has its own statistics: the two means run over the "
-            "last axis.",
+        Mistake(
+            name="axes of BatchNorm",
+            hint="In LayerNorm every row has its own statistics: the two means run "
+            "over the last axis.",
             edits=(
                 ("g.mean(-1, keepdim=True)", "g.mean(0, keepdim=True)"),
                 (
@@ -127,9 +128,9 @@ QUESTION = Question(
             ),
             loses=(X,),
         ),
-        Wrong(
-            "sums instead of means",
-            "Each feature has a share of 1/C in the mean and in the variance.",
+        Mistake(
+            name="sums instead of means",
+            hint="Each feature has a share of 1/C in the mean and in the variance.",
             edits=(
                 ("g.mean(-1, keepdim=True)", "g.sum(-1, keepdim=True)"),
                 (
@@ -139,27 +140,28 @@ QUESTION = Question(
             ),
             loses=(X,),
         ),
-        Wrong(
-            "rstd left out",
-            "x_hat is x divided by sqrt(var + eps): that factor stays in the gradient.",
+        Mistake(
+            name="rstd left out",
+            hint="x_hat is x divided by sqrt(var + eps): that factor stays in the "
+            "gradient.",
             edits=(("rstd * (g", "(g"),),
             loses=(X,),
         ),
-        Wrong(
-            "sign of the variance's term",
-            "Look at the sign of the derivative of 1/sqrt(var).",
+        Mistake(
+            name="sign of the variance's term",
+            hint="Look at the sign of the derivative of 1/sqrt(var).",
             edits=(("- by_mean - by_var", "- by_mean + by_var"),),
             loses=(X,),
         ),
-        Wrong(
-            "unbiased variance",
-            "nn.LayerNorm normalizes with the biased variance.",
+        Mistake(
+            name="unbiased variance",
+            hint="nn.LayerNorm normalizes with the biased variance.",
             edits=((", correction=0", ""),),
             loses=(X, WEIGHT),
         ),
-        Wrong(
-            "eps outside the root",
-            "eps is added to the variance, under the root.",
+        Mistake(
+            name="eps outside the root",
+            hint="eps is added to the variance, under the root.",
             edits=(
                 (
                     "torch.rsqrt(x.var(-1, keepdim=True, correction=0) + eps)",
@@ -168,43 +170,43 @@ QUESTION = Question(
             ),
             loses=("where eps counts",),
         ),
-        Wrong(
-            "eps left out",
-            "Without eps a constant row divides by zero.",
+        Mistake(
+            name="eps left out",
+            hint="Without eps a constant row divides by zero.",
             edits=(("correction=0) + eps)", "correction=0))"),),
             loses=("where eps counts",),
         ),
-        Wrong(
-            "gradient of weight from x",
-            "weight multiplies x_hat, not x.",
+        Mistake(
+            name="gradient of weight from x",
+            hint="weight multiplies x_hat, not x.",
             edits=(("(grad_output * x_hat).sum", "(grad_output * x).sum"),),
             loses=(WEIGHT,),
         ),
-        Wrong(
-            "gradient of weight with weight",
-            "The derivative of x_hat * weight with respect to weight is x_hat: weight "
-            "itself is no factor.",
+        Mistake(
+            name="gradient of weight with weight",
+            hint="The derivative of x_hat * weight with respect to weight is x_hat: "
+            "weight itself is no factor.",
             edits=(("(grad_output * x_hat).sum", "(g * x_hat).sum"),),
             loses=(WEIGHT,),
         ),
-        Wrong(
-            "summed over the first axis only",
-            "x may have several axes before the last: weight and bias are shared along "
-            "all of them.",
+        Mistake(
+            name="summed over the first axis only",
+            hint="x may have several axes before the last: weight and bias are "
+            "shared along all of them.",
             edits=(("tuple(range(x.dim() - 1))", "0"),),
             loses=(WEIGHT, BIAS),
         ),
-        Wrong(
-            "averaged over the rows",
-            "weight and bias act in every row, and their gradients add up: a sum, not "
-            "a mean.",
+        Mistake(
+            name="averaged over the rows",
+            hint="weight and bias act in every row, and their gradients add up: a "
+            "sum, not a mean.",
             edits=((".sum(rows)", ".mean(rows)"),),
             loses=(WEIGHT, BIAS),
         ),
-        Wrong(
-            "autograd",
-            "Autograd is out of use here: write the formula down and compute it.",
-            code="""\
+        Mistake(
+            name="autograd",
+            hint="Autograd is out of use here: write the formula down and compute it.",
+            answer="""\
 def layer_norm_backward(grad_output, x, weight, eps=1e-5):
     x, weight = x.clone().requires_grad_(), weight.clone().requires_grad_()
     bias = torch.zeros_like(weight).requires_grad_()

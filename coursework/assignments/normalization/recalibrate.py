@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 SHAPES = ((3,), (1, 5, 5), (2, 4), (1, 3, 4, 3))  # of one sample
 
@@ -112,149 +112,151 @@ QUESTION = Question(
     title="Stale statistics",
     answer="recalibrate",
     reference=reference,
-    probes=(script_probe(drive, case, configurations=4),),
+    run=custom_run(drive, case, configurations=4),
     parts={FIRST: 1.5, DEEPER: 1.5, BEFORE: 1.5, ON: 1.5},
-    wrong=(
-        Wrong(
-            "no reset",
-            "The old statistics are still in the average: reset them before the first "
-            "batch.",
+    mistakes=(
+        Mistake(
+            name="no reset",
+            hint="The old statistics are still in the average: reset them before the "
+            "first batch.",
             edits=(("        norm.reset_running_stats()\n", ""),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "moving average",
-            "With the old momentum the late batches count for more, and the start is "
-            "still in it: which momentum gives the plain average?",
+        Mistake(
+            name="moving average",
+            hint="With the old momentum the late batches count for more, and the "
+            "start is still in it: which momentum gives the plain average?",
             edits=(("        norm.momentum = None\n", ""),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "only the last batch",
-            "With momentum 1 only the last batch is left: all count alike.",
+        Mistake(
+            name="only the last batch",
+            hint="With momentum 1 only the last batch is left: all count alike.",
             edits=(("norm.momentum = None", "norm.momentum = 1.0"),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "only the first batch",
-            "Every batch goes through the net.",
+        Mistake(
+            name="only the first batch",
+            hint="Every batch goes through the net.",
             edits=(("in batches:", "in [next(batches)]:"),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "all batches as one",
-            "Each batch goes through by itself, and each has the same weight.",
+        Mistake(
+            name="all batches as one",
+            hint="Each batch goes through by itself, and each has the same weight.",
             edits=(("in batches:", "in [torch.cat(list(batches))]:"),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "all in eval mode",
-            "In eval mode a BatchNorm takes no notice of the batch.",
+        Mistake(
+            name="all in eval mode",
+            hint="In eval mode a BatchNorm takes no notice of the batch.",
             edits=(("        norm.train()\n", ""),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "Dropout at work",
-            "Only the BatchNorm layers are in training mode; everything else stays in "
-            "eval mode.",
+        Mistake(
+            name="Dropout at work",
+            hint="Only the BatchNorm layers are in training mode; everything else "
+            "stays in eval mode.",
             edits=(("    net.eval()\n", "    net.train()\n"),),
             loses=(DEEPER,),
         ),
-        Wrong(
-            "net as it came",
-            "Modules may come in any mode: put all but BatchNorm in eval mode first.",
+        Mistake(
+            name="net as it came",
+            hint="Modules may come in any mode: put all but BatchNorm in eval mode "
+            "first.",
             edits=(("    net.eval()\n", ""),),
             loses=(DEEPER,),
         ),
-        Wrong(
-            "only direct children",
-            "BatchNorm layers may be at any depth: net.modules() finds them all.",
+        Mistake(
+            name="only direct children",
+            hint="BatchNorm layers may be at any depth: net.modules() finds them all.",
             edits=(
                 ("for module in net.modules() if", "for module in net.children() if"),
             ),
             loses=(DEEPER,),
         ),
-        Wrong(
-            "BatchNorm2d only",
-            "There are three of them: 1d, 2d and 3d.",
+        Mistake(
+            name="BatchNorm2d only",
+            hint="There are three of them: 1d, 2d and 3d.",
             edits=((KINDS, "kinds = nn.BatchNorm2d"),),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "BatchNorm3d forgotten",
-            "There are three of them: 1d, 2d and 3d.",
+        Mistake(
+            name="BatchNorm3d forgotten",
+            hint="There are three of them: 1d, 2d and 3d.",
             edits=((KINDS, "kinds = nn.BatchNorm1d, nn.BatchNorm2d"),),
             loses=(FIRST,),
         ),
-        Wrong(
-            "InstanceNorm as well",
-            "Other layers with running statistics are none of your business: name the "
-            "classes you mean.",
+        Mistake(
+            name="InstanceNorm as well",
+            hint="Other layers with running statistics are none of your business: "
+            "name the classes you mean.",
             edits=((KINDS, "kinds = nn.modules.batchnorm._NormBase"),),
             loses=(BEFORE,),
         ),
-        Wrong(
-            "left in eval mode",
-            "Every module leaves in the mode in which it came.",
+        Mistake(
+            name="left in eval mode",
+            hint="Every module leaves in the mode in which it came.",
             edits=(("module.training = mode", "module.training = False"),),
             loses=(BEFORE,),
         ),
-        Wrong(
-            "left in training mode",
-            "Every module leaves in the mode in which it came.",
+        Mistake(
+            name="left in training mode",
+            hint="Every module leaves in the mode in which it came.",
             edits=(("module.training = mode", "module.training = True"),),
             loses=(BEFORE,),
         ),
-        Wrong(
-            "one mode for all",
-            "The modes may be mixed, a frozen part in eval mode for instance: keep one "
-            "for each module.",
+        Mistake(
+            name="one mode for all",
+            hint="The modes may be mixed, a frozen part in eval mode for instance: "
+            "keep one for each module.",
             edits=(("module.training = mode", "module.training = modes[net]"),),
             loses=(BEFORE,),
         ),
-        Wrong(
-            "momentum not put back",
-            "Training goes on with the old momentum: put it back.",
+        Mistake(
+            name="momentum not put back",
+            hint="Training goes on with the old momentum: put it back.",
             edits=(("norm.momentum = momentum", "pass"),),
             loses=(ON,),
         ),
-        Wrong(
-            "one momentum for all",
-            "The layers may differ in momentum: keep one for each.",
+        Mistake(
+            name="one momentum for all",
+            hint="The layers may differ in momentum: keep one for each.",
             edits=(("norm.momentum = momentum", "norm.momentum = momenta[0]"),),
             loses=(ON,),
         ),
-        Wrong(
-            "momentum of the default",
-            "A layer may have another momentum than the default: keep what it had.",
+        Mistake(
+            name="momentum of the default",
+            hint="A layer may have another momentum than the default: keep what it "
+            "had.",
             edits=(("norm.momentum = momentum", "norm.momentum = 0.1"),),
             loses=(ON,),
         ),
-        Wrong(
-            "frozen parameters",
-            "Parameters and whether they are trained stay as they are: use no_grad for "
-            "the passes.",
+        Mistake(
+            name="frozen parameters",
+            hint="Parameters and whether they are trained stay as they are: use "
+            "no_grad for the passes.",
             edits=(("with torch.no_grad():", "if net.requires_grad_(False):"),),
             loses=(FIRST,),
         ),
-        Wrong(
-            "gradients cleared",
-            "The grad of the parameters stays as it was.",
+        Mistake(
+            name="gradients cleared",
+            hint="The grad of the parameters stays as it was.",
             edits=(("    return net", "    net.zero_grad()\n    return net"),),
             loses=(FIRST,),
         ),
-        Wrong(
-            "a copy",
-            "net still has its old statistics: the fresh ones belong in its own "
+        Mistake(
+            name="a copy",
+            hint="net still has its old statistics: the fresh ones belong in its own "
             "layers, not in those of a copy.",
             edits=(
                 (KINDS, "import copy\n\n    net = copy.deepcopy(net)\n    " + KINDS),
             ),
             loses=(FIRST, DEEPER),
         ),
-        Wrong(
-            "no return",
-            "Return net.",
+        Mistake(
+            name="no return",
+            hint="Return net.",
             edits=(("    return net", "    return None"),),
             loses=(BEFORE,),
         ),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Mistake, Question, custom_run, distinct, signed
 
 WORDS = ("", "", "", "large scores: ", "no key: ", "no key: ")
 LENGTHS = ((6, 6), (6, 5), (7, 7, 7), (5, 4), (5, 1, 3), (4, 0))
@@ -75,74 +75,74 @@ QUESTION = Question(
     title="Attention with a window",
     answer="attend",
     reference=reference,
-    probes=(script_probe(drive, case),),
+    run=custom_run(drive, case, configurations=6),
     parts={OUTPUT: 2.5, GRADIENT: 1, EMPTY: 2, LARGE: 0.5},
     forbid=("scaled_dot_product", "multi_head"),
-    wrong=(
-        Wrong(
-            "not divided",
-            "The scores are divided by the root of the size of a key.",
+    mistakes=(
+        Mistake(
+            name="not divided",
+            hint="The scores are divided by the root of the size of a key.",
             edits=((" / q.shape[-1] ** 0.5", ""),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "divided by d",
-            "The scores are divided by the root of d, not by d.",
+        Mistake(
+            name="divided by d",
+            hint="The scores are divided by the root of d, not by d.",
             edits=(("q.shape[-1] ** 0.5", "q.shape[-1]"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "divided by the root of d_v",
-            "The size of a key counts, not that of a value.",
+        Mistake(
+            name="divided by the root of d_v",
+            hint="The size of a key counts, not that of a value.",
             edits=(("q.shape[-1] ** 0.5", "v.shape[-1] ** 0.5"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "sees the future",
-            "A query sees no step after its own.",
+        Mistake(
+            name="sees the future",
+            hint="A query sees no step after its own.",
             edits=(("(back >= 0) & (back < window)", "back.abs() < window"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "only the future",
-            "Which of the two axes are the queries? A query looks back.",
+        Mistake(
+            name="only the future",
+            hint="Which of the two axes are the queries? A query looks back.",
             edits=(("t[:, None] - t", "t - t[:, None]"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "window one too wide",
-            "The window counts the query's own step.",
+        Mistake(
+            name="window one too wide",
+            hint="The window counts the query's own step.",
             edits=(("back < window", "back <= window"),),
             loses=(OUTPUT, EMPTY),
         ),
-        Wrong(
-            "own step left out",
-            "A query sees its own step, too.",
+        Mistake(
+            name="own step left out",
+            hint="A query sees its own step, too.",
             edits=(("(back >= 0) & (back < window)", "(back > 0) & (back <= window)"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "no window",
-            "A query sees only the last `window` steps.",
+        Mistake(
+            name="no window",
+            hint="A query sees only the last `window` steps.",
             edits=((" & (back < window)", ""),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "pad keys seen",
-            "Steps behind the end of a sequence are no keys.",
+        Mistake(
+            name="pad keys seen",
+            hint="Steps behind the end of a sequence are no keys.",
             edits=((" & (t < lengths[:, None, None, None])", ""),),
             loses=(OUTPUT, EMPTY),
         ),
-        Wrong(
-            "one length for all",
-            "Each sequence has a length of its own.",
+        Mistake(
+            name="one length for all",
+            hint="Each sequence has a length of its own.",
             edits=(("t < lengths[:, None, None, None]", "t < lengths.max()"),),
             loses=(OUTPUT, EMPTY),
         ),
-        Wrong(
-            "lengths for the queries",
-            "The lengths say which keys are real; a query of a pad step may see real "
-            "keys in its window.",
+        Mistake(
+            name="lengths for the queries",
+            hint="The lengths say which keys are real; a query of a pad step may see "
+            "real keys in its window.",
             edits=(
                 (
                     "t < lengths[:, None, None, None]",
@@ -151,16 +151,17 @@ QUESTION = Question(
             ),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "NaN where nothing is seen",
-            "The softmax of a row of minus infinity is NaN: such a query gets zeros.",
+        Mistake(
+            name="NaN where nothing is seen",
+            hint="The softmax of a row of minus infinity is NaN: such a query gets "
+            "zeros.",
             edits=((".masked_fill(empty, 0.0)", ""),),
             loses=(EMPTY,),
         ),
-        Wrong(
-            "NaN in the gradient",
-            "The output is right, but NaN comes back through the softmax: keep minus "
-            "infinity out of a row that sees nothing.",
+        Mistake(
+            name="NaN in the gradient",
+            hint="The output is right, but NaN comes back through the softmax: keep "
+            "minus infinity out of a row that sees nothing.",
             edits=(
                 (
                     "scores.masked_fill(~seen, -torch.inf)",
@@ -171,37 +172,37 @@ QUESTION = Question(
             ),
             loses=(EMPTY,),
         ),
-        Wrong(
-            "mean where nothing is seen",
-            "A query that sees nothing gets zeros, not the mean of all values.",
+        Mistake(
+            name="mean where nothing is seen",
+            hint="A query that sees nothing gets zeros, not the mean of all values.",
             edits=((".softmax(-1).masked_fill(empty, 0.0)", ".softmax(-1)"),),
             loses=(EMPTY,),
         ),
-        Wrong(
-            "scores at 0 where nothing may be seen",
-            "exp(0) is 1: a score of 0 does not hide a key.",
+        Mistake(
+            name="scores at 0 where nothing may be seen",
+            hint="exp(0) is 1: a score of 0 does not hide a key.",
             edits=(("-torch.inf", "0.0"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "weights masked after the softmax",
-            "The hidden keys must not have a part in the sum of the softmax.",
+        Mistake(
+            name="weights masked after the softmax",
+            hint="The hidden keys must not have a part in the sum of the softmax.",
             edits=(
                 ("scores = scores.masked_fill(~seen, -torch.inf)", "pass"),
                 (".softmax(-1)", ".softmax(-1).masked_fill(~seen, 0.0)"),
             ),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "a mask of size -100",
-            "Scores can be large: only minus infinity hides a key for sure.",
+        Mistake(
+            name="a mask of size -100",
+            hint="Scores can be large: only minus infinity hides a key for sure.",
             edits=(("-torch.inf", "-100.0"),),
             loses=(LARGE,),
         ),
-        Wrong(
-            "exp without care",
-            "The exponential of a large score is infinite: use softmax, or subtract "
-            "the largest score first.",
+        Mistake(
+            name="exp without care",
+            hint="The exponential of a large score is infinite: use softmax, or "
+            "subtract the largest score first.",
             edits=(
                 (
                     "scores.masked_fill(empty, 0.0).softmax(-1)",
@@ -210,9 +211,9 @@ QUESTION = Question(
             ),
             loses=(LARGE,),
         ),
-        Wrong(
-            "softmax over the queries",
-            "The weights of one query, over its keys, add up to 1.",
+        Mistake(
+            name="softmax over the queries",
+            hint="The weights of one query, over its keys, add up to 1.",
             edits=((".softmax(-1)", ".softmax(-2)"),),
             loses=(OUTPUT,),
         ),

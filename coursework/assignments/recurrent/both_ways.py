@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 LENGTHS = ((2, 1, 3), (3, 1, 3, 2), (1, 3), (2, 4, 3))
 MORE = (0, 0, 2, 1)  # pad steps behind the longest sequence
@@ -73,39 +73,39 @@ QUESTION = Question(
     title="Both ways over padded sequences",
     answer="both_ways",
     reference=reference,
-    probes=(script_probe(drive, case, configurations=len(LENGTHS)),),
+    run=custom_run(drive, case, configurations=len(LENGTHS)),
     parts={OUTPUT: 3, LAST: 2, GRADIENTS: 2},
     forbid=("pack_padded", "pack_sequence"),
-    wrong=(
-        Wrong(
-            "pad steps not at 0",
-            "Behind the end of a sequence the output is 0.",
+    mistakes=(
+        Mistake(
+            name="pad steps not at 0",
+            hint="Behind the end of a sequence the output is 0.",
             edits=(("torch.where(here, h, 0.0)", "h"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "pad steps read by both",
-            "A step behind the end of a sequence must not change its state.",
+        Mistake(
+            name="pad steps read by both",
+            hint="A step behind the end of a sequence must not change its state.",
             edits=((STEP, "h = cell(x[:, t], h)"),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "backward starts in the padding",
-            "The backward cell starts at the last real step of each sequence, with a "
-            "state of zeros.",
+        Mistake(
+            name="backward starts in the padding",
+            hint="The backward cell starts at the last real step of each sequence, "
+            "with a state of zeros.",
             edits=((STEP, STEP.replace("(here,", "(here | (cell is backward),")),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "forward runs on",
-            "The forward state stays as it is after the last real step.",
+        Mistake(
+            name="forward runs on",
+            hint="The forward state stays as it is after the last real step.",
             edits=((STEP, STEP.replace("(here,", "(here | (cell is forward),")),),
             loses=(LAST,),
         ),
-        Wrong(
-            "backward outputs in their own order",
-            "At step t stand the states of both cells for step t: what the backward "
-            "cell makes first belongs to the end.",
+        Mistake(
+            name="backward outputs in their own order",
+            hint="At step t stand the states of both cells for step t: what the "
+            "backward cell makes first belongs to the end.",
             edits=(
                 (
                     "stack(states, 1)",
@@ -114,17 +114,17 @@ QUESTION = Question(
             ),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "last column for the last state",
-            "The last column is padding for the shorter sequences, and the backward "
-            "cell ends at step 0.",
+        Mistake(
+            name="last column for the last state",
+            hint="The last column is padding for the shorter sequences, and the "
+            "backward cell ends at step 0.",
             edits=(("ends.append(h)", "ends.append(states[-1])"),),
             loses=(LAST,),
         ),
-        Wrong(
-            "both states at the last real step",
-            "At the last real step the backward cell has seen one step only; it ends "
-            "at step 0.",
+        Mistake(
+            name="both states at the last real step",
+            hint="At the last real step the backward cell has seen one step only; it "
+            "ends at step 0.",
             edits=(
                 (
                     "ends.append(h)",
@@ -133,54 +133,55 @@ QUESTION = Question(
             ),
             loses=(LAST,),
         ),
-        Wrong(
-            "both states at step 0",
-            "Step 0 is where the backward cell ends; the forward cell has just begun.",
+        Mistake(
+            name="both states at step 0",
+            hint="Step 0 is where the backward cell ends; the forward cell has just "
+            "begun.",
             edits=(("ends.append(h)", "ends.append(states[0])"),),
             loses=(LAST,),
         ),
-        Wrong(
-            "one cell for both",
-            "Each direction has a cell of its own.",
+        Mistake(
+            name="one cell for both",
+            hint="Each direction has a cell of its own.",
             edits=(("(backward, range(", "(forward, range("),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "both from the front",
-            "The backward cell goes from the end to the beginning.",
+        Mistake(
+            name="both from the front",
+            hint="The backward cell goes from the end to the beginning.",
             edits=(("range(L - 1, -1, -1)", "range(L)"),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "one step too many",
-            "The steps of a sequence are 0 to length - 1.",
+        Mistake(
+            name="one step too many",
+            hint="The steps of a sequence are 0 to length - 1.",
             edits=(("< lengths", "<= lengths"),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "backward misses step 0",
-            "range(a, b, -1) ends before b.",
+        Mistake(
+            name="backward misses step 0",
+            hint="range(a, b, -1) ends before b.",
             edits=(
                 ("range(L - 1, -1, -1)", "range(L - 1, 0, -1)"),
                 ("[None] * L", "[x.new_zeros(N, cell.hidden_size)] * L"),
             ),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "backward goes on from the forward state",
-            "Both cells start from a state of zeros.",
+        Mistake(
+            name="backward goes on from the forward state",
+            hint="Both cells start from a state of zeros.",
             edits=(("h = x.new_zeros(", "h = h if outputs else x.new_zeros("),),
             loses=(OUTPUT, LAST),
         ),
-        Wrong(
-            "directions exchanged",
-            "The forward states come first.",
+        Mistake(
+            name="directions exchanged",
+            hint="The forward states come first.",
             edits=(("torch.cat(outputs, 2)", "torch.cat(outputs[::-1], 2)"),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "state detached",
-            "The gradient goes back through all steps.",
+        Mistake(
+            name="state detached",
+            hint="The gradient goes back through all steps.",
             edits=(("cell(x[:, t], h)", "cell(x[:, t], h.detach())"),),
             loses=(GRADIENTS,),
         ),

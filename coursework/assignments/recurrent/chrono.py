@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe
+from layers_book.coursework import Mistake, Question, custom_run, distinct
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},
@@ -78,68 +78,71 @@ QUESTION = Question(
     title="Biases for long memories",
     answer="chrono",
     reference=reference,
-    probes=(script_probe(drive, case, configurations=len(KINDS)),),
+    run=custom_run(drive, case, configurations=len(KINDS)),
     parts={FORGET: 1, INPUT: 1, REST: 1, OTHERS: 1, ELSE: 1},
-    wrong=(
-        Wrong(
-            "both vectors get the value",
-            "The two vectors of biases add up: between them they have the value once.",
+    mistakes=(
+        Mistake(
+            name="both vectors get the value",
+            hint="The two vectors of biases add up: between them they have the value "
+            "once.",
             edits=(("parameter.zero_()", "parameter.copy_(value)"),),
             loses=(FORGET, INPUT),
         ),
-        Wrong(
-            "second vector left",
-            "The other vector of biases holds random numbers that are added.",
+        Mistake(
+            name="second vector left",
+            hint="The other vector of biases holds random numbers that are added.",
             edits=(("parameter.zero_()", "pass"),),
             loses=(FORGET, INPUT, REST),
         ),
-        Wrong(
-            "forget gate first",
-            "torch's order of the blocks is input gate, forget gate, candidate, output "
-            "gate.",
+        Mistake(
+            name="forget gate first",
+            hint="torch's order of the blocks is input gate, forget gate, candidate, "
+            "output gate.",
             edits=((VALUES, "[times.log(), -times.log(), rest, rest]"),),
             loses=(FORGET, INPUT),
         ),
-        Wrong(
-            "order of another library",
-            "torch's order of the blocks is input gate, forget gate, candidate, output "
-            "gate.",
+        Mistake(
+            name="order of another library",
+            hint="torch's order of the blocks is input gate, forget gate, candidate, "
+            "output gate.",
             edits=((VALUES, "[-times.log(), rest, times.log(), rest]"),),
             loses=(FORGET,),
         ),
-        Wrong(
-            "the time itself",
-            "A gate is a sigmoid of its bias: the logarithm of the time is asked for.",
+        Mistake(
+            name="the time itself",
+            hint="A gate is a sigmoid of its bias: the logarithm of the time is "
+            "asked for.",
             edits=((VALUES, "[-times, times, rest, rest]"),),
             loses=(FORGET, INPUT),
         ),
-        Wrong(
-            "input gate not turned around",
-            "What the input gate lets in must shrink as the memory grows: minus.",
+        Mistake(
+            name="input gate not turned around",
+            hint="What the input gate lets in must shrink as the memory grows: minus.",
             edits=((VALUES, "[times.log(), times.log(), rest, rest]"),),
             loses=(INPUT,),
         ),
-        Wrong(
-            "input gate at 0",
-            "The input gate gets a bias as well.",
+        Mistake(
+            name="input gate at 0",
+            hint="The input gate gets a bias as well.",
             edits=((VALUES, "[rest, times.log(), rest, rest]"),),
             loses=(INPUT,),
         ),
-        Wrong(
-            "log(1 + times)",
-            "The logarithm of the time as it is; times below 1 give negative biases.",
+        Mistake(
+            name="log(1 + times)",
+            hint="The logarithm of the time as it is; times below 1 give negative "
+            "biases.",
             edits=((VALUES, "[-times.log1p(), times.log1p(), rest, rest]"),),
             loses=(FORGET, INPUT),
         ),
-        Wrong(
-            "one time for all units",
-            "Each unit has a time of its own.",
+        Mistake(
+            name="one time for all units",
+            hint="Each unit has a time of its own.",
             edits=((VALUES, "[t.mean().expand_as(t) for t in " + VALUES + "]"),),
             loses=(FORGET, INPUT),
         ),
-        Wrong(
-            "first layer only",
-            "Each layer has biases of its own.",
+        Mistake(
+            name="first layer only",
+            hint="Each layer has biases of its own.",
             edits=(
                 (
                     "in lstm.named_parameters():",
@@ -149,9 +152,10 @@ QUESTION = Question(
             ),
             loses=(OTHERS,),
         ),
-        Wrong(
-            "forward direction only",
-            "The backward direction has biases of its own, with names in _reverse.",
+        Mistake(
+            name="forward direction only",
+            hint="The backward direction has biases of its own, with names in "
+            "_reverse.",
             edits=(
                 (
                     "in lstm.named_parameters():",
@@ -161,29 +165,29 @@ QUESTION = Question(
             ),
             loses=(OTHERS,),
         ),
-        Wrong(
-            "weights at 0 as well",
-            "Only the biases change.",
+        Mistake(
+            name="weights at 0 as well",
+            hint="Only the biases change.",
             edits=(('"bias_hh" in name', '"bias_ih" not in name'),),
             loses=(ELSE,),
         ),
-        Wrong(
-            "new parameters",
-            "An optimizer may hold the parameters already: change them in place.",
+        Mistake(
+            name="new parameters",
+            hint="An optimizer may hold the parameters already: change them in place.",
             edits=(
                 ("parameter.copy_(value)", "setattr(lstm, name, nn.Parameter(value))"),
             ),
             loses=(ELSE,),
         ),
-        Wrong(
-            "no longer trainable",
-            "The biases are only started at these values; they go on to learn.",
+        Mistake(
+            name="no longer trainable",
+            hint="The biases are only started at these values; they go on to learn.",
             edits=(("parameter.zero_()", "parameter.zero_().requires_grad_(False)"),),
             loses=(ELSE,),
         ),
-        Wrong(
-            "nothing returned",
-            "Return the layer.",
+        Mistake(
+            name="nothing returned",
+            hint="Return the layer.",
             edits=(("return lstm", "return None"),),
             loses=(ELSE,),
         ),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Mistake, Question, custom_run, distinct, signed
 
 WORDS = ("", "", "", "corner cases: ", "corner cases: ", "corner cases: ")
 
@@ -83,88 +83,90 @@ QUESTION = Question(
     title="Clip each",
     answer="clip_each",
     reference=reference,
-    probes=(script_probe(drive, case),),
+    run=custom_run(drive, case, configurations=6),
     parts={GRADIENTS: 2, CORNER: 1, COUNT: 1},
     forbid=("clip_grad", "renorm"),
-    wrong=(
-        Wrong(
-            "an absolute limit",
-            "The limit of each gradient depends on the norm of its own parameter.",
+    mistakes=(
+        Mistake(
+            name="an absolute limit",
+            hint="The limit of each gradient depends on the norm of its own parameter.",
             edits=(("limit = ratio * max(p.norm().item(), eps)", "limit = ratio"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "every gradient scaled",
-            "A gradient that is short enough stays as it is.",
+        Mistake(
+            name="every gradient scaled",
+            hint="A gradient that is short enough stays as it is.",
             edits=(("if norm > limit:", "if norm > 0:"),),
             loses=(GRADIENTS, COUNT),
         ),
-        Wrong(
-            "clipped number by number",
-            "One factor for all numbers of a gradient keeps its direction.",
+        Mistake(
+            name="clipped number by number",
+            hint="One factor for all numbers of a gradient keeps its direction.",
             edits=(("p.grad.mul_(limit / norm)", "p.grad.clamp_(-limit, limit)"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "not in place",
-            "The tensor in p.grad itself must change: others may hold it.",
+        Mistake(
+            name="not in place",
+            hint="The tensor in p.grad itself must change: others may hold it.",
             edits=(("p.grad.mul_(limit / norm)", "p.grad = p.grad * (limit / norm)"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "eps left out",
-            "A parameter at 0 would never get a gradient: its norm counts as eps at "
-            "least.",
+        Mistake(
+            name="eps left out",
+            hint="A parameter at 0 would never get a gradient: its norm counts as "
+            "eps at least.",
             edits=(("max(p.norm().item(), eps)", "p.norm().item()"),),
             loses=(CORNER,),
         ),
-        Wrong(
-            "eps added",
-            "The larger of norm and eps is asked for, not their sum.",
+        Mistake(
+            name="eps added",
+            hint="The larger of norm and eps is asked for, not their sum.",
             edits=(("max(p.norm().item(), eps)", "(p.norm().item() + eps)"),),
             loses=(CORNER,),
         ),
-        Wrong(
-            "eps outside the ratio",
-            "eps stands for the norm of the parameter: the ratio multiplies it too.",
+        Mistake(
+            name="eps outside the ratio",
+            hint="eps stands for the norm of the parameter: the ratio multiplies it "
+            "too.",
             edits=(
                 ("ratio * max(p.norm().item(), eps)", "max(ratio * p.norm(), eps)"),
             ),
             loses=(CORNER,),
         ),
-        Wrong(
-            "no gradient at all",
-            "The grad of a parameter that took no part is None.",
+        Mistake(
+            name="no gradient at all",
+            hint="The grad of a parameter that took no part is None.",
             edits=(("if p.grad is None:\n                continue", "pass"),),
             loses=(CORNER,),
         ),
-        Wrong(
-            "stops at a gap",
-            "After a parameter without a gradient others may follow.",
+        Mistake(
+            name="stops at a gap",
+            hint="After a parameter without a gradient others may follow.",
             edits=(("continue", "break"),),
             loses=(CORNER,),
         ),
-        Wrong(
-            "scaled to the ratio",
-            "A gradient that is too long gets the limit as its norm, not the ratio.",
+        Mistake(
+            name="scaled to the ratio",
+            hint="A gradient that is too long gets the limit as its norm, not the "
+            "ratio.",
             edits=(("limit / norm", "ratio / norm"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "the largest number for the norm",
-            "The norm is the root of the sum of squares.",
+        Mistake(
+            name="the largest number for the norm",
+            hint="The norm is the root of the sum of squares.",
             edits=(("p.grad.norm()", "p.grad.abs().max()"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "norms row by row",
-            "One norm for the whole tensor, whatever its shape.",
+        Mistake(
+            name="norms row by row",
+            hint="One norm for the whole tensor, whatever its shape.",
             edits=(("p.norm().item()", "p[0].norm().item()"),),
             loses=(GRADIENTS,),
         ),
-        Wrong(
-            "counts all gradients",
-            "Only the gradients that were changed are counted.",
+        Mistake(
+            name="counts all gradients",
+            hint="Only the gradients that were changed are counted.",
             edits=(
                 ("                clipped += 1", "                pass"),
                 (
@@ -174,9 +176,9 @@ QUESTION = Question(
             ),
             loses=(COUNT,),
         ),
-        Wrong(
-            "gives the norm",
-            "The number of clipped gradients is asked for.",
+        Mistake(
+            name="gives the norm",
+            hint="The number of clipped gradients is asked for.",
             edits=(("return clipped", "return norm"),),
             loses=(COUNT,),
         ),

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from layers_book.coursework import Question, Wrong, distinct, script_probe, signed
+from layers_book.coursework import Mistake, Question, custom_run, distinct, signed
 
 
 def case(generator: torch.Generator) -> dict[str, Any]:
@@ -69,112 +69,114 @@ QUESTION = Question(
     title="A step of the LSTM, backward",
     answer="lstm_step_backward",
     reference=reference,
-    probes=(script_probe(drive, case, configurations=5),),
+    run=custom_run(drive, case, configurations=5),
     parts={X: 1.5, H: 1, C: 1.5, WEIGHTS: 2, BIASES: 1},
     forbid=("lstm",),
-    wrong=(
-        Wrong(
-            "grad_c left out",
-            "The new carry also reaches the loss on its own, through later steps.",
+    mistakes=(
+        Mistake(
+            name="grad_c left out",
+            hint="The new carry also reaches the loss on its own, through later steps.",
             edits=((D_C, "d_c = grad_h * o * (1 - carry**2)"),),
             loses=(X, C),
         ),
-        Wrong(
-            "grad_h does not reach the carry",
-            "The new state is made of the new carry.",
+        Mistake(
+            name="grad_h does not reach the carry",
+            hint="The new state is made of the new carry.",
             edits=((D_C, "d_c = grad_c"),),
             loses=(X, C),
         ),
-        Wrong(
-            "tanh of the carry not differentiated",
-            "The state holds the tanh of the new carry: its derivative is missing.",
+        Mistake(
+            name="tanh of the carry not differentiated",
+            hint="The state holds the tanh of the new carry: its derivative is "
+            "missing.",
             edits=((D_C, "d_c = grad_c + grad_h * o"),),
             loses=(X, C),
         ),
-        Wrong(
-            "output gate left out on the way to the carry",
-            "The tanh of the carry is multiplied by the output gate.",
+        Mistake(
+            name="output gate left out on the way to the carry",
+            hint="The tanh of the carry is multiplied by the output gate.",
             edits=((D_C, "d_c = grad_c + grad_h * (1 - carry**2)"),),
             loses=(X, C),
         ),
-        Wrong(
-            "the carry itself in place of its tanh",
-            "The output gate is multiplied by the tanh of the new carry.",
+        Mistake(
+            name="the carry itself in place of its tanh",
+            hint="The output gate is multiplied by the tanh of the new carry.",
             edits=(("carry = (f * c + i * g).tanh()", "carry = f * c + i * g"),),
             loses=(X,),
         ),
-        Wrong(
-            "candidate with a sigmoid's slope",
-            "The candidate is a tanh: its slope is 1 - g².",
+        Mistake(
+            name="candidate with a sigmoid's slope",
+            hint="The candidate is a tanh: its slope is 1 - g².",
             edits=(("d_c * i * (1 - g**2)", "d_c * i * g * (1 - g)"),),
             loses=(X, WEIGHTS),
         ),
-        Wrong(
-            "gates with a tanh's slope",
-            "A gate is a sigmoid: its slope is s (1 - s).",
+        Mistake(
+            name="gates with a tanh's slope",
+            hint="A gate is a sigmoid: its slope is s (1 - s).",
             edits=(("i * (1 - i)", "(1 - i**2)"), ("f * (1 - f)", "(1 - f**2)")),
             loses=(X, WEIGHTS),
         ),
-        Wrong(
-            "forget gate sees the new carry",
-            "The forget gate multiplies the old carry.",
+        Mistake(
+            name="forget gate sees the new carry",
+            hint="The forget gate multiplies the old carry.",
             edits=(("d_c * c * f", "d_c * (f * c + i * g) * f"),),
             loses=(X, WEIGHTS),
         ),
-        Wrong(
-            "output gate from d_c",
-            "The output gate has no part in the carry, only in the state.",
+        Mistake(
+            name="output gate from d_c",
+            hint="The output gate has no part in the carry, only in the state.",
             edits=(("grad_h * carry * o", "d_c * carry * o"),),
             loses=(X, WEIGHTS),
         ),
-        Wrong(
-            "input gate's factor exchanged",
-            "The slope of a product with respect to one factor is the other factor.",
+        Mistake(
+            name="input gate's factor exchanged",
+            hint="The slope of a product with respect to one factor is the other "
+            "factor.",
             edits=(("d_c * g * i * (1 - i)", "d_c * i * (1 - i)"),),
             loses=(X, WEIGHTS),
         ),
-        Wrong(
-            "blocks in another order",
-            "torch stacks input gate, forget gate, candidate, output gate.",
+        Mistake(
+            name="blocks in another order",
+            hint="torch stacks input gate, forget gate, candidate, output gate.",
             edits=(("[d_i, d_f, d_g, d_o]", "[d_i, d_f, d_o, d_g]"),),
             loses=(X, WEIGHTS, BIASES),
         ),
-        Wrong(
-            "other order throughout",
-            "torch stacks input gate, forget gate, candidate, output gate.",
+        Mistake(
+            name="other order throughout",
+            hint="torch stacks input gate, forget gate, candidate, output gate.",
             edits=(
                 ("[d_i, d_f, d_g, d_o]", "[d_i, d_f, d_o, d_g]"),
                 ("a_i, a_f, a_g, a_o =", "a_i, a_f, a_o, a_g ="),
             ),
             loses=(X, C),
         ),
-        Wrong(
-            "one bias only in the step",
-            "Both biases are added before the gates open.",
+        Mistake(
+            name="one bias only in the step",
+            hint="Both biases are added before the gates open.",
             edits=((" + b_hh", ""),),
             loses=(X, C),
         ),
-        Wrong(
-            "carry's gradient not through the forget gate",
-            "The old carry comes in multiplied by the forget gate.",
+        Mistake(
+            name="carry's gradient not through the forget gate",
+            hint="The old carry comes in multiplied by the forget gate.",
             edits=(("d_c * f, d_a.T", "d_c, d_a.T"),),
             loses=(C,),
         ),
-        Wrong(
-            "mean over the batch",
-            "All samples add to the gradient of a parameter: sum.",
+        Mistake(
+            name="mean over the batch",
+            hint="All samples add to the gradient of a parameter: sum.",
             edits=(("d_a.sum(0)", "d_a.mean(0)"),),
             loses=(BIASES,),
         ),
-        Wrong(
-            "the biases share the gradient",
-            "Each of the two vectors gets the whole gradient.",
+        Mistake(
+            name="the biases share the gradient",
+            hint="Each of the two vectors gets the whole gradient.",
             edits=(("bias = d_a.sum(0)", "bias = d_a.sum(0) / 2"),),
             loses=(BIASES,),
         ),
-        Wrong(
-            "recurrent weights from the new state",
-            "W_hh multiplies the state that came into the step.",
+        Mistake(
+            name="recurrent weights from the new state",
+            hint="W_hh multiplies the state that came into the step.",
             edits=(("d_a.T @ h", "d_a.T @ (o * carry)"),),
             loses=(WEIGHTS,),
         ),

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from layers_book.coursework import Question, Wrong, script_probe
+from layers_book.coursework import Mistake, Question, custom_run
 
 NAMES = {
     "output": "the features of output",
@@ -54,105 +54,106 @@ QUESTION = Question(
     title="Sizes without a run",
     answer="sizes",
     reference=reference,
-    probes=(script_probe(look, lambda _: {"names": NAMES}, configurations=1),),
+    run=custom_run(look, lambda _: {"names": NAMES}, configurations=1),
     parts={OUTPUT: 0.5, CARRY: 1, PARAMETERS: 2, DATA: 0.5, RUNNING: 1},
-    wrong=(
-        Wrong(
-            "output as wide as the carry",
-            "With proj_size, each direction puts out proj_size numbers a step.",
+    mistakes=(
+        Mistake(
+            name="output as wide as the carry",
+            hint="With proj_size, each direction puts out proj_size numbers a step.",
             edits=(('"output": 2 * proj', '"output": 2 * hidden'),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "one direction in output",
-            "The states of both directions stand side by side in output.",
+        Mistake(
+            name="one direction in output",
+            hint="The states of both directions stand side by side in output.",
             edits=(('"output": 2 * proj', '"output": proj'),),
             loses=(OUTPUT,),
         ),
-        Wrong(
-            "projected carry",
-            "The projection makes h smaller. Which of the two states does it leave "
-            "alone?",
+        Mistake(
+            name="projected carry",
+            hint="The projection makes h smaller. Which of the two states does it "
+            "leave alone?",
             edits=(("N * hidden", "N * proj"),),
             loses=(CARRY,),
         ),
-        Wrong(
-            "carry of the last layer only",
-            "c_n holds the carry of every layer and direction.",
+        Mistake(
+            name="carry of the last layer only",
+            hint="c_n holds the carry of every layer and direction.",
             edits=(("2 * layers * N", "2 * N"),),
             loses=(CARRY,),
         ),
-        Wrong(
-            "carry of one direction",
-            "c_n holds the carry of every layer and direction.",
+        Mistake(
+            name="carry of one direction",
+            hint="c_n holds the carry of every layer and direction.",
             edits=(("2 * layers * N", "layers * N"),),
             loses=(CARRY,),
         ),
-        Wrong(
-            "carry of one sequence",
-            "Every sequence of the batch has a carry of its own.",
+        Mistake(
+            name="carry of one sequence",
+            hint="Every sequence of the batch has a carry of its own.",
             edits=(("2 * layers * N", "2 * layers"),),
             loses=(CARRY,),
         ),
-        Wrong(
-            "one bias vector",
-            "torch's layers hold two vectors of biases in each layer and direction.",
+        Mistake(
+            name="one bias vector",
+            hint="torch's layers hold two vectors of biases in each layer and "
+            "direction.",
             edits=(("2 * rows", "rows"),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "projection forgotten",
-            "In each layer and direction one more matrix brings hidden numbers to "
+        Mistake(
+            name="projection forgotten",
+            hint="In each layer and direction one more matrix brings hidden numbers to "
             "proj_size numbers.",
             edits=((" + proj * hidden", ""),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "recurrent weights as wide as the carry",
-            "What comes back to the layer is h, after the projection.",
+        Mistake(
+            name="recurrent weights as wide as the carry",
+            hint="What comes back to the layer is h, after the projection.",
             edits=(("+ proj) * rows", "+ hidden) * rows"),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "deeper layers read one direction",
-            "A deeper layer reads the output of the layer below: both directions.",
+        Mistake(
+            name="deeper layers read one direction",
+            hint="A deeper layer reads the output of the layer below: both directions.",
             edits=(("else 2 * proj", "else proj"),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "all layers read x",
-            "Only the first layer reads x; a deeper one reads the output below.",
+        Mistake(
+            name="all layers read x",
+            hint="Only the first layer reads x; a deeper one reads the output below.",
             edits=(("H_in if layer == 0 else 2 * proj", "H_in"),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "parameters of one direction",
-            "Each direction has weights of its own.",
+        Mistake(
+            name="parameters of one direction",
+            hint="Each direction has weights of its own.",
             edits=(("parameters += 2 * (", "parameters += ("),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "three gates",
-            "An LSTM has four blocks: three gates and the candidate.",
+        Mistake(
+            name="three gates",
+            hint="An LSTM has four blocks: three gates and the candidate.",
             edits=(("4 * hidden", "3 * hidden"),),
             loses=(PARAMETERS,),
         ),
-        Wrong(
-            "pad steps packed",
-            "A packed batch has no pad steps.",
+        Mistake(
+            name="pad steps packed",
+            hint="A packed batch has no pad steps.",
             edits=(("sum(lengths)", "N * max(lengths)"),),
             loses=(DATA,),
         ),
-        Wrong(
-            "one step too early",
-            "Steps are counted from 0: a sequence has a step t if its length is larger "
-            "than t.",
+        Mistake(
+            name="one step too early",
+            hint="Steps are counted from 0: a sequence has a step t if its length is "
+            "larger than t.",
             edits=(("length > ", "length >= "),),
             loses=(RUNNING,),
         ),
-        Wrong(
-            "a length instead of a count",
-            "batch_sizes is indexed by step and counts sequences.",
+        Mistake(
+            name="a length instead of a count",
+            hint="batch_sizes is indexed by step and counts sequences.",
             edits=(
                 (
                     'sum(length > VARIANT["t"] for length in lengths)',

@@ -1,35 +1,46 @@
 """Ask, record and judge an answer; listed is what an exercise's author needs."""
 
-from layers_book.checking.check import Exercise, Mistake, Verdict, check_exercise
+from layers_book.checking.check import Verdict, check_exercise
+from layers_book.checking.exercise import Exercise, Mistake
+from layers_book.checking.recording import Case, Refused, Unanswered, kind
 from layers_book.checking.runs import (
+    Run,
     call,
+    custom_run,
     describe,
     distinct,
     function_run,
+    function_steps,
     gradients,
     module_run,
+    module_steps,
     signed,
     value_run,
+    value_steps,
     varied,
 )
-from layers_book.checking.trace import CONFIGURATION, Case, Refused, Unanswered
 
 __all__ = [
-    "CONFIGURATION",
     "Case",
     "Exercise",
     "Mistake",
     "Refused",
+    "Run",
     "Unanswered",
     "Verdict",
     "call",
     "check_exercise",
+    "custom_run",
     "describe",
     "distinct",
     "function_run",
+    "function_steps",
     "gradients",
+    "kind",
     "module_run",
+    "module_steps",
     "signed",
     "value_run",
+    "value_steps",
     "varied",
 ]

@@ -1,65 +1,18 @@
 """Self-checks: a reader's answer against torch.nn, and a hint for each mistake."""
 
 import html
-import re
 import textwrap
 import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-import torch
-
-from layers_book.checking.diagnosis import explain
-from layers_book.checking.runs import (
-    Run,
-)
-from layers_book.checking.trace import (
-    CONFIGURATION,
-    Case,
-    Raised,
-    Refused,
-    Trace,
-    freeze,
-    isolated,
-    same,
-    same_traces,
-    unwritten,
-)
+from layers_book.checking.exercise import Exercise, Mistake
+from layers_book.checking.judging.verdict import judge
+from layers_book.checking.recording import Record
 
 WIDTH = 80
 COLORS = {"✓": "#2e8b57", "✗": "#d1495b", "○": "#7a7f87"}
-
-
-@dataclass(frozen=True, eq=False)
-class Mistake:
-    """A typical wrong answer, and the sentence that helps whoever gives it."""
-
-    answer: Any
-    hint: str
-
-
-@dataclass(frozen=True, eq=False)
-class Exercise:
-    """What a self-check runs.
-
-    Args:
-        name: page and exercise, ``"batch_norm/by_hand"``.
-        reference: the right answer, in terms of torch.nn.
-        run: traces an answer on one configuration drawn from a CPU generator, whose
-            ``initial_seed()`` is the configuration's number, from 0.
-        mistakes: typical wrong answers with their hints, no two of which act alike.
-        configurations: how many are drawn.
-        forbid: parts of names of torch functions that an answer may not call, such as
-            ``"batch_norm"``, which also keeps ``nn.BatchNorm2d`` out.
-    """
-
-    name: str
-    reference: Any
-    run: Run
-    mistakes: tuple[Mistake, ...]
-    configurations: int = 12
-    forbid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,133 +51,37 @@ class Verdict:
 
 
 def check_exercise(exercise: Exercise, answer: Any) -> Verdict:
-    """Check an answer to an exercise at hand."""
-    if answer is None or answer is Ellipsis:
-        message = "Not answered yet: put your answer in place of the dots."
-        return Verdict(exercise.name, False, message, answered=False)
-    for index in range(exercise.configurations):
-        trace = _trace(exercise, answer, index, exercise.forbid)
-        if index == 0 and (said := _unanswered(trace)):
-            message = f"Not answered yet: {said}"
-            return Verdict(exercise.name, False, message, answered=False)
-        at = _first_difference(_expected(exercise, index), trace)
-        if at is not None:
-            message = _failure(exercise, answer, index, trace, at)
-            return Verdict(exercise.name, False, message)
-    return Verdict(exercise.name, True, _success(exercise))
+    """Check an answer to an exercise at hand.
 
-
-def _unanswered(trace: Trace) -> str:
-    """Why nothing has come out of the answer; empty if something has."""
-    for case in trace:
-        if case.label.startswith("the output"):
-            break
-        error = case.value.error if isinstance(case.value, Raised) else None
-        if unwritten(error):
-            return str(error) or "your code raises NotImplementedError."
-    return ""
-
-
-def _trace(
-    exercise: Exercise,
-    answer: Any,
-    index: int,
-    forbid: tuple[str, ...] = (),
-) -> Trace:
-    """The cases of a configuration, as they were when recorded."""
-    trace: Trace = []
-    with isolated(forbid):
-        try:
-            generator = torch.Generator().manual_seed(index)
-            for case in exercise.run(answer, generator):
-                label, value, *tolerance = case
-                trace.append(Case(label, freeze(value), *tolerance))
-        except (Exception, SystemExit) as error:
-            trace.append(Case("", Raised(error)))
-    return trace
+    Raises:
+        RuntimeError: the right answer does not work here, so nothing can be said.
+    """
+    state, message = judge(
+        len(exercise.configurations),
+        cache(lambda index: exercise.record(answer, index)),
+        partial(_expected, exercise),
+        [(m.hint, partial(_expected, exercise, mistake=m)) for m in exercise.mistakes],
+    )
+    return Verdict(exercise.name, state == "right", message, state != "unanswered")
 
 
 @cache
-def _expected(exercise: Exercise, index: int, mistake: Mistake | None = None) -> Trace:
-    """The trace of the reference, or of a mistake, without their warnings."""
-    answer = mistake.answer if mistake else exercise.reference
+def _expected(exercise: Exercise, index: int, mistake: Mistake | None = None) -> Record:
+    """The record of the reference, or of a mistake, without their warnings.
+
+    Raises:
+        RuntimeError: the reference raises, as with another version of torch.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _trace(exercise, answer, index)
-
-
-def _first_difference(expected: Trace, got: Trace) -> int | None:
-    for i, case in enumerate(expected):
-        if i >= len(got):
-            return i
-        if case.label == CONFIGURATION == got[i].label:
-            continue
-        if case.label != got[i].label or not same(
-            case.value, got[i].value, case.tolerance
-        ):
-            return i
-    return None if len(got) == len(expected) else len(expected) - 1
-
-
-def _failure(exercise: Exercise, answer: Any, index: int, trace: Trace, at: int) -> str:
-    expected = _expected(exercise, index)
-    case = expected[at]
-    got = trace[at].value if at < len(trace) else None
-    count = min(index + 6, exercise.configurations)
-    mistake, whole = _recognize(exercise, answer, count)
-    refused = isinstance(got, Raised) and isinstance(got.error, Refused)
-    if mistake is None or (isinstance(got, Raised) and not refused):
-        text = explain(case.label, case.value, got, case.tolerance)
-        text += f"\nHint: {mistake.hint}" if mistake else ""
-    else:
-        text = mistake.hint
-    if mistake and not whole:
-        text += "\nSomething else differs as well: check again after the repair."
-    if refused:
-        return text
-    right = [c.label for c in expected[:at] if c.label.startswith("the output")]
-    if right and not mistake:
-        text += f"\nRight before it: {'; '.join(right)}."
-    words = next((c.value for c in expected if c.label == CONFIGURATION), "")
-    if words:
-        text += f"\nSeen in {case.label}, configuration {index + 1} of "
-        text += f"{exercise.configurations}: {words}."
-    return text
-
-
-def _recognize(
-    exercise: Exercise, answer: Any, count: int
-) -> tuple[Mistake | None, bool]:
-    """The mistake that acts like the answer, and whether it does so to the end.
-
-    If none does, one that agrees up to the first difference of each configuration, or
-    throughout the first configuration in which the answer is wrong.
-    """
-    first: Mistake | None = None
-    wrong = False
-    similar = whole = list(exercise.mistakes)
-    for index in range(count):
-        trace = _trace(exercise, answer, index, exercise.forbid)
-        at = _first_difference(_expected(exercise, index), trace)
-        end = len(trace) if at is None else at + 1
-        traces = {m: _expected(exercise, index, m) for m in similar}
-        similar = [m for m in similar if same_traces(traces[m][:end], trace[:end])]
-        whole = [m for m in whole if m in similar and same_traces(traces[m], trace)]
-        if at is not None and not wrong:
-            wrong, first = True, next(iter(whole), None)
-        if not similar:
-            return first, False
-    return (whole or similar)[0], bool(whole)
-
-
-def _success(exercise: Exercise) -> str:
-    cases = _expected(exercise, 0)
-    if not any(case.label == CONFIGURATION for case in cases):
-        return "Right."
-    labels = [
-        re.split(" (?:in|at|after|with) ", case.label)[0]
-        for case in cases
-        if case.label != CONFIGURATION and not case.label.startswith("whether")
-    ]
-    compared = ", ".join(dict.fromkeys(labels))
-    return f"Right in {exercise.configurations} configurations. Compared: {compared}."
+        if mistake:
+            answer = exercise.wrong_answer(mistake)
+            return exercise.record(answer, index, forbid=False)
+        found = exercise.record(exercise.reference, index, forbid=False)
+    if found and found[-1][0] == "raised":
+        value = found[-1][3]
+        raise RuntimeError(
+            f"{exercise.name} cannot be checked here: the right answer itself raises "
+            f"{value['type']}: {value['text']}"
+        )
+    return found

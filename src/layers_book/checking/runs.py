@@ -1,76 +1,120 @@
-"""Ready-made runs of a self-check, and varied inputs for them."""
+"""Runs: how an answer is called, and varied inputs for it."""
+
+import __future__
 
 import copy
+import inspect
+import linecache
+import textwrap
+import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
-from layers_book.checking.trace import (
-    CONFIGURATION,
+from layers_book.checking.recording import (
+    STEPS_FILE,
     Case,
     Refused,
     Unanswered,
+    isolated,
+    kind,
     unwritten,
 )
 
-Run = Callable[[Any, torch.Generator], Iterable[tuple[Any, ...]]]
 Arguments = tuple[Sequence[Any], dict[str, Any]]
 Kinds = tuple[dict[str, Any], Sequence[Any], Any]
+Steps = Callable[..., Iterable[Any]]
 NAMES = ("x", "weight", "bias")
+CONFIGURATIONS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One way to call an answer; made by the four functions below.
+
+    Args:
+        steps: called with the answer and the inputs, yields what is recorded.
+        inputs: draws keyword arguments of ``steps`` from a CPU generator, whose
+            ``initial_seed()`` is the configuration's number, from 0.
+        configurations: how many are drawn.
+        options: more keyword arguments, the same in each configuration.
+        tolerance: relative, where values instead of tensors are compared.
+        source: the text of an author's own steps where they run from it; see `alone`.
+    """
+
+    steps: Steps
+    inputs: Callable[[Generator], dict[str, Any]]
+    configurations: int = CONFIGURATIONS
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float | None = None
+    source: str = ""
+
+    def draw(self, index: int) -> dict[str, Any]:
+        """The inputs of a configuration."""
+        with isolated(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.inputs(Generator().manual_seed(index))
+
+    def ask(self, answer: Any, index: int) -> Iterator[Any]:
+        """What the steps yield in a configuration."""
+        return asked(self.steps, answer, self.draw(index), self.options)
+
+    def alone(self) -> "Run":
+        """This run with its author's own steps made from their text, for a sandbox."""
+        if self.source or self.steps in STEPS.values():
+            return self
+        source = textwrap.dedent(inspect.getsource(self.steps))
+        name = self.steps.__name__
+        return replace(self, steps=steps_from(source, name), source=source)
+
+    def message(self) -> dict[str, Any]:
+        """What a sandbox needs in order to ask; see `asked` and `steps_from`."""
+        return {
+            "steps": self.steps.__name__,
+            "source": self.source,
+            "inputs": [self.draw(index) for index in range(self.configurations)],
+            "options": dict(self.options),
+            "tolerance": self.tolerance,
+        }
 
 
 def function_run(
-    make_args: Callable[[torch.Generator], Arguments],
+    make_args: Callable[[Generator], Arguments],
     names: Sequence[str] = NAMES,
     float32: bool = True,
+    configurations: int = CONFIGURATIONS,
 ) -> Run:
-    """Trace a function: output, inputs after the call, gradients, output in float32.
+    """Call a function: output, inputs after the call, gradients, output in float32.
 
     Args:
-        make_args: draws ``(args, kwargs)`` from a CPU generator. Gradients are taken
-            with respect to the tensors that require one.
+        make_args: draws ``(args, kwargs)``. Gradients are taken with respect to the
+            tensors that require one.
         names: words for the positional arguments.
         float32: also call with all floating tensors rounded to float32.
+        configurations: how many are drawn.
     """
 
-    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
+    def inputs(generator: Generator) -> dict[str, Any]:
         args, kwargs = make_args(generator)
-        yield from drive_function(answer, args, kwargs, names, float32)
+        return {"args": tuple(args), "kwargs": kwargs}
 
-    return run
-
-
-def drive_function(
-    answer: Any,
-    args: Sequence[Any],
-    kwargs: dict[str, Any],
-    names: Sequence[str] = NAMES,
-    float32: bool = True,
-) -> Iterator[Case]:
-    """Trace a function on the inputs of one configuration; see `function_run`."""
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused(
-            "A function is expected, and you pass "
-            f"{kind(answer)}: write its name without calling it."
-        )
-    named = {**dict(zip(names, args, strict=False)), **kwargs}
-    yield Case(CONFIGURATION, describe(named))
-    yield from _differentiated(answer, args, kwargs, named, "the output")
-    if float32:
-        args, kwargs = _cast(args), _cast(kwargs)
-        yield Case("the output in float32", call(answer, *args, **kwargs))
+    options = {"names": list(names), "float32": float32}
+    return Run(function_steps, inputs, configurations, options)
 
 
 def module_run(
-    make: Callable[[torch.Generator], Kinds],
+    make: Callable[[Generator], Kinds],
     ignore: Sequence[str] = ("num_batches_tracked",),
     names: Sequence[str] = NAMES[:1],
     initial: bool = True,
+    configurations: int = CONFIGURATIONS,
 ) -> Run:
-    """Trace a module class through training, evaluation and training again.
+    """Take a module class through training, evaluation and training again.
 
     Recorded are the names and shapes of parameters and buffers, their initial values,
     and, a batch at a time, output, inputs after the call, gradients and buffers.
@@ -79,21 +123,75 @@ def module_run(
     batch, the end in float32.
 
     Args:
-        make: draws ``(constructor kwargs, training batches, evaluation batch)`` from a
-            CPU generator; a batch is a tensor or a tuple of arguments.
+        make: draws ``(constructor kwargs, training batches, evaluation batch)``; a
+            batch is a tensor or a tuple of arguments.
         ignore: buffers that an answer may have or not.
         names: words for the arguments of ``forward``.
         initial: compare the initial values of the parameters.
+        configurations: how many are drawn.
     """
 
-    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
-        kinds, index = make(generator), generator.initial_seed()
-        yield from drive_module(answer, index, *kinds, ignore, names, initial)
+    def inputs(generator: Generator) -> dict[str, Any]:
+        kwargs, training, evaluation = make(generator)
+        return {
+            "index": generator.initial_seed(),
+            "kwargs": kwargs,
+            "training": list(training),
+            "evaluation": evaluation,
+        }
 
-    return run
+    options = {"ignore": list(ignore), "names": list(names), "initial": initial}
+    return Run(module_steps, inputs, configurations, options)
 
 
-def drive_module(
+def value_run(tolerance: float = 1e-3) -> Run:
+    """Compare a number, bool, string, tensor, or a list or dict of those.
+
+    Args:
+        tolerance: relative, for floating numbers; whole numbers must be exact.
+    """
+    return Run(value_steps, lambda generator: {}, 1, tolerance=tolerance)
+
+
+def custom_run(
+    steps: Steps,
+    inputs: Callable[[Generator], dict[str, Any]] = lambda generator: {},
+    configurations: int = CONFIGURATIONS,
+) -> Run:
+    """Ask in steps of your own.
+
+    Args:
+        steps: ``steps(answer, **inputs)`` yields ``(words, value)``, or ``(words,
+            value, tolerance)``, or a `Case`; ``("configuration", words)`` is shown to
+            the reader and not compared. It judges nothing and holds no right value.
+        inputs: draws the keyword arguments.
+        configurations: how many are drawn.
+    """
+    return Run(steps, inputs, configurations)
+
+
+def function_steps(
+    answer: Any,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    names: Sequence[str] = NAMES,
+    float32: bool = True,
+) -> Iterator[Case]:
+    """Record a function on the inputs of one configuration; see `function_run`."""
+    if not callable(answer) or isinstance(answer, type):
+        raise Refused(
+            "A function is expected, and you pass "
+            f"{kind(answer)}: write its name without calling it."
+        )
+    named = {**dict(zip(names, args, strict=False)), **kwargs}
+    yield Case("configuration", "", "", describe(named))
+    yield from _differentiated(answer, args, kwargs, named, "")
+    if float32:
+        args, kwargs = _cast(args), _cast(kwargs)
+        yield Case("output", "", "in float32", call(answer, *args, **kwargs))
+
+
+def module_steps(
     answer: Any,
     index: int,
     kwargs: dict[str, Any],
@@ -103,7 +201,7 @@ def drive_module(
     names: Sequence[str] = NAMES[:1],
     initial: bool = True,
 ) -> Iterator[Case]:
-    """Trace a module class on configuration ``index``; see `module_run`."""
+    """Record a module class on configuration ``index``; see `module_run`."""
     if not callable(answer) or isinstance(answer, nn.Module):
         raise Refused(
             "A module class is expected, and you pass "
@@ -111,7 +209,7 @@ def drive_module(
         )
     batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
     named = dict(zip(names, batches[0], strict=False))
-    yield Case(CONFIGURATION, describe({**kwargs, **named}))
+    yield Case("configuration", "", "", describe({**kwargs, **named}))
     dtype = batches[0][0].dtype
     module = _build(answer, kwargs)
     if not index:
@@ -120,11 +218,11 @@ def drive_module(
         raise Refused("Call super().__init__() at the start of your __init__.")
     _refuse_hidden(module)
     module = module.to(dtype)
-    yield Case("the parameters", _shapes(module.named_parameters()))
-    yield Case("the buffers", _shapes(_buffers(module, ignore)))
+    yield Case("parameters", "", "", _shapes(module.named_parameters()))
+    yield Case("buffers", "", "", _shapes(_buffers(module, ignore)))
     if initial:
-        yield from _values(module.named_parameters(), "{} at the start")
-    yield from _values(_buffers(module, ignore), "{} at the start")
+        yield from _values(module.named_parameters())
+    yield from _values(_buffers(module, ignore))
     if index or not initial:
         _randomize(module, index)
     for i, batch in enumerate(batches[:-1], 1):
@@ -134,28 +232,52 @@ def drive_module(
     saved = _build(answer, kwargs).to(dtype)
     saved.load_state_dict(module.state_dict())
     value = call(saved.eval(), *batches[-1])
-    yield Case("the output in eval mode of a new module with this state_dict", value)
+    yield Case("output", "", "in eval mode of a new module with this state_dict", value)
     mode = "in training mode after eval mode"
     yield from _step(module.train(), batches[0], names, mode, ignore)
     module = module.to(torch.float32)
     for mode in ("train", "eval"):
         value = call(module.train(mode == "train"), *_cast(batches[0]))
-        yield Case(f"the output in float32 in {mode} mode", value)
+        yield Case("output", "", f"in float32 in {mode} mode", value)
 
 
-def value_run(tolerance: float = 1e-3) -> Run:
-    """Compare a number, bool, string, tensor, or a list or dict of those.
+def value_steps(answer: Any) -> Iterator[Case]:
+    """Record a value as it is."""
+    if _unanswered(answer):
+        raise Unanswered("put your value in place of the dots.")
+    yield Case("value", "", "", answer)
 
-    Args:
-        tolerance: relative, for floating numbers; whole numbers must be exact.
+
+STEPS: dict[str, Steps] = {
+    steps.__name__: steps for steps in (function_steps, module_steps, value_steps)
+}
+
+
+def steps_from(source: str, name: str) -> Steps:
+    """Steps by name: those above, or an author's own from their text.
+
+    The text may use its arguments, builtins, ``torch``, ``nn``, ``F``, ``Case``,
+    ``Refused``, ``call``, ``describe``, ``gradients`` and the steps above.
     """
+    if not source:
+        return STEPS[name]
+    file = f"{STEPS_FILE}{name} {zlib.crc32(source.encode()):08x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, **STEPS}
+    space |= {f.__name__: f for f in (Case, Refused, call, describe, gradients)}
+    flags = __future__.annotations.compiler_flag  # their names are not there
+    exec(compile(source, file, "exec", flags, dont_inherit=True), space)
+    found: Steps = space[name]
+    return found
 
-    def run(answer: Any, generator: torch.Generator) -> Iterator[Case]:
-        if _unanswered(answer):
-            raise Unanswered("put your value in place of the dots.")
-        yield Case("the value", answer, tolerance)
 
-    return run
+def asked(
+    steps: Steps, answer: Any, inputs: Mapping[str, Any], options: Mapping[str, Any]
+) -> Iterator[Any]:
+    """What steps yield; an answer still in dots is refused before."""
+    if answer is None or answer is Ellipsis:
+        raise Unanswered("put your answer in place of the dots.")
+    yield from steps(answer, **inputs, **options)
 
 
 def call(answer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -175,7 +297,7 @@ def gradients(value: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
     outputs = [y for y in outputs if isinstance(y, Tensor) and y.requires_grad]
     if not outputs or not inputs:
         return [torch.zeros_like(x) for x in inputs]
-    weights = torch.Generator().manual_seed(1)
+    weights = Generator().manual_seed(1)
     loss = sum(
         (y * torch.randn(y.shape, generator=weights, dtype=y.dtype)).sum()
         for y in outputs
@@ -187,13 +309,13 @@ def gradients(value: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
-def distinct(generator: torch.Generator, count: int, low: int = 2) -> list[int]:
+def distinct(generator: Generator, count: int, low: int = 2) -> list[int]:
     """Random sizes, no two equal, so that a mix-up of axes shows."""
     order = torch.randperm(count + 3, generator=generator)[:count]
     return [int(i) + low for i in order]
 
 
-def varied(generator: torch.Generator, *shape: int, axis: int = 1) -> Tensor:
+def varied(generator: Generator, *shape: int, axis: int = 1) -> Tensor:
     """Normal float64 values of a kind that changes with the configuration.
 
     The kinds, in turn: standard; not contiguous; constant along all axes but ``axis``
@@ -218,7 +340,7 @@ def varied(generator: torch.Generator, *shape: int, axis: int = 1) -> Tensor:
     return x
 
 
-def signed(generator: torch.Generator, *shape: int) -> Tensor:
+def signed(generator: Generator, *shape: int) -> Tensor:
     """Random float64 values of size 0.5 to 2 and either sign, for weight and bias."""
     size = torch.rand(*shape, generator=generator, dtype=torch.float64) * 1.5 + 0.5
     sign = torch.randint(0, 2, shape, generator=generator) * 2 - 1
@@ -235,14 +357,6 @@ def describe(named: dict[str, Any]) -> str:
         else f"{name}={value!r}"
         for name, value in named.items()
     )
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    name = type(value).__name__.replace("ndarray", "NumPy array")
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _tensor_words(x: Tensor) -> str:
@@ -283,7 +397,7 @@ def _differentiated(
     args: Sequence[Any],
     kwargs: dict[str, Any],
     named: dict[str, Any],
-    label: str,
+    where: str,
     parameters: Sequence[tuple[str, Tensor]] = (),
 ) -> Iterator[Case]:
     """Call with copies that may be written to, so that such an answer is seen."""
@@ -297,16 +411,15 @@ def _differentiated(
     value = call(
         answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
     )
-    yield Case(label, value)
+    yield Case("output", "", where, value)
     tensors = {name: v for name, v in named.items() if isinstance(v, Tensor)}
     after = {name: copies[id(v)] for name, v in tensors.items() if id(v) in copies}
-    where = label.removeprefix("the output")
-    yield Case(f"the inputs after the call{where}", after)
+    yield Case("inputs", "", where, after)
     wanted = {name: v for name, v in tensors.items() if v.requires_grad}
     wanted |= dict(parameters)
     found = gradients(value, list(wanted.values()))
     for name, gradient in zip(wanted, found, strict=True):
-        yield Case(f"the gradient with respect to {name}{where}", gradient)
+        yield Case("gradient", name, where, gradient)
 
 
 def _build(answer: Any, kwargs: dict[str, Any]) -> nn.Module:
@@ -377,15 +490,15 @@ def _buffers(module: nn.Module, ignore: Sequence[str]) -> list[tuple[str, Tensor
     ]
 
 
-def _values(named: Iterable[tuple[str, Tensor]], label: str) -> Iterator[Case]:
+def _values(named: Iterable[tuple[str, Tensor]]) -> Iterator[Case]:
     for name, value in sorted(named, key=lambda pair: pair[0]):
-        yield Case(label.format(name), value)
+        yield Case("start", name, "", value)
 
 
 def _randomize(module: nn.Module, seed: int) -> None:
     with torch.no_grad():
         for name, value in module.named_parameters():
-            generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + seed)
+            generator = Generator().manual_seed(zlib.crc32(name.encode()) + seed)
             value.copy_(signed(generator, *value.shape))
 
 
@@ -404,9 +517,8 @@ def _step(
     ]
     named = dict(zip(names, inputs, strict=False))
     parameters = list(module.named_parameters())
-    label = f"the output {mode}"
     run = _keeping_parameters(module)
-    yield from _differentiated(run, inputs, {}, named, label, parameters)
+    yield from _differentiated(run, inputs, {}, named, mode, parameters)
     for name, value in sorted(_buffers(module, ignore), key=lambda pair: pair[0]):
-        yield Case(f"{name} after the call {mode}", value)
-        yield Case(f"whether {name} carries a graph {mode}", value.requires_grad)
+        yield Case("after", name, mode, value)
+        yield Case("graph", name, mode, value.requires_grad)

@@ -4,28 +4,30 @@ The guide is ``coursework/README.md``; the commands: ``coursework --help``.
 This module lists what the author of an assignment imports.
 """
 
-from layers_book.checking.runs import distinct, signed, varied
-from layers_book.coursework.kernel import score
-from layers_book.coursework.question import (
-    Probe,
-    Question,
-    Wrong,
-    function_probe,
-    module_probe,
-    script_probe,
-    value_probe,
+from layers_book.checking import (
+    Case,
+    Mistake,
+    custom_run,
+    distinct,
+    function_run,
+    module_run,
+    signed,
+    value_run,
+    varied,
 )
+from layers_book.coursework.nbgrader.score import score
+from layers_book.coursework.question import Question
 
 __all__ = [
-    "Probe",
+    "Case",
+    "Mistake",
     "Question",
-    "Wrong",
+    "custom_run",
     "distinct",
-    "function_probe",
-    "module_probe",
+    "function_run",
+    "module_run",
     "score",
-    "script_probe",
     "signed",
-    "value_probe",
+    "value_run",
     "varied",
 ]

@@ -18,13 +18,13 @@ from rich.progress import (
 from rich.table import Table
 
 # each command imports what else it needs: each process of `grade` imports this module
-from layers_book.coursework import assignment as source
-from layers_book.coursework import engine, reader
-from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.assignment import Assignment, find
+from layers_book.coursework.collect import notebook
 from layers_book.coursework.course import Course, parse_time
-from layers_book.coursework.marks import Hand, marks
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Limits, NoSandbox, Sandbox
+from layers_book.coursework.grade import queue
+from layers_book.coursework.grade.record import Record
+from layers_book.coursework.results.grades import ByHand, grade_of
+from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
 
 app = typer.Typer(
     help="Assign chapters, collect, grade, give feedback. The guide: "
@@ -88,19 +88,21 @@ def release(
 
 @app.command()
 def collect(
-    export: Annotated[Path, typer.Argument(help="folder or zip that an LMS exported")],
+    download: Annotated[
+        Path, typer.Argument(help="folder or zip that an LMS gave for download")
+    ],
     name: Annotated[str, typer.Option("--assignment", "-a", help="its name")],
     at: Annotated[
         str,
         typer.Option(help="when it came in at the latest, if the LMS says no times"),
     ] = "",
 ) -> None:
-    """File every notebook of an LMS's export as a submission, or say why not."""
-    from layers_book.coursework import collect as collecting
+    """Make every notebook of an LMS's download a submission, or say why not."""
+    from layers_book.coursework.collect.download import collect as collect_all
 
     course, _ = _open(name)
-    receipts = collecting.collect(
-        export, course.root, name, at=parse_time(at) if at else None
+    receipts = collect_all(
+        download, course.root, name, at=parse_time(at) if at else None
     )
     counts: dict[str, int] = {}
     for receipt in receipts:
@@ -133,32 +135,32 @@ def grade(
         memory_bytes=memory * 2**20,
     )
     submitted = _submitted(course, name)
-    records, variant = course.records(name), _variant(course, assignment)
-    failed: list[engine.Failed] = []
+    records, values = course.records(name), _values(course, assignment)
+    failed: list[queue.Failed] = []
     ungraded: list[Record] = []
     new = 0
     with _progress("grading", len(submitted)) as advance:
 
-        def done(result: Record | engine.Failed) -> None:
+        def done(result: Record | queue.Failed) -> None:
             nonlocal new
             advance()
-            if isinstance(result, engine.Failed):
+            if isinstance(result, queue.Failed):
                 failed.append(result)
                 return
             new += 1
             if result["state"] != "graded":
                 ungraded.append(result)
 
-        def waiting() -> Iterator[engine.Job | engine.Failed]:
+        def waiting() -> Iterator[queue.Job | queue.Failed]:
             for one in submitted:
                 found = list(
-                    engine.jobs(assignment, [one], records, variant, limits, trust)
+                    queue.jobs(assignment, [one], records, values, limits, trust)
                 )
                 yield from found
                 if not found:
                     advance()
 
-        engine.run(waiting(), records, workers or None, scheduler, done)
+        queue.run(waiting(), records, workers or None, scheduler, done)
     out.print(f"{new} graded, {len(submitted) - new - len(failed)} as they were")
     for record in ungraded:
         _say_failed(record["student"], record["reason"])
@@ -175,8 +177,8 @@ def _enter(
     course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
 ) -> None:
     """Bring nbgrader's gradebook and its autograded notebooks up to date."""
-    from layers_book.coursework import autograded, gradebook
     from layers_book.coursework import release as releasing
+    from layers_book.coursework.nbgrader import formgrader, gradebook
 
     name = assignment.name
     if not course.source(name).exists():
@@ -188,7 +190,7 @@ def _enter(
     with _progress("autograded notebooks", len(records)) as advance:
         for record in records:
             cells = _cells(paths[record["student"]])
-            autograded.write_autograded(course, record, cells)
+            formgrader.write_autograded(course, record, cells)
             advance()
     out.print(
         f"gradebook.db: {written.new} new, {written.changed} changed; "
@@ -199,7 +201,8 @@ def _enter(
 @app.command(name="feedback")
 def feedback_pages(name: Name) -> None:
     """Write one HTML page a student."""
-    from layers_book.coursework import feedback, gradebook
+    from layers_book.coursework.nbgrader import gradebook
+    from layers_book.coursework.results import feedback
 
     course, assignment = _open(name)
     submitted = _submitted(course, name)
@@ -231,8 +234,9 @@ def export(
     column: Annotated[str, typer.Option(help="heading of Canvas's column")] = "",
 ) -> None:
     """Write grades as CSV, statistics by question, and a similarity report."""
-    from layers_book.coursework import analysis, gradebook, similarity
-    from layers_book.coursework import export as exporting
+    from layers_book.coursework.nbgrader import gradebook
+    from layers_book.coursework.results import export as exporting
+    from layers_book.coursework.results import similarity, statistics
 
     course, assignment = _open(name)
     submitted = _submitted(course, name)
@@ -250,11 +254,11 @@ def export(
         kind=kind,  # type: ignore[arg-type]
         column=column,
     )
-    for path in (*written.files, *analysis.write(folder, name, records, hands)):
+    for path in (*written.files, *statistics.write(folder, name, records, hands)):
         out.print(f"wrote {path}")
     answers = {student: _answers(path) for student, path in submitted}
-    given = [cell.student for cell in source.master(assignment)]
-    prose = [c.grade_id for c in source.master(assignment) if c.type == "markdown"]
+    given = [cell.student for cell in assignment.master]
+    prose = [c.grade_id for c in assignment.master if c.type == "markdown"]
     for path in similarity.write(folder, name, answers, given, prose):
         out.print(f"wrote {path}")
     if written.waiting:
@@ -285,7 +289,7 @@ def check(name: Name, trust: Trust = False) -> None:
 
 def _open(name: str) -> tuple[Course, Assignment]:
     course = Course()
-    return course, source.find(name, course.root)
+    return course, find(name, course.root)
 
 
 def _submitted(course: Course, name: str) -> list[tuple[str, Path]]:
@@ -296,51 +300,56 @@ def _records(
     course: Course, assignment: Assignment, submitted: list[tuple[str, Path]]
 ) -> Iterator[Record]:
     records = course.records(assignment.name)
-    variant = _variant(course, assignment)
-    return engine.current(assignment, submitted, records, variant)
+    values = _values(course, assignment)
+    return queue.current(assignment, submitted, records, values)
 
 
-def _variant(course: Course, assignment: Assignment) -> engine.Variant:
+def _values(course: Course, assignment: Assignment) -> queue.Values:
     """The values of those to whom an own version was released."""
 
     def values(student: str) -> dict[str, Any] | None:
         if not course.release(assignment.name, student).exists():
             return None
-        return source.variant(assignment, student, course.settings.salt)
+        return assignment.values(student, course.settings.salt)
 
     return values
 
 
 def _penalty(
-    course: Course, record: Record, hands: dict[str, dict[str, Hand]]
+    course: Course, record: Record, hands: dict[str, dict[str, ByHand]]
 ) -> float:
     """Points lost for lateness."""
-    earned = marks(record, hands.get(record["student"])).subtotal
+    earned = grade_of(record, hands.get(record["student"])).subtotal
     fraction = course.late_fraction(record["student"], record["assignment"])
     return (earned or 0.0) * fraction
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:
-    from layers_book.coursework import autograded
+    from layers_book.coursework.nbgrader import formgrader
 
     try:
-        return autograded.submitted_cells(reader.file_bytes(path))
-    except reader.Unreadable:
+        return formgrader.submitted_cells(notebook.file_bytes(path))
+    except notebook.Unreadable:
         return []
 
 
 def _answers(path: Path) -> dict[str, str]:
     try:
-        return reader.answers(reader.read(path))
-    except reader.Unreadable:
+        return notebook.answers(notebook.read(path))
+    except notebook.Unreadable:
         return {}
 
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[..., Any]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=out) as bars:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=out,
+    ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda count=1: bars.advance(task, count)
 

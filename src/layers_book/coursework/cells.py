@@ -14,7 +14,7 @@ TEXT_STUB = ("YOUR ANSWER HERE",)
 RESERVED = ("install", "header")  # cells that the release adds
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "a letter, then at most 39 letters, digits, _ or -"
-MARKS = re.compile(r"(?:BEGIN|END) (?:SOLUTION|HIDDEN TESTS|MARK SCHEME)")
+DELIMITERS = re.compile(r"(?:BEGIN|END) (?:SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 _KINDS: dict[str, Kind] = {
     "setup": "setup",
@@ -59,9 +59,9 @@ class Cell:
         grade_id: nbgrader's id; also those without nbgrader metadata have one.
         question: the autograded question that an answer or a check belongs to.
         points: of a hand-marked cell; an autograded question knows its own.
-        source: as the author wrote it, with the solution and its marks.
-        solution: what stands between the marks, dedented; a guide for who marks by
-            hand.
+        source: as the author wrote it, with the solution and its delimiters.
+        solution: what stands between the delimiters, dedented; a guide for who marks
+            by hand.
         student: what students get, with a stub in the place of each solution.
         tags: Jupyter's cell tags.
         attachments: images by name, each as nbformat stores it.
@@ -134,7 +134,7 @@ def _cell(node: Any, number: int, counts: dict[str, int]) -> Cell:
     solution, student = "", node.source
     if kind in ("answer", "manual"):
         solution, student = _split(node.source, node.cell_type == "code")
-    elif found := MARKS.search(node.source):
+    elif found := DELIMITERS.search(node.source):
         raise AssignmentError(
             f"{found[0]!r}: only cells with `question` or `manual` have a solution; "
             "hidden tests belong in the question's file"
@@ -198,9 +198,9 @@ def _split(source: str, code: bool) -> tuple[str, str]:
     regions: list[list[str]] = []
     inside = False
     for line in source.split("\n"):
-        mark = line.strip()
-        if mark in (BEGIN, END):
-            if (mark == BEGIN) == inside:
+        delimiter = line.strip()
+        if delimiter in (BEGIN, END):
+            if (delimiter == BEGIN) == inside:
                 said = "a second BEGIN" if inside else "an END without a BEGIN"
                 raise AssignmentError(f"{said}: each {BEGIN} needs one {END} after it")
             inside = not inside
@@ -209,9 +209,9 @@ def _split(source: str, code: bool) -> tuple[str, str]:
                 indent = line[: len(line) - len(line.lstrip())]
                 stub = CODE_STUB if code else TEXT_STUB
                 student += [indent + stub_line for stub_line in stub]
-        elif MARKS.search(line):
+        elif DELIMITERS.search(line):
             raise AssignmentError(
-                f"{mark!r}: marks are whole lines, {BEGIN} and {END}; "
+                f"{delimiter!r}: delimiters are whole lines, {BEGIN} and {END}; "
                 "hidden tests belong in the question's file"
             )
         else:

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.tables import Row, read_table
+from layers_book.coursework.files import Row, read_table
 
-__all__ = ["Assignment", "Course", "Late", "Student", "parse_time"]
+__all__ = ["Course", "Late", "Student", "parse_time"]
 
 # what names a folder on every file system, and what nbgrader takes as a file glob
 STUDENT = re.compile(r"(?!.*\.\Z)[^\W_][\w.@+-]*( [\w.@+-]+)*")
@@ -33,13 +33,6 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """One ``[assignments.NAME]`` of ``coursework.toml``; ``due`` is in UTC."""
-
-    due: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Late:
     """The ``[late]`` table of ``coursework.toml``.
 
@@ -57,11 +50,17 @@ class Late:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of ``coursework.toml``; ``salt`` makes the course's variants its own."""
+    """All of ``coursework.toml``.
+
+    Args:
+        salt: a secret, which makes the course's variants its own.
+        late: what lateness costs.
+        due: when each assignment that is listed is due, in UTC, if ever.
+    """
 
     salt: str = ""
     late: Late = Late()
-    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    due: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 class Course:
@@ -173,8 +172,8 @@ class Course:
             name: the assignment.
             student: with it, the student's extension, if any, is what counts.
         """
-        assignment = self.settings.assignments.get(assignment_name(name), Assignment())
-        return self.extensions.get((student, name), assignment.due)
+        common = self.settings.due.get(assignment_name(name))
+        return self.extensions.get((student, name), common)
 
     def penalty(self, received: datetime | None, due: datetime | None) -> float:
         """What lateness costs, as a fraction of the points earned, from 0 to 1.
@@ -203,7 +202,7 @@ class Course:
 
     def _read_extensions(self, path: Path) -> dict[tuple[str, str], datetime]:
         extensions: dict[tuple[str, str], datetime] = {}
-        dated = self.settings.assignments
+        dated = self.settings.due
         for row in read_table(path, ("student", "assignment", "due")):
             student = row.parse("student", student_id)
             name = row.parse("assignment", assignment_name)
@@ -313,7 +312,7 @@ def _settings(path: Path) -> Settings:
     salt = data.get("salt", "")
     if not isinstance(salt, str):
         raise _wrong("salt", salt, "a text in quotes")
-    assignments = {}
+    due = {}
     for name in _table(data, "assignments"):
         try:
             assignment_name(name)
@@ -321,18 +320,16 @@ def _settings(path: Path) -> Settings:
             raise ValueError(f"coursework.toml: {error}") from None
         table = _table(data["assignments"], name, "assignments.")
         _only(table, f"assignments.{name}.", {"due"})
-        assignments[name] = _assignment(name, table)
+        due[name] = _due(name, table)
     per_day = _number(late, "per_day", 1.0)
-    return Settings(
-        salt, Late(per_day, _number(late, "grace_minutes"), days), assignments
-    )
+    return Settings(salt, Late(per_day, _number(late, "grace_minutes"), days), due)
 
 
-def _assignment(name: str, table: dict[str, Any]) -> Assignment:
+def _due(name: str, table: dict[str, Any]) -> datetime | None:
     if "due" not in table:
-        return Assignment()
+        return None
     try:
-        return Assignment(parse_time(table["due"]))
+        return parse_time(table["due"])
     except ValueError as error:
         key = f"assignments.{name}.due"
         raise ValueError(f"coursework.toml: {key}: {error}") from None

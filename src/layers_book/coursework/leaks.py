@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from layers_book.coursework.assignment import Assignment, master, questions
-from layers_book.coursework.cells import MARKS
+from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.cells import DELIMITERS
 
 __all__ = ["Leak", "check_leaks"]
 
@@ -59,7 +59,7 @@ def check_leaks(notebook: Any, assignment: Assignment, salt: str = "") -> None:
     Raises:
         Leak: it does: the cell, whose line, and the line.
     """
-    cells = {cell.grade_id: cell for cell in master(assignment)}
+    cells = {cell.grade_id: cell for cell in assignment.master}
     shown = [("the notebook's metadata", "", "\n".join(_texts(notebook.metadata)))]
     for number, node in enumerate(notebook.cells, 1):
         cell = cells.get(node.id)
@@ -86,7 +86,7 @@ def _marked(text: str, salt: str) -> str:
     if salt and salt in text:
         return "the salt"
     for line in text.splitlines():
-        if MARKS.search(line) or any(part in line for part in HIDDEN):
+        if DELIMITERS.search(line) or any(part in line for part in HIDDEN):
             return repr(line.strip())
     return ""
 
@@ -127,7 +127,7 @@ def _squeeze(text: str) -> str:
 @cache
 def _secrets(assignment: Assignment) -> tuple[_Secret, ...]:
     found: list[_Secret] = []
-    for cell in master(assignment):
+    for cell in assignment.master:
         lines = cell.solution.splitlines()
         if cell.type == "code":
             whole = [line for line in lines if not line.lstrip().startswith("#")]
@@ -143,10 +143,10 @@ def _secrets(assignment: Assignment) -> tuple[_Secret, ...]:
             whose = f"the marking guide of {cell.grade_id}"
             found.append(_Secret(whose, tuple(lines)))
     given = LOCKED | {"answer"}
-    for name, question in questions(assignment).items():
-        for wrong in question.wrong:
+    for name, question in assignment.questions.items():
+        for wrong in question.mistakes:
             whose = f"the wrong answer {wrong.name!r} to {name}"
-            text = "\n".join([wrong.code, *(new for _, new in wrong.edits)])
+            text = "\n".join([wrong.answer or "", *(new for _, new in wrong.edits)])
             found.append(_Secret(whose, _pieces(text), given))
             found.append(_Secret(f"the hint of {whose}", (wrong.hint,)))
         found.append(_Secret(f"{name}.py", _code(assignment.files[name]), given))

@@ -12,14 +12,9 @@ from typing import Any
 
 import nbformat
 
-from layers_book.coursework.assignment import (
-    Assignment,
-    AssignmentError,
-    master,
-    questions,
-    variant,
-)
+from layers_book.coursework.assignment import Assignment, AssignmentError
 from layers_book.coursework.cells import Cell
+from layers_book.coursework.files import write
 from layers_book.coursework.leaks import Leak, check_leaks
 
 __all__ = ["Leak", "install_cell", "release", "source_version", "student_version"]
@@ -69,7 +64,7 @@ def release(
     drawn: dict[str, dict[str, Any]] = {}
     for student in students or ():
         _check_student(student, assignment)
-        drawn[student] = variant(assignment, student, salt)
+        drawn[student] = assignment.values(student, salt)
     paths: list[Path] = []
     differing: list[str] = []
     for path, notebook in _versions(assignment, course, drawn, due):
@@ -85,7 +80,7 @@ def release(
             "and students may have it; force=True replaces it"
         )
     for path, notebook in _versions(assignment, course, drawn, due):
-        _write(path, _bytes(notebook))
+        write(path, _bytes(notebook))
     return paths
 
 
@@ -125,7 +120,7 @@ def student_version(
     from nbgrader.utils import compute_checksum, is_locked, is_solution
 
     notebook = _notebook(assignment, due)
-    cells = {cell.grade_id: cell for cell in master(assignment)}
+    cells = {cell.grade_id: cell for cell in assignment.master}
     for node in notebook.cells:
         cell = cells.get(node.id)
         if cell and cell.kind in ("answer", "manual"):
@@ -164,7 +159,7 @@ def source_version(assignment: Assignment) -> Any:
 @cache
 def install_cell() -> str:
     """The first cell of every notebook of the book; it makes ``helpers`` importable."""
-    file = importlib.resources.files("helpers").joinpath("_install_cell.py")
+    file = importlib.resources.files("layers_book").joinpath("_install_cell.py")
     about = importlib.metadata.metadata(DISTRIBUTION)
     urls = dict(url.split(", ", 1) for url in about.get_all("Project-URL", []))
     text = file.read_text("utf8").replace("URL", urls["Repository"])
@@ -176,9 +171,9 @@ def _notebook(assignment: Assignment, due: datetime | None = None) -> Any:
     """All cells, with the solutions, without the hidden tests."""
     if due is not None and due.tzinfo is None:
         raise ValueError(f"due={due!s}: a time zone is needed, as in {due!s}Z")
-    cells = master(assignment)
+    cells = assignment.master
     checked = {cell.question for cell in cells if cell.kind == "check"}
-    points = {name: q.points for name, q in questions(assignment).items()}
+    points = {name: q.points for name, q in assignment.questions.items()}
     points |= {c.grade_id: c.points for c in cells if c.points is not None}
     nodes = [
         _node("code", "install", install_cell(), _nbgrader("install")),
@@ -318,12 +313,3 @@ def _check_student(student: str, assignment: Assignment) -> None:
 
 def _bytes(notebook: Any) -> bytes:
     return f"{nbformat.writes(notebook)}\n".encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    if path.exists() and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(data)
-    partial.replace(path)

@@ -7,14 +7,15 @@ from typing import Any
 
 import nbformat
 
-from layers_book.checking.trace import CONFIGURATION
-from layers_book.coursework import assignment as source
-from layers_book.coursework import grading, release
+from layers_book.checking import Mistake
+from layers_book.checking.judging.words import CONFIGURATION, label
+from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment
+from layers_book.coursework.grade.grading import grade
+from layers_book.coursework.grade.record import Record
 from layers_book.coursework.leaks import Leak, check_leaks
-from layers_book.coursework.question import Question, Wrong
-from layers_book.coursework.record import Record
-from layers_book.coursework.sandbox import Sandbox
+from layers_book.coursework.question import Question
+from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
 LEAST = 5  # wrong answers a question
 VARIANTS = ("", "ada", "grace", "emmy")  # students whose variants are tried
@@ -67,13 +68,13 @@ def check(
     """
     report = Report()
     report.points = sum(
-        [q.points for q in grading.questions(assignment).values()]
-        + [c.points or 0.0 for c in source.master(assignment) if c.kind == "manual"]
+        [q.points for q in assignment.questions.values()]
+        + [c.points or 0.0 for c in assignment.master if c.kind == "manual"]
     )
-    for question in grading.questions(assignment).values():
+    for question in assignment.questions.values():
         report.problems += _form(assignment, question)
-        if len(question.wrong) < LEAST:
-            count = f"{len(question.wrong)} wrong answers, {LEAST} say more"
+        if len(question.mistakes) < LEAST:
+            count = f"{len(question.mistakes)} wrong answers, {LEAST} say more"
             report.remarks.append(f"{question.name}: {count}")
     if report.problems:
         return report
@@ -91,7 +92,7 @@ def check(
         report.problems.append(problem)
     done("visible checks")
     if not report.problems:
-        for question in grading.questions(assignment).values():
+        for question in assignment.questions.values():
             _wrong_answers(assignment, question, sandbox, whole, report)
             done(question.name)
     return report
@@ -99,30 +100,28 @@ def check(
 
 def _form(assignment: Assignment, question: Question) -> Iterator[str]:
     """What can be seen without running a submission."""
-    if len({w.name for w in question.wrong}) < len(question.wrong):
+    if len({m.name for m in question.mistakes}) < len(question.mistakes):
         yield f"{question.name}: two wrong answers have the same name"
-    cell = next(c for c in source.master(assignment) if c.question == question.name)
-    for wrong in question.wrong:
-        try:
-            wrong.answer(cell.source)
-        except ValueError as error:
-            yield f"{question.name}: {error}"
+    for wrong in question.mistakes:
         for part in set(wrong.loses) - question.titles.keys():
             yield (
                 f"{question.name}: wrong answer {wrong.name!r} loses {part!r}; parts: "
                 f"{', '.join(question.titles)}"
             )
-    variant = source.variant(assignment, "", "")
-    grader = grading.make_grader(assignment, question.name, variant)
+    try:
+        grader = assignment.version().grader(question.name)
+    except ValueError as error:  # an edit that no longer applies
+        yield f"{error}"
+        return
     used = set()
-    for trace in grader.expected:
-        labels = [case.label for case in trace]
-        for label in {label for label in labels if labels.count(label) > 1}:
-            yield f"{question.name}: {label!r} is recorded twice; labels must differ"
-        for case in trace:
-            if case.label != CONFIGURATION:
+    for record in grader.expected:
+        labels = [label(case) for case in record]
+        for words in {words for words in labels if labels.count(words) > 1}:
+            yield f"{question.name}: {words!r} is recorded twice; they must differ"
+        for case in record:
+            if case[0] != CONFIGURATION:
                 try:
-                    used.add(question.part(case.label))
+                    used.add(question.part(case))
                 except ValueError as error:
                     yield f"{error}"
                     return
@@ -140,8 +139,8 @@ def _solved(
     records = []
     for student in VARIANTS if assignment.variant else VARIANTS[:1]:
         notebook = release.source_version(assignment)
-        values = source.variant(assignment, student, "")
-        record = grading.grade(assignment, student, _bytes(notebook), sandbox, values)
+        version = assignment.version(assignment.values(student))
+        record = grade(version, student, _bytes(notebook), sandbox)
         records.append(record)
         for question in record["questions"]:
             points, most = question["points"], question["max_points"]
@@ -159,7 +158,7 @@ def _solved(
 
 def _starter(assignment: Assignment, sandbox: Sandbox, report: Report) -> None:
     notebook = release.student_version(assignment)
-    record = grading.grade(assignment, "", _bytes(notebook), sandbox)
+    record = grade(assignment.version(), "", _bytes(notebook), sandbox)
     report.problems += [
         f"{question['name']}: the starter gets {question['points']:g} points"
         for question in record["questions"]
@@ -175,12 +174,12 @@ def _visible(assignment: Assignment, sandbox: Sandbox) -> Iterator[str]:
                 f"{cell.grade_id} {cell.kind}",
                 cell.source if solved and cell.kind == "answer" else cell.student,
             )
-            for cell in source.master(assignment)
+            for cell in assignment.master
             if cell.type == "code" and cell.kind != "manual"
         ]
         frames = sandbox.run(cells, []).frames
         ended = {f[1]: f[2:] for f in frames if f[0] == "cell" and f[2] != "start"}
-        for cell in source.master(assignment):
+        for cell in assignment.master:
             state, *words = ended.get(f"{cell.grade_id} {cell.kind}", ["ok"])
             if solved and state != "ok":
                 yield f"{cell.grade_id}: fails with the solution: {' '.join(words)}"
@@ -197,9 +196,9 @@ def _wrong_answers(
 ) -> None:
     others = [q for q in whole["questions"] if q["name"] != question.name]
     earlier: Record = whole | {"questions": others}  # only this question is asked
-    for wrong in question.wrong:
+    for wrong in question.mistakes:
         notebook = _with(assignment, question, wrong)
-        record = grading.grade(assignment, "", notebook, sandbox, earlier=earlier)
+        record = grade(assignment.version(), "", notebook, sandbox, earlier)
         found = next(q for q in record["questions"] if q["name"] == question.name)
         kept = {p["title"] for p in found["parts"] if p["passed"]}
         report.wrong += 1
@@ -213,14 +212,12 @@ def _wrong_answers(
             report.caught += 1
 
 
-def _with(assignment: Assignment, question: Question, wrong: Wrong) -> bytes:
+def _with(assignment: Assignment, question: Question, wrong: Mistake) -> bytes:
     notebook = release.source_version(assignment)
     for node in notebook.cells:
-        cell = next(
-            (c for c in source.master(assignment) if c.grade_id == node.id), None
-        )
+        cell = next((c for c in assignment.master if c.grade_id == node.id), None)
         if cell and cell.kind == "answer" and cell.question == question.name:
-            node.source = wrong.answer(cell.source)
+            node.source = question.code(wrong, cell.source)
     return _bytes(notebook)
 
 

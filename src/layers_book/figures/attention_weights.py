@@ -125,8 +125,8 @@ class AttentionWeights(Figure):
             words = ", ".join(MASKS[:3])
             raise ValueError(f"mask is 'own': allowed are {words}, or give attn_mask")
         if "at" not in given:
-            usual = zip(self.defaults["at"], sizes, strict=True)
-            given["at"] = [min(i, size - 1) for i, size in usual]
+            places = zip(self.defaults["at"], sizes, strict=True)
+            given["at"] = [min(i, size - 1) for i, size in places]
         return given
 
     def _sizes(self, given: dict[str, Any]) -> tuple[int, int]:

@@ -656,53 +656,6 @@ function mount(host, name, init, onChange) {
   };
 }
 
-// In the book a figure is drawn when the reader comes near, so that a page opens at
-// once; the first Tab, a printer and a test draw them all.
-
-/** @typedef {HTMLElement & { start(): void }} FigureElement */
-
-/** @type {Set<FigureElement>} */
-const waiting = new Set();
-/** @type {IntersectionObserver | undefined} */
-let near;
-
-function wake() {
-  for (const element of waiting) element.start();
-}
-
-function watchTheReader() {
-  addEventListener(
-    "keydown",
-    (event) => {
-      if (event.key === "Tab") wake();
-    },
-    true,
-  );
-  addEventListener("beforeprint", wake);
-  return new IntersectionObserver(
-    (seen) => {
-      for (const { isIntersecting, target } of seen)
-        if (isIntersecting) /** @type {FigureElement} */ (target).start();
-    },
-    { rootMargin: "800px" },
-  );
-}
-
-/** @param {FigureElement} element */
-function wait(element) {
-  near ??= watchTheReader();
-  waiting.add(element);
-  element.style.minHeight = "32rem";
-  near.observe(element);
-}
-
-/** @param {FigureElement} element */
-function arrive(element) {
-  if (!waiting.delete(element)) return;
-  near?.unobserve(element);
-  element.style.minHeight = "";
-}
-
 /** What Python says of a figure, before its own script comes. @param {string} name @param {Declaration} declaration */
 function declare(name, declaration) {
   declared[name] = declaration;
@@ -725,12 +678,6 @@ export function define(name, spec) {
       /** @type {object | null} what the reader made of it, kept when it moves */
       figureState = null;
       connectedCallback() {
-        // a notebook output in a frame of its own knows nothing of the reader's place
-        if (self === top) wait(this);
-        else this.start();
-      }
-      start() {
-        arrive(this);
         if (this.figure) return;
         try {
           const state =
@@ -744,7 +691,6 @@ export function define(name, spec) {
         }
       }
       disconnectedCallback() {
-        arrive(this);
         this.figure?.destroy();
         this.figure = null;
       }
@@ -791,7 +737,6 @@ if (!globalThis.nnFigures) {
     define,
     declare,
     render,
-    wake,
     specs,
     h,
     svg,

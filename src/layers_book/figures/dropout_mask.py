@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 KINDS = (
-    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d"),
-    *("AlphaDropout", "FeatureAlphaDropout"),
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "AlphaDropout",
+    "FeatureAlphaDropout",
 )
 ALPHA = 1.7580993408473766
 WORD = 0xFFFFFFFF

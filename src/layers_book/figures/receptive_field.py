@@ -19,9 +19,20 @@ KEYS = ("kernel_size", "stride", "padding", "dilation")
 PLAIN = {"padding_mode": "zeros", "ceil_mode": False, "return_indices": False}
 # modules that look at one place only and so do not move the field
 POINTWISE = (
-    *(nn.Identity, nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.ELU),
-    *(nn.Tanh, nn.Sigmoid, nn.Dropout, nn.Dropout1d, nn.Dropout2d),
-    *(nn.BatchNorm1d, nn.BatchNorm2d),
+    nn.Identity,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.GELU,
+    nn.SiLU,
+    nn.ELU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
 )
 MOST_LAYERS, MOST_CELLS = 6, 64
 

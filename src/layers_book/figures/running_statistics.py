@@ -203,7 +203,12 @@ class RunningStatistics(Figure):
                 trained = torch.nan * probe
                 if len(x) > 1:
                     trained = nn.functional.batch_norm(
-                        *(probe, None, None, bn.weight, bn.bias, True),
+                        probe,
+                        None,
+                        None,
+                        bn.weight,
+                        bn.bias,
+                        True,
                         eps=bn.eps,
                     )
                 now += [trained[0], bn.eval()(probe)[0]]
@@ -280,12 +285,16 @@ class RunningStatistics(Figure):
             ends = [track[-1] if track else torch.nan for track in (tracks[dots], line)]
             lower = ends[0] < ends[1]
             for track, role, word, shift in zip(
-                *((tracks[dots], line), roles, words, (-9, 3) if lower else (3, -9)),
+                (tracks[dots], line),
+                roles,
+                words,
+                (-9, 3) if lower else (3, -9),
                 strict=True,
             ):
                 if track and track[-1] == track[-1]:
                     ax.annotate(
-                        *(word, (len(tracks["mean"]), track[-1])),
+                        word,
+                        (len(tracks["mean"]), track[-1]),
                         xytext=(6, shift),
                         textcoords="offset points",
                         color=color[role],

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 WIDTH = 32
 WORD = 0xFFFFFFFF
 ACTIVATIONS = (
-    *("Identity", "ReLU", "LeakyReLU", "Tanh"),
-    *("Sigmoid", "GELU", "SiLU", "SELU"),
+    "Identity",
+    "ReLU",
+    "LeakyReLU",
+    "Tanh",
+    "Sigmoid",
+    "GELU",
+    "SiLU",
+    "SELU",
 )
 INITS = ("default", "xavier_normal", "kaiming_normal", "gain", "small", "large")
 FLAT = 0.01
@@ -123,9 +129,7 @@ class SignalDepth(Figure):
         """
         s = self.values
         linears = [  # without touching the reader's generator
-            nn.utils.skip_init(
-                *(nn.Linear, WIDTH, WIDTH), bias=False, dtype=torch.float64
-            )
+            nn.utils.skip_init(nn.Linear, WIDTH, WIDTH, bias=False, dtype=torch.float64)
             for _ in range(s["depth"])
         ]
         activation = getattr(nn, s["activation"])

@@ -2,7 +2,7 @@
 
 import torch
 
-from layers_book.coursework import Question, Wrong, distinct, function_probe, varied
+from layers_book.coursework import Mistake, Question, distinct, function_run, varied
 
 
 def _arguments(generator):
@@ -18,26 +18,28 @@ QUESTION = Question(
     title="Root of the mean square",
     answer="rms",
     reference=_reference,
-    probes=(function_probe(_arguments),),
+    run=function_run(_arguments, configurations=6),
     parts={
         "the output | the inputs after": 2,
         "the gradient with respect to": 2,
     },
     forbid=("norm",),
-    wrong=(
-        Wrong(
-            "the sum",
-            "You take the sum of the squares: divide it by the number of features.",
+    mistakes=(
+        Mistake(
+            name="the sum",
+            hint="You take the sum of the squares: divide it by the number of "
+            "features.",
             edits=((".mean(-1)", ".sum(-1)"),),
         ),
-        Wrong(
-            "over all axes",
-            "You average over all axes and give one number; there is one for each row.",
+        Mistake(
+            name="over all axes",
+            hint="You average over all axes and give one number; there is one for "
+            "each row.",
             edits=((".mean(-1)", ".mean()"),),
         ),
-        Wrong(
-            "no root",
-            "You give the mean of the squares itself: its root is asked for.",
+        Mistake(
+            name="no root",
+            hint="You give the mean of the squares itself: its root is asked for.",
             edits=((".sqrt()", ""),),
         ),
     ),

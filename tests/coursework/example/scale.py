@@ -1,10 +1,10 @@
 """Each feature times its weight."""
 
 from layers_book.coursework import (
+    Mistake,
     Question,
-    Wrong,
     distinct,
-    function_probe,
+    function_run,
     signed,
     varied,
 )
@@ -25,25 +25,27 @@ QUESTION = Question(
     title="Scale",
     answer="scale",
     reference=_reference,
-    probes=(function_probe(_arguments, names=("x", "weight")),),
+    run=function_run(_arguments, names=("x", "weight"), configurations=6),
     parts={
         "the output | the inputs after": 2,
         "the gradient with respect to": 1,
     },
-    wrong=(
-        Wrong(
-            "adds instead",
-            "You add the weight to each feature; multiply each feature by it.",
+    mistakes=(
+        Mistake(
+            name="adds instead",
+            hint="You add the weight to each feature; multiply each feature by it.",
             edits=(("x * weight", "x + weight"),),
         ),
-        Wrong(
-            "in place",
-            "You change x itself, which the caller still needs: make a new tensor.",
+        Mistake(
+            name="in place",
+            hint="You change x itself, which the caller still needs: make a new "
+            "tensor.",
             edits=(("x * weight", "x.data.mul_(weight)"),),
         ),
-        Wrong(
-            "detached",
-            "The gradient must reach the weight, too: do not detach it from the graph.",
+        Mistake(
+            name="detached",
+            hint="The gradient must reach the weight, too: do not detach it from the "
+            "graph.",
             edits=(("x * weight", "x * weight.detach()"),),
             loses=("the gradient with respect to",),
         ),

@@ -1,21 +1,12 @@
 """Exercises of the page basic/activations."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import (
-    Case,
-    Exercise,
-    Mistake,
-    distinct,
-    function_run,
-    module_run,
-    signed,
-)
+from layers_book.checking import Exercise, distinct, function_run, module_run, signed
 
 
 def _thresholds(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -31,99 +22,82 @@ def _thresholds(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x.requires_grad_(), threshold, value), {}
 
 
-def _threshold(wrong: str) -> Any:
-    def answer(x: Tensor, threshold: float, value: float) -> Tensor:
-        other = torch.full_like(x, value)
-        if wrong == "at least":
-            return torch.where(x >= threshold, x, other)
-        if wrong == "clip below":
-            return x.clamp(min=threshold)
-        if wrong == "clip range":
-            low, high = sorted((threshold, value))
-            return x.clamp(low, high)
-        if wrong == "two-sided":
-            return torch.where(x.abs() > abs(threshold), x, other)
-        if wrong == "flipped":
-            return torch.where(x < threshold, x, other)
-        if wrong == "zero":
-            return torch.where(x > threshold, x, 0.0)
-        if wrong == "at zero":
-            return torch.where(x > 0, x, other)
-        if wrong == "added":
-            return torch.where(x > threshold, x, x + value)
-        if wrong == "mask times x":
-            return x * (x > threshold) + value * (x <= threshold)
-        if wrong == "detached":
-            return torch.where(x > threshold, x.detach(), other)
-        if wrong == "constant":
-            return torch.where(x > threshold, threshold, other)
-        with torch.no_grad():
-            x[x <= threshold] = value
-        return x * 1
-
-    return answer
-
-
 THRESHOLD = Exercise(
     name="activations/threshold",
+    solution="""
+        def threshold(x, threshold, value):
+            return torch.where(x > threshold, x, value)
+    """,
     reference=F.threshold,
     run=function_run(_thresholds, names=("x", "threshold", "value")),
     forbid=("threshold",),
-    mistakes=(
-        Mistake(
-            _threshold("at least"),
+    mistakes=[
+        (
+            "x > threshold",
+            "x >= threshold",
             "Look at x == threshold: torch keeps x only where x > threshold, so the "
             "boundary itself is replaced.",
         ),
-        Mistake(
-            _threshold("clip below"),
+        (
+            "torch.where(x > threshold, x, value)",
+            "x.clamp(min=threshold)",
             "You clip: what is too small becomes threshold. This layer replaces it by "
             "value, whatever value is.",
         ),
-        Mistake(
-            _threshold("clip range"),
+        (
+            "torch.where(x > threshold, x, value)",
+            "x.clamp(min(threshold, value), max(threshold, value))",
             "You clip to the range between threshold and value; that is Hardtanh. "
             "value is no bound, it is what the small ones are replaced by.",
         ),
-        Mistake(
-            _threshold("two-sided"),
+        (
+            "x > threshold",
+            "x.abs() > abs(threshold)",
             "You compare the size of x: Threshold has one side only, and a large "
             "negative x is replaced.",
         ),
-        Mistake(
-            _threshold("flipped"),
+        (
+            "x > threshold",
+            "x < threshold",
             "You keep what lies below the threshold; keep what lies above it.",
         ),
-        Mistake(
-            _threshold("zero"),
+        (
+            "x, value)",
+            "x, 0.0)",
             "You put 0 where x is not above the threshold; put value there.",
         ),
-        Mistake(
-            _threshold("at zero"),
+        (
+            "x > threshold",
+            "x > 0",
             "You compare with 0, as ReLU does; compare with threshold.",
         ),
-        Mistake(
-            _threshold("added"),
+        (
+            "x, value)",
+            "x, x + value)",
             "You add value to the small ones; they are replaced, nothing of x is left.",
         ),
-        Mistake(
-            _threshold("mask times x"),
+        (
+            "torch.where(x > threshold, x, value)",
+            "x * (x > threshold) + value * (x <= threshold)",
             "You multiply by a mask, and -inf times 0 is nan: choose with torch.where.",
         ),
-        Mistake(
-            _threshold("detached"),
+        (
+            "x, value)",
+            "x.detach(), value)",
             "The output is right, the gradient is not: it must flow where x is kept, "
             "so do not detach x.",
         ),
-        Mistake(
-            _threshold("constant"),
+        (
+            "x, value)",
+            "threshold, torch.full_like(x, value))",
             "You return threshold where x is above it; return x itself there.",
         ),
-        Mistake(
-            _threshold("in place"),
+        (
+            "return torch.where(x > threshold, x, value)",
+            "x.data[x <= threshold] = value\n    return x",
             "You change the caller's x: build a new tensor with torch.where.",
         ),
-    ),
+    ],
 )
 
 
@@ -145,113 +119,95 @@ def _logits(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x.requires_grad_(), dim - axes if index % 2 else dim), {}
 
 
-def _softmax(wrong: str) -> Any:
-    def answer(x: Tensor, dim: int) -> Tensor:
-        if wrong == "last axis":
-            dim = -1
-        elif wrong == "first axis":
-            dim = 0
-        if wrong == "in place":
-            with torch.no_grad():
-                x -= x.amax(dim, keepdim=True)
-        shift = x.amax(dim, keepdim=True)
-        if wrong == "no shift":
-            shift = torch.zeros_like(shift)
-        elif wrong == "one maximum":
-            shift = x.max()
-        elif wrong == "mean":
-            shift = x.mean(dim, keepdim=True)
-        elif wrong == "minimum":
-            shift = x.amin(dim, keepdim=True)
-        e = torch.exp(x - shift)
-        if wrong == "clamped":
-            e = torch.exp(x.clamp(-80, 80))
-        elif wrong == "shift alone":
-            e = x - shift
-        if wrong == "not divided":
-            return e
-        if wrong == "all axes":
-            return e / e.sum()
-        if wrong == "eps":
-            return e / (e.sum(dim, keepdim=True) + 1e-3)
-        p: Tensor = e / e.sum(dim, keepdim=True)
-        if wrong == "log":
-            return p.log()
-        return p.detach() if wrong == "detached" else p
-
-    return answer
-
-
 SOFTMAX = Exercise(
     name="activations/softmax",
-    reference=lambda x, dim: F.softmax(x, dim),
+    solution="""
+        def softmax(x, dim):
+            e = torch.exp(x - x.amax(dim, keepdim=True))
+            return e / e.sum(dim, keepdim=True)
+    """,
+    reference=F.softmax,
     run=function_run(_logits, names=("x", "dim")),
     forbid=("softmax", "softmin", "logsumexp"),
-    mistakes=(
-        Mistake(
-            _softmax("no shift"),
+    mistakes=[
+        (
+            " - x.amax(dim, keepdim=True)",
+            "",
             "exp overflows for large scores: subtract the largest one along dim first, "
             "which changes nothing else.",
         ),
-        Mistake(
-            _softmax("last axis"),
+        (
+            "(dim, keepdim",
+            "(-1, keepdim",
             "You always use the last axis; use dim in each step.",
         ),
-        Mistake(
-            _softmax("first axis"),
+        (
+            "(dim, keepdim",
+            "(0, keepdim",
             "You always use the first axis; use dim in each step.",
         ),
-        Mistake(
-            _softmax("one maximum"),
+        (
+            "x.amax(dim, keepdim=True)",
+            "x.max()",
             "You subtract one maximum from everything. A row far below it becomes all "
             "zeros, and 0 / 0 is nan: take the maximum along dim.",
         ),
-        Mistake(
-            _softmax("mean"),
+        (
+            "x.amax",
+            "x.mean",
             "You subtract the mean; what lies far above it still overflows. Subtract "
             "the maximum along dim.",
         ),
-        Mistake(
-            _softmax("minimum"),
+        (
+            "x.amax",
+            "x.amin",
             "You subtract the minimum, which makes all exponents positive, where exp "
             "overflows; subtract the maximum.",
         ),
-        Mistake(
-            _softmax("clamped"),
+        (
+            "x - x.amax(dim, keepdim=True)",
+            "x.clamp(-80, 80)",
             "You clamp the scores: no overflow, but all scores beyond the bound become "
             "equal. Subtract the maximum instead.",
         ),
-        Mistake(
-            _softmax("shift alone"),
+        (
+            "torch.exp",
+            "",
             "The exponential is missing: divide exp(x - maximum) by its sum.",
         ),
-        Mistake(
-            _softmax("not divided"),
+        (
+            " / e.sum(dim, keepdim=True)",
+            "",
             "The values do not sum to 1 along dim yet: divide by their sum.",
         ),
-        Mistake(
-            _softmax("all axes"),
+        (
+            "e.sum(dim, keepdim=True)",
+            "e.sum()",
             "Your sum runs over all axes: use sum(dim, keepdim=True), so that each "
             "slice along dim sums to 1.",
         ),
-        Mistake(
-            _softmax("eps"),
+        (
+            "e.sum(dim, keepdim=True)",
+            "(e.sum(dim, keepdim=True) + 1e-3)",
             "No eps is needed: the largest term is exp(0) = 1, so the sum is at least "
             "1.",
         ),
-        Mistake(
-            _softmax("log"),
+        (
+            "e / e.sum(dim, keepdim=True)",
+            "(e / e.sum(dim, keepdim=True)).log()",
             "You return the logarithm; return the probabilities themselves.",
         ),
-        Mistake(
-            _softmax("detached"),
+        (
+            "e / e.sum(dim, keepdim=True)",
+            "(e / e.sum(dim, keepdim=True)).detach()",
             "The output is right, but no gradient flows: do not detach it.",
         ),
-        Mistake(
-            _softmax("in place"),
+        (
+            "e = torch.exp(x - x.amax(dim, keepdim=True))",
+            "x -= x.detach().amax(dim, keepdim=True)\n    e = torch.exp(x)",
             "You change the caller's x: write x - maximum, not x -= maximum.",
         ),
-    ),
+    ],
 )
 
 
@@ -265,112 +221,80 @@ def _batches(generator: Generator) -> tuple[dict[str, Any], list[Tensor], Tensor
     return {"dim": dim, "hidden": hidden}, batches[:2], batches[2]
 
 
-_MODULE_RUN = module_run(_batches, initial=False)
-
-
-def _any_order(answer: Any, generator: Generator) -> Iterator[Case]:
-    """The order in which the layers are made must not matter: never the drawn start."""
-    later = torch.Generator().manual_seed(generator.initial_seed() + 1)
-    for case in _MODULE_RUN(answer, later):
-        yield Case(*case)
-
-
-class _SwiGLU(nn.Module):
-    """The block from its formula; the mistakes change one thing each."""
-
-    wrong = ""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        bias = self.wrong == "bias"
-        width = 1 if self.wrong == "one gate" else hidden
-        self.gate = nn.Linear(dim, width, bias=bias)
-        if self.wrong != "one matrix":
-            self.up = nn.Linear(dim, hidden, bias=bias)
-        if self.wrong != "no way back":
-            self.down = nn.Linear(hidden, dim, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate: Tensor = self.gate(x)
-        up = gate if self.wrong == "one matrix" else self.up(x)
-        if self.wrong == "sigmoid":
-            h = torch.sigmoid(gate) * up
-        elif self.wrong == "gelu":
-            h = F.gelu(gate) * up
-        elif self.wrong == "relu":
-            h = F.relu(gate) * up
-        elif self.wrong == "swapped":
-            h = gate * F.silu(up)
-        elif self.wrong == "both":
-            h = F.silu(gate) * F.silu(up)
-        elif self.wrong == "bilinear":
-            h = gate * up
-        elif self.wrong == "after":
-            h = F.silu(gate * up)
-        elif self.wrong == "sum":
-            h = F.silu(gate) + up
-        else:
-            h = F.silu(gate) * up
-        if self.wrong == "no way back":
-            return h
-        y: Tensor = self.down(h)
-        return x + y if self.wrong == "skip" else y
-
-
-def _block(wrong: str) -> Any:
-    return type("SwiGLU", (_SwiGLU,), {"wrong": wrong})
-
-
 SWIGLU = Exercise(
     name="activations/swiglu",
-    reference=_SwiGLU,
-    run=_any_order,
-    mistakes=(
-        Mistake(
-            _block("sigmoid"),
+    solution="""
+        class SwiGLU(nn.Module):
+            def __init__(self, dim, hidden):
+                super().__init__()
+                self.gate = nn.Linear(dim, hidden, bias=False)
+                self.up = nn.Linear(dim, hidden, bias=False)
+                self.down = nn.Linear(hidden, dim, bias=False)
+
+            def forward(self, x):
+                return self.down(F.silu(self.gate(x)) * self.up(x))
+    """,
+    # layers may be made in any order, which the initial values would show
+    run=module_run(_batches, initial=False),
+    mistakes=[
+        (
+            "F.silu",
+            "torch.sigmoid",
             "Your gate is a sigmoid: that is GLU. SwiGLU has SiLU there, z * "
             "sigmoid(z).",
         ),
-        Mistake(_block("gelu"), "Your gate is a GELU: that is GEGLU; use F.silu."),
-        Mistake(_block("relu"), "Your gate is a ReLU: that is ReGLU; use F.silu."),
-        Mistake(
-            _block("swapped"),
+        ("F.silu", "F.gelu", "Your gate is a GELU: that is GEGLU; use F.silu."),
+        ("F.silu", "F.relu", "Your gate is a ReLU: that is ReGLU; use F.silu."),
+        (
+            "F.silu(self.gate(x)) * self.up(x)",
+            "self.gate(x) * F.silu(self.up(x))",
             "You put the SiLU on up(x); it belongs on gate(x).",
         ),
-        Mistake(
-            _block("both"),
+        (
+            "self.up(x)",
+            "F.silu(self.up(x))",
             "Only gate(x) goes through the SiLU; up(x) stays linear.",
         ),
-        Mistake(
-            _block("bilinear"),
+        (
+            "F.silu(self.gate(x))",
+            "self.gate(x)",
             "The SiLU is missing: without it the block is a product of two linear "
             "maps.",
         ),
-        Mistake(
-            _block("after"),
+        (
+            "F.silu(self.gate(x)) * self.up(x)",
+            "F.silu(self.gate(x) * self.up(x))",
             "You multiply first and apply the SiLU to the product; apply it to gate(x) "
             "and multiply afterwards.",
         ),
-        Mistake(_block("sum"), "You add the two branches; multiply them."),
-        Mistake(_block("bias"), "Here no Linear has a bias: bias=False."),
-        Mistake(
-            _block("one matrix"),
+        (" * ", " + ", "You add the two branches; multiply them."),
+        (", bias=False", "", "Here no Linear has a bias: bias=False."),
+        (
+            "        self.up = nn.Linear(dim, hidden, bias=False)\n",
+            "",
+            "self.up(x)",
+            "self.gate(x)",
             "gate and up are two Linear layers, each with its own weight.",
         ),
-        Mistake(
-            _block("one gate"),
+        (
+            "self.gate = nn.Linear(dim, hidden",
+            "self.gate = nn.Linear(dim, 1",
             "Your gate is one number for all features: self.gate = nn.Linear(dim, "
             "hidden, bias=False).",
         ),
-        Mistake(
-            _block("no way back"),
+        (
+            "        self.down = nn.Linear(hidden, dim, bias=False)\n",
+            "",
+            "self.down(",
+            "(",
             "The way back is missing: self.down = nn.Linear(hidden, dim, bias=False).",
         ),
-        Mistake(
-            _block("skip"),
+        (
+            "self.down(F",
+            "x + self.down(F",
             "You add x to the result: the skip connection is not part of this block.",
         ),
-    ),
+    ],
 )
 
 EXERCISES = (THRESHOLD, SOFTMAX, SWIGLU)

@@ -6,14 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import (
-    Exercise,
-    Mistake,
-    distinct,
-    function_run,
-    signed,
-    value_run,
-)
+from layers_book.checking import Exercise, distinct, function_run, signed, value_run
 
 GROUPS = (2, 3, 1, 4, 2, 3)
 KERNELS = ((3, 2), (1, 3), (2, 4), (3, 3), (4, 1), (2, 3))
@@ -34,118 +27,103 @@ def _grouped(x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
     return F.conv2d(x, weight, bias, groups=groups)
 
 
-def _dealt(x: Tensor, count: int) -> Tensor:
-    """Channels dealt out to ``count`` piles in turn instead of cut into runs."""
-    n, c, h, w = x.shape
-    return x.reshape(n, -1, count, h, w).transpose(1, 2).reshape(n, c, h, w)
-
-
-def _wrong_grouped(wrong: str) -> Any:
-    def answer(x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
-        n, c_in = weight.shape[:2]
-        each = n // groups
-        if wrong == "dealt in":
-            x = _dealt(x, groups)
-        elif wrong == "first inputs":
-            x = x[:, :c_in].repeat(1, groups, 1, 1)
-        elif wrong == "first kernels":
-            weight = weight[:each].repeat(groups, 1, 1, 1)
-        elif wrong == "average":
-            weight = weight / c_in
-        elif wrong == "flipped":
-            weight = weight.flip(2, 3)
-        elif wrong == "reversed groups":
-            x = x.unflatten(1, (groups, -1)).flip(1).flatten(1, 2)
-        elif wrong == "detached":
-            x = x.detach()
-        elif wrong == "bias a group":
-            bias = bias[::each].repeat_interleave(each)
-        y = F.conv2d(x, weight, None if wrong == "no bias" else bias, groups=groups)
-        if wrong == "dealt out":
-            bare = y - bias.view(-1, 1, 1)
-            y = _dealt(bare, each) + bias.view(-1, 1, 1)
-        elif wrong == "height and width":
-            y = y.reshape(*y.shape[:2], y.shape[3], y.shape[2])
-        elif wrong == "columns":
-            y = y.flatten(2)
-        elif wrong == "group axis":
-            y = y.unflatten(1, (groups, each))
-        elif wrong == "summed":
-            y = y.unflatten(1, (groups, each)).sum(1)
-        return y
-
-    return answer
-
-
 BY_HAND = Exercise(
     name="groups_and_separable/by_hand",
+    solution="""
+        def grouped_conv(x, weight, bias, groups):
+            n, _, h, w = x.shape
+            c_out, _, k_h, k_w = weight.shape
+            patches = F.unfold(x, (k_h, k_w))  # (N, C_in * k_h * k_w, L)
+            patches = patches.view(n, groups, -1, patches.shape[-1])
+            kernels = weight.reshape(groups, c_out // groups, -1)
+            y = torch.einsum("ngpl,gop->ngol", patches, kernels)
+            y = y.reshape(n, c_out, h - k_h + 1, w - k_w + 1)
+            return y + bias.view(-1, 1, 1)
+    """,
     reference=_grouped,
     run=function_run(_pictures, names=("x", "weight", "bias", "groups")),
     forbid=("conv",),
-    mistakes=(
-        Mistake(
-            _wrong_grouped("dealt in"),
+    mistakes=[
+        (
+            "F.unfold(x,",
+            "F.unfold(x.unflatten(1, (-1, groups)).transpose(1, 2).flatten(1, 2),",
             "You deal the input channels out to the groups in turn. A group is a run "
             "of neighbors: view(n, groups, ...), the groups before their channels.",
         ),
-        Mistake(
-            _wrong_grouped("dealt out"),
-            "Your output channels alternate between the groups: all outputs of group 0 "
-            "come first. Keep the axis of the groups before that of their outputs when "
-            "you join the two.",
+        (
+            "->ngol",
+            "->nogl",
+            "Your output channels alternate between the groups: all outputs of group "
+            "0 come first. Keep the axis of the groups before that of their outputs "
+            "when you join the two.",
         ),
-        Mistake(
-            _wrong_grouped("first inputs"),
+        (
+            '"ngpl,gop->ngol", patches',
+            '"npl,gop->ngol", patches[:, 0]',
             "All your groups read the inputs of group 0: group i reads its own run.",
         ),
-        Mistake(
-            _wrong_grouped("first kernels"),
+        (
+            "ngpl,gop->ngol",
+            "ngpl,op->ngol",
+            "kernels)",
+            "kernels[0])",
             "All your groups use the kernels of group 0: the kernels of group i are a "
             "run of weight along its first axis.",
         ),
-        Mistake(
-            _wrong_grouped("reversed groups"),
+        (
+            "patches, kernels",
+            "patches.flip(1), kernels",
             "Your groups read in reverse order: the first outputs read the first "
             "inputs.",
         ),
-        Mistake(
-            _wrong_grouped("average"),
+        (
+            "patches, kernels)",
+            "patches, kernels) / weight.shape[1]",
             "You average over the channels of a group: a convolution adds them up.",
         ),
-        Mistake(
-            _wrong_grouped("summed"),
+        (
+            "y + bias.view(-1, 1, 1)",
+            "(y + bias.view(-1, 1, 1)).unflatten(1, (groups, -1)).sum(1)",
             "You add the groups up: their outputs stand side by side, C_out in all.",
         ),
-        Mistake(
-            _wrong_grouped("flipped"),
+        (
+            "weight.reshape",
+            "weight.flip(2, 3).reshape",
             "You flip the kernel: torch's convolutions do not.",
         ),
-        Mistake(_wrong_grouped("no bias"), "You do not add bias."),
-        Mistake(
-            _wrong_grouped("bias a group"),
+        (" + bias.view(-1, 1, 1)", "", "You do not add bias."),
+        (
+            "bias.view",
+            "bias[:: c_out // groups].repeat_interleave(c_out // groups).view",
             "You use one bias a group: there is one an output channel, whatever the "
             "groups.",
         ),
-        Mistake(
-            _wrong_grouped("height and width"),
+        (
+            "h - k_h + 1, w - k_w + 1",
+            "w - k_w + 1, h - k_h + 1",
             "You have swapped height and width at the end: the places of F.unfold go "
             "row by row, so the shape is (N, C_out, H_out, W_out).",
         ),
-        Mistake(
-            _wrong_grouped("columns"),
+        (
+            "h - k_h + 1, w - k_w + 1",
+            "-1",
+            "(-1, 1, 1)",
+            "(-1, 1)",
             "The numbers are right, in columns: give the places their two axes back, "
             "H - k_h + 1 and W - k_w + 1.",
         ),
-        Mistake(
-            _wrong_grouped("group axis"),
+        (
+            "y + bias.view(-1, 1, 1)",
+            "(y + bias.view(-1, 1, 1)).unflatten(1, (groups, -1))",
             "The numbers are right; join the axis of the groups and that of their "
             "outputs into one, C_out.",
         ),
-        Mistake(
-            _wrong_grouped("detached"),
+        (
+            "F.unfold(x,",
+            "F.unfold(x.detach(),",
             "The output is right, the gradient is not: do not detach x.",
         ),
-    ),
+    ],
 )
 
 
@@ -173,197 +151,161 @@ def _merged(
     return answer.T.reshape(-1, c, k, k), total.flatten()
 
 
-def _wrong_merged(wrong: str) -> Any:
-    def answer(
-        depthwise: Tensor,
-        depthwise_bias: Tensor,
-        pointwise: Tensor,
-        bias: Tensor,
-        K: int,
-    ) -> tuple[Tensor, Tensor]:
-        patterns = depthwise.reshape(-1, K, *depthwise.shape[2:])
-        amounts = pointwise.reshape(len(pointwise), -1, K)
-        if wrong == "order":
-            patterns = depthwise.reshape(K, -1, *depthwise.shape[2:]).transpose(0, 1)
-            amounts = pointwise.reshape(len(pointwise), K, -1).transpose(1, 2)
-        elif wrong == "patterns":
-            patterns = depthwise.reshape(K, -1, *depthwise.shape[2:]).transpose(0, 1)
-        elif wrong == "amounts":
-            amounts = pointwise.reshape(len(pointwise), K, -1).transpose(1, 2)
-        elif wrong == "first path":
-            patterns, amounts = patterns[:, :1], amounts[..., :1]
-        elif wrong == "apart":
-            patterns = patterns.sum(1, keepdim=True)
-            amounts = amounts.sum(2, keepdim=True)
-        elif wrong == "flipped":
-            patterns = patterns.flip(2, 3)
-        elif wrong == "transposed pattern":
-            patterns = patterns.transpose(2, 3)
-        elif wrong == "mean":
-            amounts = amounts / K
-        elif wrong == "detached":
-            amounts = amounts.detach()
-        weight = torch.einsum("ocq,cqij->ocij", amounts, patterns)
-        through = pointwise[:, :, 0, 0] @ depthwise_bias
-        if wrong == "no middle bias":
-            return weight, bias.clone()
-        if wrong == "unweighted":
-            return weight, bias + depthwise_bias.sum()
-        if wrong == "no last bias":
-            return weight, through
-        if wrong == "in and out":
-            return weight.transpose(0, 1), bias + through
-        if wrong == "middle":
-            wide = pointwise * depthwise.transpose(0, 1)
-            return wide, bias + through
-        if wrong == "swapped":
-            return bias + through, weight
-        if wrong == "shape of bias":
-            return weight, (bias + through).view(-1, 1)
-        return weight, bias + through
-
-    return answer
-
-
 MERGE = Exercise(
     name="groups_and_separable/merge",
+    solution="""
+        def merge(depthwise, depthwise_bias, pointwise, bias, K):
+            patterns = depthwise.reshape(-1, K, *depthwise.shape[2:])  # (C, K, k, k)
+            amounts = pointwise.reshape(len(pointwise), -1, K)  # (n, C, K)
+            weight = torch.einsum("ocq,cqij->ocij", amounts, patterns)
+            return weight, bias + pointwise[:, :, 0, 0] @ depthwise_bias
+    """,
     reference=_merged,
     run=function_run(
         _pairs, names=("depthwise", "depthwise_bias", "pointwise", "bias", "K")
     ),
-    mistakes=(
-        Mistake(
-            _wrong_merged("order"),
+    mistakes=[
+        (
+            "(-1, K,",
+            "(K, -1,",
+            "-1, K)",
+            "K, -1)",
+            "ocq,cqij",
+            "oqc,qcij",
             "You take the middle channels in another order: the K outputs of an input "
             "are neighbors, channel c * K + q belongs to input c.",
         ),
-        Mistake(
-            _wrong_merged("patterns"),
+        (
+            "(-1, K,",
+            "(K, -1,",
+            "cqij",
+            "qcij",
             "You split the axis of depthwise into (K, C): it is (C, K), the K kernels "
             "of an input side by side.",
         ),
-        Mistake(
-            _wrong_merged("amounts"),
+        (
+            "-1, K)",
+            "K, -1)",
+            "ocq,",
+            "oqc,",
             "You split the axis of pointwise into (K, C): it is (C, K), as that of "
             "depthwise.",
         ),
-        Mistake(
-            _wrong_merged("middle"),
+        (
+            'torch.einsum("ocq,cqij->ocij", amounts, patterns)',
+            "pointwise * depthwise.transpose(0, 1)",
             "Your weight has a kernel for each channel in the middle: add up the K "
             "that belong to one input, to (n, C, k, k).",
         ),
-        Mistake(
-            _wrong_merged("first path"),
+        (
+            "amounts, patterns",
+            "amounts[..., :1], patterns[:, :1]",
             "You follow one way from input to output; there are K, and they add up.",
         ),
-        Mistake(
-            _wrong_merged("mean"),
+        (
+            "amounts, patterns)",
+            "amounts, patterns) / K",
             "You average the K ways from input to output: they add up.",
         ),
-        Mistake(
-            _wrong_merged("apart"),
+        (
+            "ocq,cqij",
+            "ocq,crij",
             "You add up the K patterns and the K amounts first, and multiply then: "
             "multiply each pattern by its own amount before you add.",
         ),
-        Mistake(
-            _wrong_merged("no middle bias"),
+        (
+            " + pointwise[:, :, 0, 0] @ depthwise_bias",
+            "",
             "You drop the depthwise layer's bias: it passes through the 1 x 1 layer.",
         ),
-        Mistake(
-            _wrong_merged("unweighted"),
+        (
+            "pointwise[:, :, 0, 0] @ depthwise_bias",
+            "depthwise_bias.sum()",
             "The middle bias arrives unchanged in your answer: output o gets it "
             "multiplied by pointwise[o].",
         ),
-        Mistake(
-            _wrong_merged("no last bias"),
-            "You drop the bias of the 1 x 1 layer.",
-        ),
-        Mistake(
-            _wrong_merged("in and out"),
+        ("bias + pointwise", "pointwise", "You drop the bias of the 1 x 1 layer."),
+        (
+            "return weight",
+            "return weight.transpose(0, 1)",
             "Your weight has inputs first: the shape is (n, C, k, k), outputs first.",
         ),
-        Mistake(
-            _wrong_merged("flipped"),
+        (
+            "amounts, patterns",
+            "amounts, patterns.flip(2, 3)",
             "You flip the kernels: both layers take them as they are.",
         ),
-        Mistake(
-            _wrong_merged("transposed pattern"),
-            "You exchange rows and columns of the kernels.",
-        ),
-        Mistake(
-            _wrong_merged("swapped"),
+        ("cqij", "cqji", "You exchange rows and columns of the kernels."),
+        (
+            "weight, bias + pointwise[:, :, 0, 0] @ depthwise_bias",
+            "bias + pointwise[:, :, 0, 0] @ depthwise_bias, weight",
             "You return the two in the other order: weight, then bias.",
         ),
-        Mistake(
-            _wrong_merged("shape of bias"),
+        (
+            "bias + pointwise[:, :, 0, 0] @ depthwise_bias",
+            "(bias + pointwise[:, :, 0, 0] @ depthwise_bias)[:, None]",
             "The bias is right, its shape is not: (n,).",
         ),
-        Mistake(
-            _wrong_merged("detached"),
+        (
+            "amounts, patterns",
+            "amounts.detach(), patterns",
             "The result is right, the gradient is not: do not detach the weights.",
         ),
-    ),
+    ],
 )
 
 
 SHUFFLE = Exercise(
     name="groups_and_separable/shuffle",
-    reference=[4, 5, 6, 7],
+    solution="inputs = [4, 5, 6, 7]",
     run=value_run(),
-    configurations=1,
-    mistakes=(
-        Mistake(
+    mistakes=[
+        (
             [2, 3],
             "That would be right without the shuffle: the places 2 and 3 hold other "
             "channels after it.",
         ),
-        Mistake(
+        (
             [0, 1, 2, 3, 4, 5, 6, 7],
             "One shuffle does not reach everything here: each group holds two "
             "channels, so it receives from two groups only.",
         ),
-        Mistake(
+        (
             [4, 6],
             "Those are the channels between the layers: each of them reads two inputs "
             "of the first layer.",
         ),
-        Mistake(
+        (
             [0, 1, 4, 5],
             "You deal from two piles of four: ChannelShuffle(4) cuts the eight "
             "channels into four piles of two.",
         ),
-        Mistake(
+        (
             [0, 1, 2, 3],
             "That holds for outputs 0 and 1: output 2 lies in the second group.",
         ),
-        Mistake(
+        (
             [0, 2],
             "Those are the first two places after the shuffle: output 2 lies in the "
             "second group, which reads places 2 and 3.",
         ),
-        Mistake(
+        (
             [4, 5],
             "Output 2 reads two places of the shuffled channels; you followed one.",
         ),
-        Mistake(
+        (
             [6, 7],
-            "Output 2 reads two places of the shuffled channels; you followed only the "
-            "second.",
+            "Output 2 reads two places of the shuffled channels; you followed only "
+            "the second.",
         ),
-        Mistake(
+        (
             [2],
             "With groups=4 of 8 channels a group has two inputs: groups=8 would be "
             "depthwise.",
         ),
-        Mistake(
-            [5, 6, 7, 8],
-            "Count the channels from 0.",
-        ),
-        Mistake(
-            [4, 6, 5, 7],
-            "Those are the channels; give them in rising order.",
-        ),
-    ),
+        ([5, 6, 7, 8], "Count the channels from 0."),
+        ([4, 6, 5, 7], "Those are the channels; give them in rising order."),
+    ],
 )
 
 EXERCISES = (BY_HAND, MERGE, SHUFFLE)

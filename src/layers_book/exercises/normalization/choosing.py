@@ -3,89 +3,10 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from layers_book.checking import (
-    Exercise,
-    Mistake,
-    distinct,
-    function_run,
-    signed,
-    value_run,
-)
+from layers_book.checking import Exercise, distinct, function_run, signed, value_run
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-def _correlation(a: Tensor, b: Tensor, dim: int = 0) -> Tensor:
-    """Pearson's, along ``dim``."""
-    a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
-    return (a * b).sum(dim) / (a.square().sum(dim) * b.square().sum(dim)).sqrt()
-
-
-def _ranks(x: Tensor) -> Tensor:
-    """Ranks from 0 down each column of ``(N, C)``; equal values share their mean."""
-    smaller, equal = (x[:, None] > x).sum(1), (x[:, None] == x).sum(1)
-    return (smaller + (equal - 1) / 2).to(x.dtype)
-
-
-def _ordered(x: Tensor) -> Tensor:
-    return x.argsort(dim=0, stable=True).argsort(dim=0).to(x.dtype)
-
-
-def spearman(x: Tensor, y: Tensor) -> Tensor:
-    """Reference: rank correlation of each feature of two tables ``(N, C)``."""
-    return _correlation(_ranks(x), _ranks(y))
-
-
-def _pearson(x: Tensor, y: Tensor) -> Tensor:
-    return _correlation(x, y)
-
-
-def _ties_in_order(x: Tensor, y: Tensor) -> Tensor:
-    return _correlation(_ordered(x), _ordered(y))
-
-
-def _lowest_rank(x: Tensor, y: Tensor) -> Tensor:
-    def lowest(t: Tensor) -> Tensor:
-        return (t[:, None] > t).sum(1).to(t.dtype)
-
-    return _correlation(lowest(x), lowest(y))
-
-
-def _half_of_all(x: Tensor, y: Tensor) -> Tensor:
-    def highest(t: Tensor) -> Tensor:
-        return (t[:, None] >= t).sum(1).to(t.dtype)
-
-    return _correlation(highest(x), highest(y))
-
-
-def _sorting_order(x: Tensor, y: Tensor) -> Tensor:
-    a, b = x.argsort(dim=0, stable=True), y.argsort(dim=0, stable=True)
-    return _correlation(a.to(x.dtype), b.to(x.dtype))
-
-
-def _along_rows(x: Tensor, y: Tensor) -> Tensor:
-    return _correlation(_ranks(x.T).T, _ranks(y.T).T, dim=1)
-
-
-def _not_centered(x: Tensor, y: Tensor) -> Tensor:
-    a, b = _ranks(x), _ranks(y)
-    return (a * b).sum(0) / (a.square().sum(0) * b.square().sum(0)).sqrt()
-
-
-def _squares_of_differences(x: Tensor, y: Tensor) -> Tensor:
-    n = len(x)
-    return 1 - 6 * (_ranks(x) - _ranks(y)).square().sum(0) / (n * (n**2 - 1))
-
-
-def _one_number(x: Tensor, y: Tensor) -> Tensor:
-    return spearman(x, y).mean()
-
-
-def _covariance(x: Tensor, y: Tensor) -> Tensor:
-    a, b = _ranks(x), _ranks(y)
-    return ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
 
 
 def _tables(generator: torch.Generator) -> Arguments:
@@ -109,137 +30,76 @@ def _tables(generator: torch.Generator) -> Arguments:
 
 SPEARMAN = Exercise(
     name="choosing/spearman",
-    reference=spearman,
+    solution="""
+        def spearman(x, y):
+            def centered_ranks(t):  # (N, C)
+                smaller = (t[:, None] > t).sum(1)  # (N, C)
+                equal = (t[:, None] == t).sum(1)  # itself included
+                rank = smaller + (equal - 1) / 2
+                return (rank - rank.mean(0)).to(x.dtype)
+
+            a, b = centered_ranks(x), centered_ranks(y)
+            return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))
+    """,
     run=function_run(_tables, names=("x", "y")),
-    mistakes=(
-        Mistake(
-            _pearson,
+    mistakes=[
+        (
+            "smaller + (equal - 1) / 2",
+            "t",
             "That is Pearson's correlation of the values: take it of their ranks.",
         ),
-        Mistake(
-            _ties_in_order,
+        (
+            "smaller + (equal - 1) / 2",
+            "t.argsort(dim=0, stable=True).argsort(dim=0).double()",
             "Equal values get different ranks, in the order in which they stand: they "
             "must share the mean of these ranks.",
         ),
-        Mistake(
-            _lowest_rank,
+        (
+            "smaller + (equal - 1) / 2",
+            "smaller.double()",
             "Equal values share the lowest of their ranks; they must share the mean: "
             "add half the number of other equal values.",
         ),
-        Mistake(
-            _half_of_all,
+        (
+            "smaller + (equal - 1) / 2",
+            "(smaller + equal).double()",
             "Equal values share the highest of their ranks; they must share the mean.",
         ),
-        Mistake(
-            _sorting_order,
+        (
+            "smaller + (equal - 1) / 2",
+            "t.argsort(dim=0, stable=True).double()",
             "argsort gives the index of the smallest value, the second smallest, and "
             "so on, not the ranks: apply it twice (and mind the ties).",
         ),
-        Mistake(
-            _along_rows,
+        (
+            "ranks(x), centered_ranks(y)",
+            "ranks(x.T), centered_ranks(y.T)",
             "You rank along each row: rank each feature, a column, over the samples.",
         ),
-        Mistake(
-            _not_centered,
+        (
+            "(rank - rank.mean(0))",
+            "rank",
             "Center the ranks before you multiply them: correlation is the cosine of "
             "centered vectors.",
         ),
-        Mistake(
-            _squares_of_differences,
+        (
+            "(a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))",
+            "1 - 6 * (a - b).square().sum(0) / (len(x) * (len(x) ** 2 - 1))",
             "The formula 1 - 6 Σd² / (n (n² - 1)) holds without ties only: take "
             "Pearson's correlation of the ranks.",
         ),
-        Mistake(
-            _one_number,
+        (
+            "(a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))",
+            "((a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))).mean()",
             "You average over the features: return one correlation for each, (C,).",
         ),
-        Mistake(
-            _covariance,
+        (
+            ".sum(0) / (a.norm(dim=0) * b.norm(dim=0))",
+            ".mean(0)",
             "That is the covariance of the ranks: divide by both standard deviations.",
         ),
-    ),
+    ],
 )
-
-
-def masked_batch_norm(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    """Reference: ``(N, L, C)`` normalized over the real tokens, zero elsewhere."""
-    return _masked(x, mask, *_moments(x[mask]), eps)
-
-
-def _moments(tokens: Tensor, correction: int = 0) -> tuple[Tensor, Tensor]:
-    return tokens.mean(0), tokens.var(0, correction=correction)
-
-
-def _masked(x: Tensor, mask: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
-    return torch.where(mask[..., None], (x - mean) / (var + eps).sqrt(), 0.0)
-
-
-def _unmasked(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    mean, var = _moments(x.flatten(0, 1))
-    return (x - mean) / (var + eps).sqrt()
-
-
-def _masked_after(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return _masked(x, mask, *_moments(x.flatten(0, 1)), eps)
-
-
-def _zeros_counted(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return _masked(x, mask, *_moments((x * mask[..., None]).flatten(0, 1)), eps)
-
-
-def _zeros_in_variance(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    mean = x[mask].mean(0)
-    var = (x * mask[..., None] - mean).square().sum((0, 1)) / mask.sum()
-    return _masked(x, mask, mean, var, eps)
-
-
-def _padding_normalized(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    mean, var = _moments(x[mask])
-    return (x - mean) / (var + eps).sqrt()
-
-
-def _padding_kept(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return torch.where(mask[..., None], masked_batch_norm(x, mask, eps), x)
-
-
-def _unbiased(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return _masked(x, mask, *_moments(x[mask], correction=1), eps)
-
-
-def _inverted(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return masked_batch_norm(x, ~mask, eps)
-
-
-def _per_token(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    mean = x.mean(-1, keepdim=True)
-    var = x.var(-1, keepdim=True, correction=0)
-    return _masked(x, mask, mean, var, eps)
-
-
-def _per_sentence(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    kept, count = mask[..., None].to(x.dtype), mask.sum(1).view(-1, 1, 1)
-    mean = (x * kept).sum(1, keepdim=True) / count
-    var = ((x - mean).square() * kept).sum(1, keepdim=True) / count
-    return _masked(x, mask, mean, var, eps)
-
-
-def _eps_outside(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    mean, var = _moments(x[mask])
-    return torch.where(mask[..., None], (x - mean) / (var.sqrt() + eps), 0.0)
-
-
-def _fixed_eps(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return masked_batch_norm(x, mask)
-
-
-def _detached(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    return _masked(x, mask, *_moments(x[mask].detach()), eps)
-
-
-def _in_place(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    y = masked_batch_norm(x, mask, eps)
-    x.data[~mask] = 0
-    return y
 
 
 def _sentences(generator: torch.Generator) -> Arguments:
@@ -261,90 +121,127 @@ def _sentences(generator: torch.Generator) -> Arguments:
 
 MASKED_BATCH_NORM = Exercise(
     name="choosing/masked_batch_norm",
-    reference=masked_batch_norm,
+    solution="""
+        def masked_batch_norm(x, mask, eps=1e-5):
+            real = x[mask]  # (tokens, C)
+            mean, var = real.mean(0), real.var(0, correction=0)  # (C,)
+            y = (x - mean) / torch.sqrt(var + eps)  # (N, L, C)
+            return torch.where(mask[..., None], y, torch.zeros_like(y))
+    """,
     run=function_run(_sentences, names=("x", "mask")),
-    mistakes=(
-        Mistake(
-            _unmasked,
+    mistakes=[
+        (
+            "x[mask]",
+            "x.flatten(0, 1)",
+            "torch.where(mask[..., None], y, torch.zeros_like(y))",
+            "y",
             "You never use the mask: padding enters mean and variance, and does not "
             "come out as zero.",
         ),
-        Mistake(
-            _masked_after,
+        (
+            "x[mask]",
+            "x.flatten(0, 1)",
             "The padding is zero, but it entered mean and variance: take them over "
             "x[mask].",
         ),
-        Mistake(
-            _zeros_counted,
+        (
+            "x[mask]",
+            "(x * mask[..., None]).flatten(0, 1)",
             "Multiplying x by the mask leaves the zeros in the count: mean and "
             "variance must divide by the number of real tokens, not by N * L.",
         ),
-        Mistake(
-            _zeros_in_variance,
+        (
+            "mean, var = real.mean(0), real.var(0, correction=0)",
+            "mean = real.mean(0)\n"
+            "    masked = x * mask[..., None]\n"
+            "    var = (masked - mean).square().sum((0, 1)) / mask.sum()",
             "In your variance each padding position still adds (0 - mean)²: mask the "
             "squared deviations, not x.",
         ),
-        Mistake(
-            _padding_normalized,
+        (
+            "torch.where(mask[..., None], y, torch.zeros_like(y))",
+            "y",
             "The real tokens are right; the padding must be 0 in the output.",
         ),
-        Mistake(
-            _padding_kept,
+        (
+            "torch.zeros_like(y)",
+            "x",
             "The real tokens are right; the padding keeps what stood in x: return 0.",
         ),
-        Mistake(
-            _unbiased,
+        (
+            ", correction=0",
+            "",
             "Your variance divides by the number of real tokens minus 1: use "
             "correction=0.",
         ),
-        Mistake(
-            _inverted,
+        (
+            "real = x[mask]",
+            "mask = ~mask\n    real = x[mask]",
             "You have the mask the wrong way round: True marks a real token.",
         ),
-        Mistake(
-            _per_token,
+        (
+            "real.mean(0), real.var(0, correction=0)",
+            "x.mean(-1, keepdim=True), x.var(-1, keepdim=True, correction=0)",
             "You average over the features of each token, as LayerNorm does: average "
             "each feature over all real tokens.",
         ),
-        Mistake(
-            _per_sentence,
+        (
+            "mean, var = real.mean(0), real.var(0, correction=0)",
+            "kept, count = mask[..., None], mask.sum(1)[:, None, None]\n"
+            "    mean = (x * kept).sum(1, keepdim=True) / count\n"
+            "    var = ((x - mean) ** 2 * kept).sum(1, keepdim=True) / count",
             "You take statistics for each sentence, as InstanceNorm does: take them "
             "over the real tokens of the whole batch.",
         ),
-        Mistake(
-            _eps_outside,
+        (
+            "torch.sqrt(var + eps)",
+            "(torch.sqrt(var) + eps)",
             "You add eps to the standard deviation; it belongs to the variance, "
             "inside the square root.",
         ),
-        Mistake(
-            _fixed_eps,
+        (
+            "var + eps",
+            "var + 1e-5",
             "You use 1e-5 whatever the caller asks for: use the argument eps.",
         ),
-        Mistake(
-            _detached,
+        (
+            "x[mask]",
+            "x[mask].detach()",
             "The output is right, but the gradient must also flow through mean and "
             "variance: do not detach them.",
         ),
-        Mistake(
-            _in_place,
+        (
+            "return",
+            "x.data[~mask] = 0\n    return",
             "Your function changes x itself: make a new tensor.",
         ),
-    ),
+    ],
 )
 
 NARROW_TABLES = Exercise(
     name="choosing/narrow_tables",
+    solution="""
+        def correlation(c):
+            torch.manual_seed(0)
+            x = torch.randn(2000, c)  # (N, C)
+            y = nn.LayerNorm(c)(x).detach()
+            rank = [t.argsort(0).argsort(0).double().T for t in (x, y)]
+            return sum(torch.corrcoef(torch.stack(pair))[0, 1]
+                       for pair in zip(*rank, strict=True)) / c
+
+
+        answer = next(c for c in (2, 4, 8, 16, 32, 64) if correlation(c) > 0.9)
+    """,
     reference=8,
     run=value_run(),
-    configurations=1,
-    mistakes=(
-        Mistake(4, "With 4 features the mean correlation is about 0.81."),
-        Mistake(2, "With 2 features LayerNorm leaves -1 and 1, about 0.69."),
-        Mistake(16, "16 features exceed 0.9, but so does a smaller C of the list."),
-        Mistake(32, "32 features exceed 0.9, but so does a smaller C of the list."),
-        Mistake(64, "64 features exceed 0.9, but so does a smaller C of the list."),
-        Mistake(3, "C is one of 2, 4, 8, 16, 32, 64."),
-    ),
+    mistakes=[
+        (4, "With 4 features the mean correlation is about 0.81."),
+        (2, "With 2 features LayerNorm leaves -1 and 1, about 0.69."),
+        (16, "16 features exceed 0.9, but so does a smaller C of the list."),
+        (32, "32 features exceed 0.9, but so does a smaller C of the list."),
+        (64, "64 features exceed 0.9, but so does a smaller C of the list."),
+        (3, "C is one of 2, 4, 8, 16, 32, 64."),
+    ],
 )
 
 EXERCISES = (SPEARMAN, MASKED_BATCH_NORM, NARROW_TABLES)

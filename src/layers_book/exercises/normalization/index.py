@@ -4,104 +4,7 @@ from typing import Any
 
 import torch
 
-from layers_book.checking import (
-    Exercise,
-    Mistake,
-    distinct,
-    function_run,
-    value_run,
-    varied,
-)
-
-
-def normalize(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    """Reference: zero mean and unit biased variance over ``dims``."""
-    return x.sub(x.mean(dims, keepdim=True)).div(_spread(x, dims, eps))
-
-
-def _spread(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float, correction: int = 0
-) -> torch.Tensor:
-    return (x.var(dims, keepdim=True, correction=correction) + eps).sqrt()
-
-
-def _centered(x: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
-    return x - x.mean(dims, keepdim=True)
-
-
-def _unbiased(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return _centered(x, dims) / _spread(x, dims, eps, correction=1)
-
-
-def _eps_outside(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return _centered(x, dims) / (_spread(x, dims, 0.0) + eps)
-
-
-def _unbiased_eps_outside(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return _centered(x, dims) / (x.std(dims, keepdim=True) + eps)
-
-
-def _no_eps(x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5) -> torch.Tensor:
-    return _centered(x, dims) / _spread(x, dims, 0.0)
-
-
-def _fixed_eps(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return _centered(x, dims) / _spread(x, dims, 1e-5)
-
-
-def _no_root(x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5) -> torch.Tensor:
-    return _centered(x, dims) / _spread(x, dims, eps) ** 2
-
-
-def _only_centered(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return _centered(x, dims)
-
-
-def _all_axes(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return normalize(x, tuple(range(x.ndim)), eps)
-
-
-def _other_axes(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    inside = {d % x.ndim for d in dims}
-    outside = tuple(d for d in range(x.ndim) if d not in inside)
-    return normalize(x, outside or tuple(range(x.ndim)), eps)
-
-
-def _no_keepdim(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    return (x - x.mean(dims)) / (x.var(dims, correction=0) + eps).sqrt()
-
-
-def _detached(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    mean = x.mean(dims, keepdim=True).detach()
-    return (x - mean) / _spread(x, dims, eps).detach()
-
-
-def _in_place(
-    x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5
-) -> torch.Tensor:
-    y = normalize(x, dims, eps)
-    x.data -= x.data.mean(dims, keepdim=True)
-    return y
+from layers_book.checking import Exercise, distinct, function_run, value_run, varied
 
 
 def _arguments(
@@ -124,117 +27,134 @@ def _arguments(
 
 NORMALIZE = Exercise(
     name="normalization/normalize",
-    reference=normalize,
+    solution="""
+        def normalize(x, dims, eps=1e-5):
+            mean = x.mean(dims, keepdim=True)
+            var = x.var(dims, keepdim=True, correction=0)
+            return (x - mean) / torch.sqrt(var + eps)
+    """,
     run=function_run(_arguments, names=("x", "dims")),
     forbid=("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm"),
-    mistakes=(
-        Mistake(
-            _unbiased,
+    mistakes=[
+        (
+            ", correction=0",
+            "",
             "Your variance divides by n - 1; the layers normalize with the biased "
             "variance, 1/n: use var(..., correction=0).",
         ),
-        Mistake(
-            _eps_outside,
+        (
+            "torch.sqrt(var + eps)",
+            "(torch.sqrt(var) + eps)",
             "You add eps to the standard deviation; it belongs to the variance, "
             "inside the square root.",
         ),
-        Mistake(
-            _unbiased_eps_outside,
+        (
+            "torch.sqrt(var + eps)",
+            "(x.std(dims, keepdim=True) + eps)",
             "x.std divides by n - 1, and eps belongs inside the square root: compute "
             "torch.sqrt(x.var(..., correction=0) + eps).",
         ),
-        Mistake(
-            _no_eps,
+        (
+            "var + eps",
+            "var",
             "You leave eps out: add it to the variance before taking the square root.",
         ),
-        Mistake(
-            _fixed_eps,
+        (
+            "var + eps",
+            "var + 1e-5",
             "You use 1e-5 whatever the caller asks for: use the argument eps.",
         ),
-        Mistake(
-            _no_root,
+        (
+            "torch.sqrt(var + eps)",
+            "(var + eps)",
             "You divide by the variance; divide by its square root.",
         ),
-        Mistake(
-            _only_centered,
+        (
+            " / torch.sqrt(var + eps)",
+            "",
             "You subtract the mean but do not divide: the variance of the result must "
             "be close to 1.",
         ),
-        Mistake(
-            _all_axes,
+        (
+            "dims, keepdim",
+            "tuple(range(x.ndim)), keepdim",
             "You average over all axes: average over `dims` only.",
         ),
-        Mistake(
-            _other_axes,
+        (
+            "mean = x",
+            "inside = [d % x.ndim for d in dims]\n"
+            "    dims = [d for d in range(x.ndim) if d not in inside] or None\n"
+            "    mean = x",
             "You average over the axes that are not in `dims`: `dims` names those to "
             "average over.",
         ),
-        Mistake(
-            _no_keepdim,
+        (
+            ", keepdim=True",
+            "",
             "mean and var drop the averaged axes, so they no longer line up with x: "
             "pass keepdim=True.",
         ),
-        Mistake(
-            _detached,
+        (
+            "x.mean(",
+            "x.detach().mean(",
+            "x.var(",
+            "x.detach().var(",
             "The output is right, but the gradient must also flow through mean and "
             "variance: do not detach them or compute them under no_grad.",
         ),
-        Mistake(
-            _in_place,
+        (
+            "return (x - mean) / torch.sqrt(var + eps)",
+            "y = (x - mean) / torch.sqrt(var + eps)\n    x.data -= mean\n    return y",
             "Your function changes x itself: make a new tensor instead of x -= ... .",
         ),
-    ),
+    ],
 )
 
 COUNT = Exercise(
     name="normalization/count",
-    reference=[6, 8, 48, 24, 240],
+    solution="answer = [6, 8, 8 * 6, 8 * 3, 8 * 6 * 5]",
     run=value_run(),
-    configurations=1,
-    mistakes=(
-        Mistake(
+    mistakes=[
+        (
             [8, 6, 48, 24, 240],
             "BatchNorm and LayerNorm are swapped: BatchNorm averages over the samples, "
             "so one pair a channel remains.",
         ),
-        Mistake(
+        (
             [6, 8, 6, 24, 240],
             "InstanceNorm does not average over samples: one pair for each channel of "
             "each sample, N times C.",
         ),
-        Mistake(
+        (
             [6, 8, 48, 3, 240],
             "GroupNorm does not average over samples: one pair for each group of each "
             "sample, N times G.",
         ),
-        Mistake(
+        (
             [6, 8, 48, 16, 240],
             "GroupNorm(3, 6) has three groups (of two channels each): N times 3 pairs.",
         ),
-        Mistake(
+        (
             [6, 8, 48, 24, 8],
             "LayerNorm(5) averages over the last axis alone, W: every row of every "
             "channel of every sample keeps its own pair.",
         ),
-        Mistake(
+        (
             [6, 8, 48, 24, 40],
             "LayerNorm(5) averages over the last axis alone, W; the channels keep "
             "their own pairs too: N times C times H.",
         ),
-        Mistake(
+        (
             [6, 8, 48, 24, 5],
             "LayerNorm(5) averages over an axis of size 5; count the pairs that stay, "
             "one for each index of the other axes.",
         ),
-        Mistake(
-            [12, 16, 96, 48, 480],
-            "Count pairs: a mean and a variance together are one.",
-        ),
-        Mistake(
+        ([12, 16, 96, 48, 480], "Count pairs: a mean and a variance together are one."),
+        (
             [1200, 1200, 1200, 1200, 1200],
             "All cells of x are normalized, but many share one pair: count the pairs.",
         ),
-    ),
+    ],
 )
 
 EXERCISES = (NORMALIZE, COUNT)

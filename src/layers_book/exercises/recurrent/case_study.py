@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import product
-from math import comb
 from typing import Any
 
 import torch
@@ -10,12 +9,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from layers_book.checking import (
-    CONFIGURATION,
     Case,
     Exercise,
-    Mistake,
     Refused,
     call,
+    custom_run,
     distinct,
     function_run,
     signed,
@@ -27,7 +25,7 @@ def _presses(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (k,), {}
 
 
-def _bag(k: int) -> float:
+def _all_evenings(k: int) -> float:
     """By going through all evenings: the best guess for each count, then its hits."""
     hits: dict[int, list[int]] = {}
     for buttons in product((0, 1), repeat=k):
@@ -35,117 +33,101 @@ def _bag(k: int) -> float:
     return sum(max(pair) for pair in hits.values()) / float(2**k)
 
 
-def _wrong_bag(wrong: str) -> Any:
-    def answer(k: int) -> float:
-        total = 0.0
-        for a in range(k + 1):
-            share = max(a, k - a) / k
-            if wrong == "majority is right":
-                share = 0.5 if 2 * a == k else 1.0
-            elif wrong == "tie is lost":
-                share = 0.0 if 2 * a == k else share
-            elif wrong == "tie is won":
-                share = 1.0 if 2 * a == k else share
-            elif wrong == "mixed is a coin":
-                share = 1.0 if a in (0, k) else 0.5
-            elif wrong == "on only":
-                share = a / k
-            elif wrong == "minority":
-                share = min(a, k - a) / k
-            elif wrong == "whole":
-                share = float(max(a, k - a) // k)
-            total += (
-                share / (k + 1)
-                if wrong == "counts alike"
-                else (share * comb(k, a) / 2**k)
-            )
-        if wrong == "up to k":
-            return sum(_bag(j) for j in range(1, k + 1)) / k
-        if wrong == "percent":
-            return 100 * total
-        if wrong == "sum":
-            return float(2**k) * total
-        if wrong == "all alike":
-            return total - 1 / float(2**k)
-        if wrong == "times":
-            return k * total
-        return total
-
-    return answer
-
+SHARE = "max(a, k - a) / k"
 
 BAG = Exercise(
     name="recurrent_case_study/bag",
-    reference=_bag,
-    run=function_run(_presses, names=("k",), float32=False),
-    configurations=10,
-    mistakes=(
-        Mistake(
-            _wrong_bag("majority is right"),
+    solution="""
+        from math import comb
+
+
+        def bag(k):
+            return sum(comb(k, a) * max(a, k - a) / k for a in range(k + 1)) / 2**k
+    """,
+    reference=_all_evenings,
+    run=function_run(_presses, names=("k",), float32=False, configurations=10),
+    mistakes=[
+        (
+            SHARE,
+            "(0.5 if 2 * a == k else 1)",
             "The button pressed more often need not be the last one: with a of k "
             "presses on it, it is the last in a of k orders.",
         ),
-        Mistake(
-            _wrong_bag("tie is lost"),
+        (
+            SHARE,
+            f"(0 if 2 * a == k else {SHARE})",
             "At a tie the guesser still throws a coin, and is right half of the time.",
         ),
-        Mistake(
-            _wrong_bag("tie is won"),
+        (
+            SHARE,
+            f"(1 if 2 * a == k else {SHARE})",
             "At a tie the guesser cannot know: it is right half of the time.",
         ),
-        Mistake(
-            _wrong_bag("mixed is a coin"),
+        (
+            SHARE,
+            "(1 if a in (0, k) else 0.5)",
             "Two of one button and one of the other are no coin: the more frequent one "
             "is the last in 2 of 3 orders.",
         ),
-        Mistake(
-            _wrong_bag("counts alike"),
+        (
+            "comb(k, a) * ",
+            "",
+            "2**k",
+            "(k + 1)",
             "You give each count the same weight: of the 2 ** k equally likely "
             "evenings, comb(k, a) have a presses of on.",
         ),
-        Mistake(
-            _wrong_bag("on only"),
+        (
+            "max(a, k - a)",
+            "a",
             "That is 1/2, a coin: let the guesser name the more frequent button, which "
             "is pressed max(a, k - a) times.",
         ),
-        Mistake(
-            _wrong_bag("minority"),
+        (
+            "max",
+            "min",
             "Your guesser names the rarer button: the more frequent one is the better "
             "guess.",
         ),
-        Mistake(
-            _wrong_bag("whole"),
+        (
+            SHARE,
+            "(max(a, k - a) // k)",
             "You divide with //, which drops the fraction: use /.",
         ),
-        Mistake(
-            _wrong_bag("up to k"),
+        (
+            "def bag",
+            "def exactly",
+            "2**k",
+            "2**k\n\n\ndef bag(k):\n"
+            "    return sum(exactly(j) for j in range(1, k + 1)) / k",
             "You average over evenings of 1 to k presses: here there are exactly k.",
         ),
-        Mistake(_wrong_bag("percent"), "Give a share between 0 and 1, not percent."),
-        Mistake(
-            _wrong_bag("sum"),
+        ("return ", "return 100 * ", "Give a share between 0 and 1, not percent."),
+        (
+            " / 2**k",
+            "",
             "That counts evenings: divide by the number of all evenings, 2 ** k.",
         ),
-        Mistake(
-            _wrong_bag("all alike"),
+        (
+            "range(k + 1)",
+            "range(k)",
             "One evening is missing, with k presses of one button: a runs from 0 to k, "
             "range(k + 1).",
         ),
-        Mistake(
-            _wrong_bag("times"),
+        (
+            " / k for",
+            " for",
             "The last press is the more frequent button in max(a, k - a) of k orders: "
             "divide by k.",
         ),
-    ),
+    ],
 )
 
 SHAPES = {"weight_ih": (4, 3), "weight_hh": (4, 1), "bias_ih": (4,), "bias_hh": (4,)}
 
 
-def _latch_run(answer: Any, generator: Generator) -> Iterator[Case]:
-    """Let a cell with the answer's weights read logs of 500 minutes."""
-    if not callable(answer) or isinstance(answer, type | nn.Module):
-        raise Refused("A function is expected: write its name without calling it.")
+def _logs(generator: Generator) -> dict[str, Any]:
+    """8 logs of 500 minutes, ``(L, N)``: 0 is off, 1 is on, 2 is wind."""
     index = generator.initial_seed()
     rate = (0.3, 0.02, 0.004)[index % 3]
     pressed = torch.rand(500, 8, generator=generator) < rate
@@ -153,14 +135,20 @@ def _latch_run(answer: Any, generator: Generator) -> Iterator[Case]:
     buttons = torch.randint(0, 2, pressed.shape, generator=generator)
     if not index:
         buttons[:, 0] = torch.arange(500) % 2
-    log = torch.where(pressed, buttons, 2)  # (L, N)
-    yield Case(CONFIGURATION, f"8 logs of 500 minutes, a press in {rate:.1%} of them")
+    return {"log": torch.where(pressed, buttons, 2), "rate": rate}
+
+
+def _latch_steps(answer: Any, log: Tensor, rate: float) -> Iterator[Any]:
+    """Let a cell with the answer's weights read the logs."""
+    if not callable(answer) or isinstance(answer, type | nn.Module):
+        raise Refused("A function is expected: write its name without calling it.")
+    yield "configuration", f"8 logs of 500 minutes, a press in {rate:.1%} of them"
     layer = nn.LSTM(3, 1).double()  # all the steps of a cell in one call
     _fill(layer, call(answer))
     with torch.no_grad():
         h = layer(F.one_hot(log, 3).double())[0][..., 0]  # (L, N)
-    label = "the output (1 above 0.5, -1 below -0.5, 0 between; minute, log)"
-    yield Case(label, (h > 0.5).long() - (h < -0.5).long())
+    where = "(1 above 0.5, -1 below -0.5, 0 between; minute, log)"
+    yield Case("output", "", where, (h > 0.5).long() - (h < -0.5).long())
 
 
 def _fill(layer: nn.LSTM, weights: Any) -> None:
@@ -177,110 +165,102 @@ def _fill(layer: nn.LSTM, weights: Any) -> None:
         getattr(layer, f"{name}_l0").data.copy_(value)
 
 
-def _latch(wrong: str = "") -> Any:
-    """Rows i, f, g, o; columns off, on, wind."""
-
-    def answer() -> tuple[Tensor, ...]:
-        i, f, g = [20.0, 20, -20], [-20.0, -20, 20], [-20.0, 20, 0]
-        o = [20.0, 20, 20]
-        if wrong == "counter":
-            f = [20.0, 20, 20]
-        elif wrong == "leak":
-            f = [-20.0, -20, 3]
-        elif wrong == "fives":
-            i, f, g, o = ([value / 4 for value in row] for row in (i, f, g, o))
-        elif wrong == "forgets":
-            f = [-20.0, -20, -20]
-        elif wrong == "swapped buttons":
-            g = [20.0, -20, 0]
-        elif wrong == "off is zero":
-            g = [0.0, 20, 0]
-        elif wrong == "on is zero":
-            g = [-20.0, 0, 0]
-        elif wrong == "wind is off":
-            i, f, g = [20.0, 20, 20], [-20.0, -20, -20], [-20.0, 20, -20]
-        elif wrong == "half output":
-            o = [0.0, 0, 0]
-        elif wrong == "half kept":
-            f = [0.0, 0, 20]
-        elif wrong == "gate order":
-            g, o = o, g
-        elif wrong == "columns":
-            i, f, g = [[r[1], r[2], r[0]] for r in (i, f, g)]
-        rows = [i, f, g, o]
-        return torch.tensor(rows), torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)
-
-    return answer
-
+# rows of the solution: input gate, forget gate, candidate, output gate
+ROW_I, ROW_F = "[20.0, 20.0, -20.0]", "[-20.0, -20.0, 20.0]"
+ROW_G, ROW_O = "[-20.0, 20.0, 0.0]", "[20.0, 20.0, 20.0]"
 
 LATCH = Exercise(
     name="recurrent_case_study/latch",
-    reference=_latch(),
-    run=_latch_run,
-    configurations=6,
-    mistakes=(
-        Mistake(
-            _latch("counter"),
+    solution="""
+        def latch():
+            weight_ih = torch.tensor([  # off, on, wind
+                [20.0, 20.0, -20.0],  # i: write at a press
+                [-20.0, -20.0, 20.0],  # f: keep at wind
+                [-20.0, 20.0, 0.0],  # g: what to write
+                [20.0, 20.0, 20.0],  # o: always open
+            ])
+            return weight_ih, torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)
+    """,
+    run=custom_run(_latch_steps, _logs, configurations=6),
+    mistakes=[
+        (
+            ROW_F,
+            "[20.0, 20.0, 20.0]",
             "Your cell adds up: after on, on, off it still says on. A press must "
             "replace the old content, so its word must shut the forget gate.",
         ),
-        Mistake(
-            _latch("leak"),
+        (
+            ROW_F,
+            "[-20.0, -20.0, 3.0]",
             "Your cell leaks: a forget gate of 0.95 leaves nothing after 500 minutes. "
             "At wind, its preactivation must be much larger than 3.",
         ),
-        Mistake(
-            _latch("fives"),
+        (
+            "20.0",
+            "5.0",
             "Nearly: sigmoid(5) = 0.993 a minute is 0.03 after 500 minutes. Make the "
             "preactivation of the forget gate at wind larger.",
         ),
-        Mistake(
-            _latch("forgets"),
+        (
+            ROW_F,
+            "[-20.0, -20.0, -20.0]",
             "At wind your state falls to 0.5 or less: there the forget gate must be "
             "open, and open means keep; the output gate too. sigmoid(0) is half open.",
         ),
-        Mistake(
-            _latch("swapped buttons"),
+        (
+            ROW_G,
+            "[20.0, -20.0, 0.0]",
             "Your state has the opposite sign: the words come in the order off, on, "
             "wind, and on is the positive one.",
         ),
-        Mistake(
-            _latch("off is zero"),
+        (
+            ROW_G,
+            "[0.0, 20.0, 0.0]",
             "After off your state is not below -0.5: there the input gate must be "
             "open, and the candidate g needs a negative preactivation.",
         ),
-        Mistake(
-            _latch("on is zero"),
-            "After on your state is not above 0.5: there the input gate must be "
-            "open, and the candidate g needs a positive preactivation.",
+        (
+            ROW_G,
+            "[-20.0, 0.0, 0.0]",
+            "After on your state is not above 0.5: there the input gate must be open, "
+            "and the candidate g needs a positive preactivation.",
         ),
-        Mistake(
-            _latch("wind is off"),
+        (
+            ROW_F,
+            "[-20.0, -20.0, -20.0]",
+            ROW_G,
+            "[-20.0, 20.0, -20.0]",
+            ROW_I,
+            "[20.0, 20.0, 20.0]",
             "Wind acts as the button off: at wind the input gate must be shut and the "
             "forget gate open.",
         ),
-        Mistake(
-            _latch("half output"),
+        (
+            ROW_O,
+            "[0.0, 0.0, 0.0]",
             "Your state is never beyond 0.5. At a press, input and output gate must be "
-            "open and the candidate near 1 or -1: a half-open output gate alone "
-            "leaves h = 0.38.",
+            "open and the candidate near 1 or -1: a half-open output gate alone leaves "
+            "h = 0.38.",
         ),
-        Mistake(
-            _latch("half kept"),
+        (
+            ROW_F,
+            "[0.0, 0.0, 20.0]",
             "At a press your cell keeps half of the old content: sigmoid(0) is 1/2. "
             "Shut the forget gate there.",
         ),
-        Mistake(
-            _latch("gate order"),
+        (
+            "return weight_ih",
+            "return weight_ih[[0, 1, 3, 2]]",
             "torch's order of the gates is i, f, g, o: you have swapped the candidate "
             "and the output gate.",
         ),
-        Mistake(
-            _latch("columns"),
+        (
+            "return weight_ih",
+            "return weight_ih[:, [1, 2, 0]]",
             "The columns are in another order: weight_ih has one column a word, off, "
             "on, wind.",
         ),
-    ),
+    ],
 )
 
 
@@ -295,105 +275,84 @@ def _states(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (h + on[:, None] * signed(generator, hidden) + scale * 2, on), {}
 
 
-def _fit(h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    whole = torch.cat([h, torch.ones_like(h[:, :1])], 1)
-    solution = torch.linalg.lstsq(whole, target.to(h.dtype)[:, None]).solution[:, 0]
-    return solution[:-1], solution[-1]
-
-
-def _probe(h: Tensor, on: Tensor) -> tuple[Tensor, Tensor]:
-    return _fit(h, 2 * on - 1)
-
-
-def _wrong_probe(wrong: str) -> Any:
-    def answer(h: Tensor, on: Tensor) -> Any:
-        y = (2 * on - 1).to(h.dtype)
-        weight, bias = _fit(h, y)
-        if wrong == "no bias":
-            return torch.linalg.lstsq(h, y[:, None]).solution[:, 0], y.new_zeros(())
-        if wrong == "zero and one":
-            return _fit(h, on)
-        if wrong == "opposite":
-            return -weight, -bias
-        if wrong == "means":
-            return h[on == 1].mean(0) - h[on == 0].mean(0), y.mean()
-        if wrong == "one by one":
-            x, z = h - h.mean(0), y - y.mean()
-            return (x * z[:, None]).sum(0) / x.square().sum(0), y.mean()
-        if wrong == "bias of centered":
-            return weight, y.mean()
-        if wrong == "threshold":
-            return weight, -(h @ weight).mean()
-        if wrong == "order":
-            return bias, weight
-        if wrong == "said":
-            return h @ weight + bias
-        if wrong == "ones first":
-            both = torch.cat([bias[None], weight])
-            return both[:-1], both[-1]
-        if wrong == "standardized":
-            return _fit((h - h.mean(0)) / h.std(0), y)
-        return weight, bias
-
-    return answer
-
+WEIGHT_AND_BIAS = "solution[:-1], solution[-1]"
 
 PROBE = Exercise(
     name="recurrent_case_study/probe",
-    reference=_probe,
+    solution="""
+        def probe(h, on):
+            a = torch.cat([h, torch.ones_like(h[:, :1])], 1)  # (N, H + 1)
+            target = (2 * on - 1).to(h.dtype)[:, None]  # (N, 1)
+            solution = torch.linalg.lstsq(a, target).solution[:, 0]
+            return solution[:-1], solution[-1]
+    """,
     run=function_run(_states, names=("h", "on"), float32=False),
-    mistakes=(
-        Mistake(
-            _wrong_probe("no bias"),
+    mistakes=[
+        (
+            "(a, target)",
+            "(h, target)",
+            WEIGHT_AND_BIAS,
+            "solution, h.new_zeros(())",
             "Your probe has no bias: give h one more column, of ones, and the last "
             "entry of the solution is the bias.",
         ),
-        Mistake(
-            _wrong_probe("zero and one"),
+        (
+            "(2 * on - 1)",
+            "on",
             "You fit 0 and 1: the targets are -1 and 1, 2 * on - 1, so that the sign "
             "is the answer.",
         ),
-        Mistake(
-            _wrong_probe("opposite"),
+        (
+            "2 * on - 1",
+            "1 - 2 * on",
             "The sign is the opposite one: on is the target 1.",
         ),
-        Mistake(
-            _wrong_probe("means"),
+        (
+            WEIGHT_AND_BIAS,
+            "h[on == 1].mean(0) - h[on == 0].mean(0), target.mean()",
             "You take the difference of the two means: units that vary together share "
             "the weight in a least-squares fit.",
         ),
-        Mistake(
-            _wrong_probe("one by one"),
+        (
+            f"return {WEIGHT_AND_BIAS}",
+            "x, y = h - h.mean(0), target - target.mean()\n"
+            "    return (x * y).sum(0) / x.square().sum(0), target.mean()",
             "You fit each unit by itself: fit all of them in one system.",
         ),
-        Mistake(
-            _wrong_probe("bias of centered"),
+        (
+            WEIGHT_AND_BIAS,
+            "solution[:-1], target.mean()",
             "That is the bias for centered states: take h.mean(0) @ weight off.",
         ),
-        Mistake(
-            _wrong_probe("threshold"),
+        (
+            WEIGHT_AND_BIAS,
+            "solution[:-1], -(h @ solution[:-1]).mean()",
             "Your bias puts the mean answer at 0: the least-squares one puts it at the "
             "mean of the targets.",
         ),
-        Mistake(
-            _wrong_probe("order"),
+        (
+            WEIGHT_AND_BIAS,
+            "solution[-1], solution[:-1]",
             "You return bias, weight: weight comes first.",
         ),
-        Mistake(
-            _wrong_probe("said"),
+        (
+            WEIGHT_AND_BIAS,
+            "a @ solution",
             "You return what the probe says: return its weight and its bias.",
         ),
-        Mistake(
-            _wrong_probe("ones first"),
+        (
+            "[h, torch.ones_like(h[:, :1])]",
+            "[torch.ones_like(h[:, :1]), h]",
             "Your column of ones comes first, so the bias is the first entry of the "
             "solution, not the last.",
         ),
-        Mistake(
-            _wrong_probe("standardized"),
+        (
+            "    a =",
+            "    h = (h - h.mean(0)) / h.std(0)\n    a =",
             "Your weight and bias are for standardized states: they must fit h as it "
             "is.",
         ),
-    ),
+    ],
 )
 
 EXERCISES = (BAG, LATCH, PROBE)

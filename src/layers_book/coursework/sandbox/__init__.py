@@ -1,0 +1,7 @@
+"""Where a submission's code runs, and nothing else.
+
+`bubblewrap.Sandbox` starts one process behind bubblewrap, ``inside/warm.py``, which
+forks a child for each submission; the child, ``inside/run.py``, locks itself in, runs
+the cells, puts the questions and writes plain data into a pipe. Of all coursework only
+``inside`` is mounted there.
+"""

@@ -1,0 +1,558 @@
+"""Exercises of the page recurrent/beyond."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from layers_book.checking import (
+    Case,
+    Exercise,
+    Refused,
+    call,
+    custom_run,
+    describe,
+    distinct,
+    function_run,
+    signed,
+)
+
+# For each configuration: the kind of mask, q's axes before L, the mask's axes before S
+# (n samples, h heads, L queries), whether queries without keys, and large scores.
+_KINDS = (
+    ("bool", "nh", "L", False, False),
+    ("float", "n", "L", True, True),
+    ("none", "", "", False, False),
+    ("bool", "nh", "L", True, False),
+    ("float", "n", "nL", False, False),
+    ("float", "", "L", True, True),
+    ("bool", "nh", "n1L", False, False),
+    ("float", "nh", "n1L", True, False),
+    ("none", "n", "", False, True),
+    ("bool", "nh", "n11", True, False),
+    ("float", "nh", "1", False, False),
+    ("bool", "nh", "nhL", True, True),
+)
+
+
+def _attention_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Kinds of mask in turn; a query attends to nothing only where asked for."""
+    kind, before, axes, empty, large = _KINDS[generator.initial_seed() % len(_KINDS)]
+    n, heads, queries, keys, d, wide = distinct(generator, 6)
+    size = {"n": n, "h": heads, "L": queries, "1": 1}
+    batch = [size[axis] for axis in before]
+    q = signed(generator, *batch, queries, d).requires_grad_()
+    k = signed(generator, *batch, keys, d).requires_grad_()
+    if large:  # exp overflows in float32, or leaves nothing
+        for x in (q, k):
+            x.detach()[..., 0] = (150 * d**0.5) ** 0.5
+        k.detach()[..., 1::2, 0] *= -1
+    v = signed(generator, *batch, keys, wide).requires_grad_()
+    if kind == "none":
+        return (q, k, v), {}
+    shape = [size[axis] for axis in axes]
+    keep = torch.rand(*shape, keys, generator=generator) < 0.6
+    row = torch.arange(shape[-1])
+    keep[..., row, row % keys], keep[..., row, (row + 1) % keys] = True, False
+    if empty:
+        keep.view(-1, keys)[1::3] = False
+    if kind == "bool":
+        return (q, k, v, keep), {}
+    bias = torch.randn(keep.shape, generator=generator, dtype=q.dtype)
+    return (q, k, v, bias.masked_fill(~keep, -torch.inf)), {}
+
+
+SDPA = Exercise(
+    name="beyond/sdpa",
+    solution="""
+    def attention(q, k, v, mask=None):
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        if mask is None:
+            return scores.softmax(-1) @ v
+        if mask.dtype == torch.bool:
+            mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
+        empty = (mask == -torch.inf).all(-1, keepdim=True)
+        weights = (scores + mask).masked_fill(empty, 0.0).softmax(-1)
+        return weights.masked_fill(empty, 0.0) @ v
+    """,
+    reference=lambda q, k, v, mask=None: F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask
+    ),
+    run=function_run(_attention_args, names=("q", "k", "v", "mask")),
+    forbid=("scaled_dot_product", "multi_head_attention"),
+    mistakes=[
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None and mask.dtype == torch.bool:
+                    scores = scores.masked_fill(~mask, -torch.inf)
+                elif mask is not None:
+                    scores = scores + mask
+                return scores.softmax(-1) @ v
+            """,
+            "A query without keys gives nan: softmax of nothing but -inf is 0 / 0. Its "
+            "output must be zeros.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None and mask.dtype == torch.bool:
+                    scores = scores.masked_fill(~mask, -torch.inf)
+                elif mask is not None:
+                    scores = scores + mask
+                return scores.softmax(-1).nan_to_num(0.0) @ v
+            """,
+            "Your output is right, but with a float mask the gradient is nan: "
+            "nan_to_num repairs the numbers after softmax, and the gradient still runs "
+            "through its 0 / 0. Give such a row other scores before softmax, say zeros "
+            "by masked_fill.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None and mask.dtype == torch.bool:
+                    scores = scores.masked_fill(~mask, -torch.inf)
+                elif mask is not None:
+                    scores = scores + mask
+                return (scores.softmax(-1) @ v).nan_to_num(0.0)
+            """,
+            "Your output is right, but the gradient is nan: nan_to_num repairs the "
+            "output, and the gradient still runs through the 0 / 0 of softmax. Give "
+            "such a row other scores before softmax, say zeros by masked_fill.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None and mask.dtype == torch.bool:
+                    scores = scores.masked_fill(~mask, -1e9)
+                elif mask is not None:
+                    scores = scores + mask
+                return scores.softmax(-1) @ v
+            """,
+            "A query without keys must give zeros. With a float mask yours gives nan; "
+            "with a bool mask a large negative number makes it attend to all keys "
+            "alike.",
+        ),
+        (
+            "(scores + mask).masked_fill(empty, 0.0)",
+            "(scores + mask).clamp(min=-1e9)",
+            "weights.masked_fill(empty, 0.0)",
+            "weights",
+            "With a large negative number in place of -inf, a query without keys "
+            "attends to all of them alike: its output must be zeros.",
+        ),
+        (
+            "~mask",
+            "mask",
+            "Your bool mask is the wrong way round: True means may attend, as in "
+            "scaled_dot_product_attention.",
+        ),
+        (
+            ".masked_fill(~mask, -torch.inf)",
+            "",
+            ".masked_fill(empty, 0.0)",
+            "",
+            "You do not use a bool mask: fill the scores with -inf where it is False.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+            """,
+            "You do not use mask.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                return (scores if mask is None else scores + mask).softmax(-1) @ v
+            """,
+            "You add the bool mask, and True counts as 1: fill the scores with -inf "
+            "where it is False.",
+        ),
+        (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None and mask.dtype == torch.bool:
+                    scores = scores.masked_fill(~mask, -torch.inf)
+                elif mask is not None:
+                    scores = scores + mask
+                e = scores.exp()
+                return e / e.sum(-1, keepdim=True).clamp(min=1e-12) @ v
+            """,
+            "exp of a large score overflows: subtract the row's maximum first, or call "
+            "softmax, which does.",
+        ),
+        (
+            "(scores + mask)",
+            "scores.masked_fill(mask == -torch.inf, -torch.inf)",
+            "A float mask must be added to the scores; you only look where it is -inf "
+            "or leave it out.",
+        ),
+        (
+            "scores + mask",
+            "scores + mask / q.shape[-1] ** 0.5",
+            "You add the float mask before dividing by the root of d: it is added to "
+            "the divided scores.",
+        ),
+        (
+            "fill(empty, 0.0).softmax",
+            "fill(mask == -torch.inf, 0.0).softmax",
+            "weights.masked_fill(empty, 0.0)",
+            "weights",
+            "You set masked scores to 0, and softmax turns 0 into a weight of its own: "
+            "the score must be -inf.",
+        ),
+        (
+            "mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, "
+            "-torch.inf)",
+            "return scores.softmax(-1) * mask @ v",
+            "fill(empty, 0.0).softmax",
+            "fill(mask == -torch.inf, 0.0).softmax",
+            "weights.masked_fill(empty, 0.0)",
+            "weights * (mask > -torch.inf)",
+            "You mask after softmax, so the remaining weights no longer sum to 1: mask "
+            "the scores before it.",
+        ),
+        (" / q.shape[-1] ** 0.5", "", "You do not divide the scores by the root of d."),
+        (" ** 0.5", "", "You divide by d; it is the root of d."),
+        (
+            "q.shape[-1]",
+            "k.shape[-2]",
+            "You divide by the root of the number of keys: d is the last axis of q.",
+        ),
+        (
+            "q.shape[-1]",
+            "v.shape[-1]",
+            "You divide by the root of the width of v: d is the last axis of q.",
+        ),
+        (
+            "fill(empty, 0.0).softmax",
+            "fill(mask == -torch.inf, -1e9).softmax",
+            "weights.masked_fill(empty, 0.0)",
+            "weights",
+            "softmax(-1)",
+            "softmax(-2)",
+            "Your softmax runs over the queries: each query's weights over its keys "
+            "sum to 1, softmax(-1).",
+        ),
+        (
+            "q @ k.mT",
+            "q.detach() @ k.detach().mT",
+            "The output is right, the gradient is not: do not detach q and k.",
+        ),
+    ],
+)
+
+
+def _masks(generator: Generator) -> dict[str, Any]:
+    """Masks of MultiheadAttention for 3 samples; one of the two may be missing."""
+    index = generator.initial_seed()
+    queries = 4 + index % 3
+    keys = queries + (0, 2, -1)[index % 3]
+    block = torch.rand(queries, keys, generator=generator) < 0.4
+    block[1], block[0, 0], block[0, -1] = index % 2 == 0, True, False
+    lengths = torch.tensor([keys, max(1, keys - 2), 0 if index % 4 == 1 else 1])
+    ignore = torch.arange(keys) >= lengths[:, None]
+    which = index % 4
+    return {
+        "attn_mask": None if which == 2 else block,
+        "key_padding_mask": None if which == 3 else ignore,
+    }
+
+
+def _seen(answer: Any, **masks: Tensor | None) -> Iterator[Case | tuple[str, Any]]:
+    """The mask as attention sees it: for 3 samples and 2 heads, whatever broadcasts."""
+    if not callable(answer) or isinstance(answer, type):
+        raise Refused("A function is expected: write its name without calling it.")
+    yield "configuration", describe(masks)
+    given = {name: None if m is None else m.clone() for name, m in masks.items()}
+    mask = call(answer, *given.values())
+    if not isinstance(mask, Tensor):
+        raise Refused("Your function must return a tensor.")
+    yield "the dtype of the mask", str(mask.dtype)
+    queries = 5 if masks["attn_mask"] is None else masks["attn_mask"].shape[0]
+    keys = next(m.shape[-1] for m in masks.values() if m is not None)
+    try:
+        seen = mask.expand(3, 2, queries, keys)
+    except RuntimeError:
+        raise Refused(
+            f"Your mask has shape {tuple(mask.shape)}, which does not broadcast to (N, "
+            f"heads, L, S) = {(3, 2, queries, keys)}."
+        ) from None
+    yield "the mask", seen
+    yield Case("inputs", "", "", given)
+
+
+TRANSLATE = Exercise(
+    name="beyond/translate",
+    solution="""
+        def translate(attn_mask, key_padding_mask):
+            if key_padding_mask is None:
+                return ~attn_mask
+            block = key_padding_mask[:, None, None, :]
+            return ~block if attn_mask is None else ~(block | attn_mask)
+    """,
+    run=custom_run(_seen, _masks),
+    mistakes=[
+        (
+            "~",
+            "",
+            "Your mask is still the module's: for the function True means attend, so "
+            "invert it.",
+        ),
+        (
+            "|",
+            "&",
+            "You block a pair only if both masks do: one of them is enough, so join "
+            "them by | before inverting, or by & after it.",
+        ),
+        (
+            "~(block | attn_mask)",
+            "block & ~attn_mask",
+            "You invert attn_mask but not key_padding_mask: True means block in both.",
+        ),
+        ("|", "^", "A pair that both masks block must stay blocked: join them by |."),
+        (
+            "[:, None, None, :]",
+            "[:, None, :, None]",
+            "You spread the padding over the queries: its axis of keys must come last, "
+            "key_padding_mask[:, None, None, :].",
+        ),
+        (
+            "[:, None, None, :]",
+            "[:, None, :]",
+            "Your mask lacks the axis of heads: (N, L, S) lines up as (heads, L, S). "
+            "Make the padding (N, 1, 1, S).",
+        ),
+        (
+            "[:, None, None, :]",
+            "[None, :, None, :]",
+            "Samples and heads have changed places: the padding is (N, 1, 1, S).",
+        ),
+        (
+            "[:, None, None, :]",
+            "",
+            "key_padding_mask is (N, S) and lines up as (L, S): make it (N, 1, 1, S).",
+        ),
+        (
+            "~(block | attn_mask)",
+            "~attn_mask",
+            "You ignore key_padding_mask where there is an attn_mask: both block.",
+        ),
+        (
+            "~block if attn_mask is None else ~(block | attn_mask)",
+            "~block",
+            "You ignore attn_mask where there is a key_padding_mask: both block.",
+        ),
+        (
+            "~attn_mask",
+            "~attn_mask.mT",
+            "| attn_mask",
+            "| attn_mask.mT",
+            "You have turned attn_mask: rows are queries in the function as well.",
+        ),
+        (
+            "~attn_mask",
+            "torch.where(attn_mask, -torch.inf, 0.0)",
+            "~block",
+            "torch.where(block, -torch.inf, 0.0)",
+            "~(block | attn_mask)",
+            "torch.where(block | attn_mask, -torch.inf, 0.0)",
+            "That mask is right as numbers to add; a bool mask is asked for.",
+        ),
+        (
+            "~attn_mask",
+            "(~attn_mask).double()",
+            "~block",
+            "(~block).double()",
+            "~(block | attn_mask)",
+            "(~(block | attn_mask)).double()",
+            "Your mask holds numbers 0 and 1, which the function would add to the "
+            "scores: return a bool tensor.",
+        ),
+        (
+            """
+            def translate(attn_mask, key_padding_mask):
+                block = torch.tensor(False)
+                if attn_mask is not None:
+                    block = block | attn_mask
+                if key_padding_mask is not None:
+                    block = block | key_padding_mask[:, None, None, :]
+                return ~block | block.all(-1, keepdim=True)
+            """,
+            "You let a query without keys attend to all of them: its row must stay "
+            "False throughout.",
+        ),
+        (
+            "    block",
+            "    some = ~key_padding_mask.all(-1, keepdim=True)\n    block",
+            "[:, None, None, :]",
+            "[:, None, None, :] & some[:, None, None, :]",
+            "You let a sample that is all padding attend after all: its rows must stay "
+            "False throughout.",
+        ),
+        (
+            """
+            def translate(attn_mask, key_padding_mask):
+                return ~(attn_mask | key_padding_mask[:, None, None, :])
+            """,
+            "Either mask may be None: then only the other one blocks.",
+        ),
+        (
+            "~(block | attn_mask)",
+            "~block & ~attn_mask",
+            "~attn_mask",
+            "attn_mask.logical_not_()",
+            "You change the reader's attn_mask in place: make a new tensor.",
+        ),
+    ],
+)
+
+
+def _encoder_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    index = generator.initial_seed()
+    a, b, c, _ = distinct(generator, 4)
+    heads, size, layers = a, b, c
+    feed = (2048, 16, 24, 40)[index % 4]
+    bias = index % 3 != 0  # weights first: their faults look like those of biases
+    return (heads * size, heads, layers, feed, bias), {}
+
+
+def _encoder(d: int, heads: int, layers: int, feed: int, bias: bool) -> int:
+    """Counted on torch's own encoder, on the meta device."""
+    with torch.device("meta"):
+        layer = torch.nn.TransformerEncoderLayer(d, heads, feed, bias=bias)
+        encoder = torch.nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+    return sum(p.numel() for p in encoder.parameters())
+
+
+PARAMETERS = Exercise(
+    name="beyond/parameters",
+    solution="""
+        def count(d_model, nhead, num_layers, dim_feedforward, bias):
+            weights = 4 * d_model**2 + 2 * d_model * dim_feedforward + 2 * d_model
+            biases = 4 * d_model + dim_feedforward + d_model + 2 * d_model
+            return num_layers * (weights + (biases if bias else 0))
+    """,
+    reference=_encoder,
+    run=function_run(
+        _encoder_args,
+        names=("d_model", "nhead", "num_layers", "dim_feedforward", "bias"),
+        float32=False,
+    ),
+    forbid=("numel",),
+    mistakes=[
+        ("num_layers * (", "(", "You count one layer: there are num_layers."),
+        (
+            "4 * d_model**2",
+            "(3 * nhead + 1) * d_model**2",
+            "4 * d_model +",
+            "(3 * nhead + 1) * d_model +",
+            "You give each head projections of full width: the heads share d_model, so "
+            "their number does not count.",
+        ),
+        (
+            "4 * d_model**2",
+            "4 * d_model**2 // nhead",
+            "4 * d_model +",
+            "4 * d_model // nhead +",
+            "You count one head: all of them together have four d_model by d_model "
+            "matrices.",
+        ),
+        ("4 *", "3 *", "You count three projections: out_proj is the fourth."),
+        (
+            "4 * d_model +",
+            "d_model +",
+            "The attention has four biases: in_proj_bias holds three of them.",
+        ),
+        (
+            "4 * d_model +",
+            "3 * d_model +",
+            "You miss d_model biases a layer: in_proj_bias holds three times as many, "
+            "out_proj has more, and so has the second Linear.",
+        ),
+        (
+            "4 * d_model +",
+            "",
+            "With bias=True the attention has biases too: in_proj_bias and that of "
+            "out_proj.",
+        ),
+        (
+            "dim_feedforward + d_model + 2 * d_model",
+            "2 * d_model",
+            "With bias=True the two Linear layers have biases too: one for each of "
+            "their outputs.",
+        ),
+        (
+            "dim_feedforward + d_model + 2 * d_model",
+            "d_model + 2 * d_model",
+            "You miss the bias of the first Linear, which has dim_feedforward outputs.",
+        ),
+        (
+            "dim_feedforward + d_model + 2 * d_model",
+            "dim_feedforward + d_model",
+            "With bias=True each LayerNorm has a bias besides its weight.",
+        ),
+        ("(biases if bias else 0)", "biases", "You ignore bias=False."),
+        (
+            "dim_feedforward + d_model + 2 * d_model",
+            "dim_feedforward + d_model",
+            "dim_feedforward + 2 * d_model",
+            "dim_feedforward + 4 * d_model",
+            "With bias=False the two LayerNorms lose their bias as well.",
+        ),
+        (
+            "weights + (biases if bias else 0)",
+            "weights",
+            "You count no biases, or only the weights, where bias is True.",
+        ),
+        ("+ 2 * d_model\n", "+ d_model\n", "An encoder layer has two LayerNorms."),
+        (
+            " + 2 * d_model\n",
+            "\n",
+            "The two LayerNorms have parameters too: a weight and a bias each.",
+        ),
+        (
+            "return",
+            "return d_model + d_model * bias +",
+            "You count a final LayerNorm: an encoder has none unless norm= is passed.",
+        ),
+        (
+            "* dim_feedforward",
+            "* 2048",
+            "+ dim_feedforward",
+            "+ 2048",
+            "2048 is the default of dim_feedforward: use the argument.",
+        ),
+        (
+            "* dim_feedforward",
+            "* 4 * d_model",
+            "+ dim_feedforward",
+            "+ 4 * d_model",
+            "The inner width is dim_feedforward, not four times d_model.",
+        ),
+        (
+            "2 * d_model * dim_feedforward",
+            "d_model * dim_feedforward",
+            "dim_feedforward + d_model + 2 * d_model",
+            "dim_feedforward + 2 * d_model",
+            "There are two Linear layers, up to dim_feedforward and back.",
+        ),
+        (
+            "dim_feedforward + d_model + 2 * d_model",
+            "2 * dim_feedforward + 2 * d_model",
+            "The second Linear has d_model outputs, and as many biases.",
+        ),
+        ("return", "return 1.0 *", "Right, but a float: count with // or * only."),
+    ],
+)
+
+EXERCISES = (SDPA, TRANSLATE, PARAMETERS)

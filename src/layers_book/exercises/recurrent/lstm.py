@@ -1,0 +1,568 @@
+"""Exercises of the page recurrent/lstm."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from layers_book.checking import (
+    Exercise,
+    Refused,
+    Unanswered,
+    call,
+    custom_run,
+    describe,
+    distinct,
+    function_run,
+    kind,
+    signed,
+)
+
+NAMES = ("x", "h", "c", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _states(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sizes differ, except at times H_in = H_out, where a transposed weight fits."""
+    n, inputs, hidden = distinct(generator, 3)
+    if generator.initial_seed() % 4 == 3:
+        inputs = hidden
+    states = (n, inputs), (n, hidden), (n, hidden)
+    weights = (4 * hidden, inputs), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)
+    args = [signed(generator, *shape) / 2 for shape in (*states, *weights)]
+    return tuple(t.requires_grad_() for t in args), {}
+
+
+def _torch_step(
+    x: Tensor, h: Tensor, c: Tensor, *weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    return torch.lstm_cell(x, (h, c), *weights)
+
+
+STEP = Exercise(
+    name="lstm/step",
+    solution="""
+        def step(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+            sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
+            i, f, g, o = sums.chunk(4, dim=1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            return o.sigmoid() * c.tanh(), c
+    """,
+    reference=_torch_step,
+    run=function_run(_states, names=NAMES),
+    forbid=("lstm",),
+    mistakes=[
+        (
+            "i, f, g, o",
+            "i, f, o, g",
+            "The order of the four parts is i, f, g, o: the candidate is the third, "
+            "the output gate the last.",
+        ),
+        (
+            "i, f, g, o",
+            "f, i, g, o",
+            "You have the first two parts the other way round: the input gate comes "
+            "before the forget gate.",
+        ),
+        (
+            "i, f, g, o",
+            "f, i, o, g",
+            "The order of the four parts is i, f, g, o; you read f, i, o, g.",
+        ),
+        (
+            "i, f, g, o",
+            "i, g, f, o",
+            "You have the two middle parts the other way round: the forget gate is the "
+            "second, the candidate the third.",
+        ),
+        (
+            "    sums",
+            "    h, c = torch.zeros_like(h), torch.zeros_like(c)\n    sums",
+            "You start from zeros: use the h and c that your function is given.",
+        ),
+        (
+            "g.tanh()",
+            "g",
+            "Your candidate lacks its tanh: g is tanh of the third part.",
+        ),
+        (
+            "o.sigmoid() * c.tanh()",
+            "c.tanh()",
+            "You leave the output gate out: h = o * tanh(c).",
+        ),
+        (
+            "return o.sigmoid() * c.tanh(), c",
+            "h = o.sigmoid() * c.tanh()\n    return h, h",
+            "Your second value is h again: return the carry, c.",
+        ),
+        (
+            "i.sigmoid()",
+            "(1 - f.sigmoid())",
+            "You write with 1 - f: that couples two gates, and nn.LSTM's input gate "
+            "has weights of its own.",
+        ),
+        (
+            "sums.chunk(4, dim=1)",
+            "(sums[:, k::4] for k in range(4))",
+            "You take every fourth number. The parts are blocks: the first H_out "
+            "numbers are the input gate's, chunk(4, dim=1).",
+        ),
+        ("c.tanh()", "c", "The output lacks a tanh: h = o * tanh(c)."),
+        (
+            "c.tanh()",
+            "c.sigmoid()",
+            "The carry goes out through tanh, not through sigmoid.",
+        ),
+        (
+            "g.tanh()",
+            "g.sigmoid()",
+            "The candidate g is a tanh; only the three gates are sigmoids.",
+        ),
+        (
+            ".sigmoid()",
+            "",
+            "Your gates are raw sums: a sigmoid brings each between 0 and 1.",
+        ),
+        (
+            "c.tanh(), c",
+            "c.tanh(), c.tanh()",
+            "You return tanh(c): the carry goes on as it is, only the output is "
+            "squashed.",
+        ),
+        (
+            "c = f",
+            "c_t = f",
+            "c.tanh(), c",
+            "c.tanh(), c_t",
+            "Your output shows the old carry: compute c first, then h from the new c.",
+        ),
+        (
+            "f.sigmoid() * c",
+            "f.sigmoid() * h",
+            "The forget gate multiplies the old carry c, not the old output h.",
+        ),
+        (
+            "h @ weight_hh.T",
+            "c @ weight_hh.T",
+            "Your gates look at the old carry c: weight_hh meets the old output h.",
+        ),
+        (
+            "f.sigmoid() * c",
+            "(1 - f.sigmoid()) * c",
+            "You keep 1 - f: the forget gate is the share that is kept.",
+        ),
+        (" + bias_hh", "", "You leave bias_hh out: both biases are added."),
+        (" + bias_ih", "", "You leave bias_ih out: both biases are added."),
+        (
+            "return o.sigmoid() * c.tanh(), c",
+            "return c, o.sigmoid() * c.tanh()",
+            "Return h first, then c.",
+        ),
+        ("c.tanh(), c", "c.tanh()", "Return both states, (h, c)."),
+        (
+            "    sums",
+            "    h, c = h.detach(), c.detach()\n    sums",
+            "The states are right, the gradient is not: do not detach h and c.",
+        ),
+    ],
+)
+
+
+def _layer(generator: Generator) -> dict[str, Any]:
+    """Layers, directions and projection vary; all numbers are random."""
+    index = generator.initial_seed()
+    inputs, hidden = distinct(generator, 2, 3)
+    layer = nn.LSTM(
+        hidden if index % 5 == 4 else inputs,
+        hidden,
+        num_layers=1 + index % 3,
+        bidirectional=bool(index // 2 % 2),
+        proj_size=2 if index % 4 == 3 else 0,
+        dtype=torch.float64,
+    )
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(signed(generator, *parameter.shape))
+    return {"layer": layer, "value": (1.0, 3.0, 2, -0.5, 0.0, 1.5)[index % 6]}
+
+
+def _refuse_all_but_functions(answer: Any) -> None:
+    if not callable(answer) or isinstance(answer, nn.Module | type):
+        given = "a layer" if isinstance(answer, nn.Module) else kind(answer)
+        raise Refused(
+            f"A function is expected, and you pass {given}: write its name without "
+            "calling it."
+        )
+
+
+def _written(answer: Any, layer: nn.LSTM, value: float) -> Iterator[tuple[str, Any]]:
+    """What an answer writes into the layer."""
+    _refuse_all_but_functions(answer)
+    yield "configuration", describe({"layer": str(layer), "value": value})
+    names = dict(layer.named_parameters())
+    before = {name: p.detach().clone() for name, p in names.items()}
+    try:
+        returned = answer(layer, value)
+    except RuntimeError as error:
+        if "a leaf Variable" not in str(error):
+            raise
+        raise Refused(
+            "torch refuses to change a parameter in place while gradients are "
+            "recorded: write under torch.no_grad(), or into bias.data."
+        ) from error
+    after = dict(layer.named_parameters())
+    untouched = after.keys() == before.keys() and all(
+        torch.equal(after[name], old) for name, old in before.items()
+    )
+    # who adds a value of 0 has answered too
+    if untouched and value and (returned is None or returned is ...):
+        raise Unanswered("your function leaves the layer as it was.")
+    yield "the names of the parameters", sorted(after)
+    h = layer.hidden_size
+    for name, old in before.items():
+        rest = after[name].detach().clone()
+        if name.startswith("bias"):
+            rest[h : 2 * h] = old[h : 2 * h]
+        yield f"all the rest of {name}", rest
+    for name in (n for n in names if n.startswith("bias_ih")):
+        both = after[name] + after[name.replace("_ih", "_hh")]
+        words = f"the two forget biases, added up, of {name.removeprefix('bias_ih_')}"
+        yield words, both[h : 2 * h]
+    learned = all(p.requires_grad for p in after.values())
+    yield "whether every parameter is still learned", learned
+    kept = all(after[name] is p for name, p in names.items())
+    yield "whether every parameter is still the same object", kept
+
+
+FORGET_BIAS = Exercise(
+    name="lstm/forget_bias",
+    solution="""
+        def set_forget_bias(layer, value):
+            h = layer.hidden_size
+            with torch.no_grad():
+                for name, bias in layer.named_parameters():
+                    if "bias_ih" in name:
+                        bias[h : 2 * h] = value
+                    elif "bias_hh" in name:
+                        bias[h : 2 * h] = 0
+    """,
+    run=custom_run(_written, _layer),
+    setup="import copy",
+    mistakes=[
+        (
+            "= 0",
+            "= value",
+            "You set both biases, and the layer adds them: the forget gate gets twice "
+            "the value.",
+        ),
+        (
+            "bias[h : 2 * h] = 0",
+            "pass",
+            "You set bias_ih and leave bias_hh as it was: its forget block must "
+            "become 0.",
+        ),
+        (
+            "bias[h : 2 * h] = value",
+            "pass",
+            "= 0",
+            "= value",
+            "You set bias_hh and leave bias_ih as it was: its forget block must "
+            "become 0.",
+        ),
+        (
+            "= value",
+            "+= value",
+            "bias[h : 2 * h] = 0",
+            "pass",
+            "You add the value to what was there: the two biases together must equal "
+            "it.",
+        ),
+        (
+            '"bias_ih" in name',
+            'name == "bias_ih_l0"',
+            '"bias_hh" in name',
+            'name == "bias_hh_l0"',
+            "You set layer 0, forward direction, alone: names end in _l1 and in "
+            "_reverse too.",
+        ),
+        (
+            '"bias_ih"',
+            '"bias_ih_l0"',
+            '"bias_hh"',
+            '"bias_hh_l0"',
+            "You set layer 0 alone: with num_layers=2 there are biases in _l1 too.",
+        ),
+        (
+            "in name:",
+            'in name and "reverse" not in name:',
+            "You leave the backward direction out: its names end in _reverse.",
+        ),
+        (
+            "[h : 2 * h]",
+            "[:h]",
+            "You set the first block, which is the input gate's; the forget gate's is "
+            "the second, [h : 2 * h].",
+        ),
+        (
+            "[h : 2 * h]",
+            "[2 * h : 3 * h]",
+            "You set the third block, the candidate's; the forget gate's is the "
+            "second, [h : 2 * h].",
+        ),
+        (
+            "[h : 2 * h]",
+            "[3 * h :]",
+            "You set the last block, the output gate's; the forget gate's is the "
+            "second, [h : 2 * h].",
+        ),
+        (
+            "[h : 2 * h]",
+            "[h:]",
+            "Your slice has no end, so candidate and output gate are set as well: "
+            "[h : 2 * h].",
+        ),
+        (
+            "[h : 2 * h]",
+            "[:]",
+            "You set the biases of all four gates: the forget gate's are [h : 2 * h].",
+        ),
+        (
+            "hidden_size",
+            "input_size",
+            "You cut at multiples of input_size; a bias has 4 * hidden_size numbers.",
+        ),
+        (
+            "layer.hidden_size",
+            "layer.proj_size or layer.hidden_size",
+            "You cut at multiples of proj_size; a bias has 4 * hidden_size numbers, "
+            "projected or not.",
+        ),
+        (
+            "    h = layer",
+            "    layer = copy.deepcopy(layer)\n    h = layer",
+            "= 0",
+            "= 0\n    return layer",
+            "You change a copy: write into the parameters of the layer itself.",
+        ),
+        (
+            "bias[",
+            "bias.zero_()[",
+            "You set the biases of the other gates to 0: leave them as they are.",
+        ),
+        (
+            "bias[h : 2 * h] = 0",
+            "bias.zero_()",
+            "You set all of bias_hh to 0: the blocks of the other gates must stay, so "
+            "change [h : 2 * h] alone.",
+        ),
+        (
+            '"bias_ih"',
+            '"ih"',
+            '"bias_hh"',
+            '"hh"',
+            "You change rows of the weights too: write only into the parameters whose "
+            "names start with bias.",
+        ),
+        (
+            "bias[",
+            "bias.requires_grad_(False)[",
+            "The numbers are right, but the biases are no longer learned: use "
+            "torch.no_grad() or .data, and leave requires_grad alone.",
+        ),
+        (
+            '            if "bias',
+            "            bias = bias.clone()\n            setattr(layer, name, "
+            'nn.Parameter(bias))\n            if "bias',
+            "You put new parameters in place of the old ones, so an optimizer made "
+            "before goes on with the old: write into them.",
+        ),
+    ],
+)
+
+
+def _marks(generator: Generator) -> dict[str, Any]:
+    """Counts and resets, (L, 2), never both at once."""
+    length = (25, 40, 60, 300)[generator.initial_seed() % 4]
+    marks = torch.rand(length, generator=generator)
+    resets = 0.02 if length == 300 else 0.15
+    return {"inputs": torch.stack([marks > 0.7, marks < resets], 1)}
+
+
+def _carries(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
+    """The carry of the answer's layer after each step."""
+    _refuse_all_but_functions(answer)
+    layer = call(answer)
+    if isinstance(layer, nn.Module) and not isinstance(layer, nn.LSTM):
+        raise Refused(f"Return an nn.LSTM(2, 1), not {layer}.")
+    if not isinstance(layer, nn.LSTM):
+        raise Refused(f"Your function returns {kind(layer)}, not an nn.LSTM.")
+    sizes = layer.input_size, layer.hidden_size, layer.num_layers, layer.proj_size
+    if sizes != (2, 1, 1, 0) or layer.bidirectional:
+        raise Refused(f"Return an nn.LSTM(2, 1), not {layer}.")
+    if not all(p.isfinite().all() for p in layer.parameters()):
+        raise Refused("A parameter of yours is not finite: 20 or 40 is large enough.")
+    length = len(inputs)
+    yield "configuration", f"{length} steps, {int(inputs[:, 1].sum())} resets"
+    state: Any = None
+    found = []
+    with torch.no_grad():
+        for x_t in inputs.to(next(layer.parameters()).dtype):
+            _, state = layer(x_t[None], state)
+            found.append(float(state[1]))
+    carry = torch.tensor(found, dtype=torch.float64)
+    whole = carry.round()
+    off = (carry - whole).abs()
+    nearly = 0.01 <= off.max() < 0.2
+    close = off < (0.2 if nearly else 0.01)
+    yield "the carry after each step", torch.where(close, whole, carry)
+    if nearly:
+        at = int(off.argmax())
+        raise Refused(
+            f"Nearly: after step {at} of {length} the carry is {found[at]:.2f} instead "
+            f"of {whole[at]:.0f}. Make each gate open or shut more firmly, by larger "
+            "sums, and the candidate nearer to 1."
+        )
+    # a last case, so that the one before it does not stand for a refusal
+    yield "whether the carry stays near whole numbers", bool(off.max() < 0.01)
+
+
+COUNTER = Exercise(
+    name="lstm/counter",
+    solution="""
+        def counter():
+            layer = nn.LSTM(2, 1)
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.zero_()
+                layer.weight_ih_l0[0, 0] = 40  # input gate: open with a count
+                layer.weight_ih_l0[1, 1] = -40  # forget gate: shut with a reset
+                layer.bias_ih_l0[:3] = torch.tensor([-20.0, 20.0, 20.0])
+            return layer
+    """,
+    run=custom_run(_carries, _marks),
+    mistakes=[
+        (
+            "= -40",
+            "= 0",
+            "Your counter never resets: the forget gate must be shut, 0, where reset "
+            "is 1.",
+        ),
+        (
+            "= 40",
+            "= 0",
+            "[-20.0, 20.0, 20.0]",
+            "[20.0, 20.0, 20.0]",
+            "Your counter counts every step: the input gate must be shut without a "
+            "count.",
+        ),
+        (
+            "[0, 0] = 40",
+            "[0, 1] = -40",
+            "[-20.0, 20.0, 20.0]",
+            "[20.0, 20.0, 20.0]",
+            "Your counter counts every step that is no reset: the input gate must "
+            "open with a count only.",
+        ),
+        (
+            "= -40",
+            "= 40",
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, -20.0, 20.0]",
+            "Your forget gate is the wrong way round: 1 keeps, 0 erases. It must be 1 "
+            "unless there is a reset.",
+        ),
+        (
+            "= -40",
+            "= 0",
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, -20.0, 20.0]",
+            "Your carry forgets everything at each step: a forget gate of 1 keeps.",
+        ),
+        (
+            "[0, 0]",
+            "[0, 1]",
+            "[1, 1]",
+            "[1, 0]",
+            "You have swapped the two inputs: the first is count, the second reset.",
+        ),
+        (
+            "[0, 0]",
+            "[1, 0]",
+            "[1, 1]",
+            "[0, 1]",
+            "[-20.0, 20.0, 20.0]",
+            "[20.0, -20.0, 20.0]",
+            "You have swapped the blocks of the gates: the input gate is row 0, the "
+            "forget gate row 1.",
+        ),
+        (
+            "[1, 1] = -40",
+            "[1] = torch.tensor([40.0, -40.0])",
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, -20.0, 20.0]",
+            "Your forget gate is open with a count only: without any mark the carry "
+            "must be kept as well.",
+        ),
+        (
+            "[1, 1]",
+            "[1]",
+            "Your forget gate shuts with a count too, so each count starts from 0 "
+            "again: shut it with a reset only.",
+        ),
+        (
+            "[0, 0]",
+            "[0]",
+            "Your input gate opens with a reset too, so a reset leaves 1: open it with "
+            "a count only.",
+        ),
+        (
+            "40",
+            "14",
+            "20.0",
+            "7.0",
+            "Make each gate open or shut more firmly, by larger sums, and the "
+            "candidate nearer to 1.",
+        ),
+        (
+            "= -40",
+            "= 0",
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, 0.0, 20.0]",
+            "Your forget gate is one half, as a sum of 0 gives: it halves the carry "
+            "at each step.",
+        ),
+        (
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, 20.0, 0.0]",
+            "Your candidate is 0, so nothing is written: g, the third block, must be "
+            "1, by a large bias.",
+        ),
+        (
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, 20.0, -20.0]",
+            "Your counter counts downwards: the candidate must be 1, not -1.",
+        ),
+        (
+            "[-20.0, 20.0, 20.0]",
+            "[0.0, 20.0, 20.0]",
+            "Your input gate stands at one half without a count: its bias must shut "
+            "it, and the count open it.",
+        ),
+        (
+            "40",
+            "20",
+            "[-20.0, 20.0, 20.0]",
+            "[0.0, 0.0, 20.0]",
+            "A gate with a sum of 0 is one half: add biases so that each gate is "
+            "firmly open or shut in all three cases.",
+        ),
+        (
+            "[-20.0, 20.0, 20.0]",
+            "[-20.0, 20.0, 1.0]",
+            "Your candidate is tanh(1) = 0.76, so each count adds that: make its sum "
+            "large.",
+        ),
+    ],
+)
+
+EXERCISES = (STEP, FORGET_BIAS, COUNTER)
