@@ -64,6 +64,19 @@ def _attention_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, An
     return (q, k, v, bias.masked_fill(~keep, -torch.inf)), {}
 
 
+def masked(*end: str, fill: str = "-torch.inf") -> str:
+    """An attention that only masks its scores, and how it goes on."""
+    start = f"""
+def attention(q, k, v, mask=None):
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, {fill})
+    elif mask is not None:
+        scores = scores + mask
+"""
+    return start + "".join(f"    {line}\n" for line in end)
+
+
 SDPA = Exercise(
     name="beyond/sdpa",
     solution="""
@@ -84,57 +97,25 @@ SDPA = Exercise(
     forbid=("scaled_dot_product", "multi_head_attention"),
     mistakes=[
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None and mask.dtype == torch.bool:
-                    scores = scores.masked_fill(~mask, -torch.inf)
-                elif mask is not None:
-                    scores = scores + mask
-                return scores.softmax(-1) @ v
-            """,
+            masked("return scores.softmax(-1) @ v"),
             "A query without keys gives nan: softmax of nothing but -inf is 0 / 0. Its "
             "output must be zeros.",
         ),
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None and mask.dtype == torch.bool:
-                    scores = scores.masked_fill(~mask, -torch.inf)
-                elif mask is not None:
-                    scores = scores + mask
-                return scores.softmax(-1).nan_to_num(0.0) @ v
-            """,
+            masked("return scores.softmax(-1).nan_to_num(0.0) @ v"),
             "Your output is right, but with a float mask the gradient is nan: "
             "nan_to_num repairs the numbers after softmax, and the gradient still runs "
             "through its 0 / 0. Give such a row other scores before softmax, say zeros "
             "by masked_fill.",
         ),
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None and mask.dtype == torch.bool:
-                    scores = scores.masked_fill(~mask, -torch.inf)
-                elif mask is not None:
-                    scores = scores + mask
-                return (scores.softmax(-1) @ v).nan_to_num(0.0)
-            """,
+            masked("return (scores.softmax(-1) @ v).nan_to_num(0.0)"),
             "Your output is right, but the gradient is nan: nan_to_num repairs the "
             "output, and the gradient still runs through the 0 / 0 of softmax. Give "
             "such a row other scores before softmax, say zeros by masked_fill.",
         ),
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None and mask.dtype == torch.bool:
-                    scores = scores.masked_fill(~mask, -1e9)
-                elif mask is not None:
-                    scores = scores + mask
-                return scores.softmax(-1) @ v
-            """,
+            masked("return scores.softmax(-1) @ v", fill="-1e9"),
             "A query without keys must give zeros. With a float mask yours gives nan; "
             "with a bool mask a large negative number makes it attend to all keys "
             "alike.",
@@ -177,16 +158,10 @@ SDPA = Exercise(
             "where it is False.",
         ),
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None and mask.dtype == torch.bool:
-                    scores = scores.masked_fill(~mask, -torch.inf)
-                elif mask is not None:
-                    scores = scores + mask
-                e = scores.exp()
-                return e / e.sum(-1, keepdim=True).clamp(min=1e-12) @ v
-            """,
+            masked(
+                "e = scores.exp()",
+                "return e / e.sum(-1, keepdim=True).clamp(min=1e-12) @ v",
+            ),
             "exp of a large score overflows: subtract the row's maximum first, or call "
             "softmax, which does.",
         ),
