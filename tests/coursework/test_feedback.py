@@ -245,14 +245,17 @@ def test_axe_and_a_phone(
 
 
 def test_write(tmp_path: Path) -> None:
-    file = feedback.write(tmp_path, ada(), ANSWERS)
+    def write(record: Any, answers: Any = ANSWERS) -> Path:
+        return feedback.write(tmp_path, record, feedback.page(record, answers))
+
+    file = write(ada())
     assert file == tmp_path / "ada" / "normalization" / "normalization.html"
     first = file.read_text("utf8")
     changed = copy.deepcopy(ada())
     changed["questions"][0]["points"] = 6.0
-    assert feedback.write(tmp_path, changed, ANSWERS) == file
+    assert write(changed) == file
     assert file.read_text("utf8") != first
     assert list(file.parent.iterdir()) == [file]  # no half-written file is left
     for student in ("../eve", "", ".hidden", "a/b", "a\\b", "a\x00"):
         with pytest.raises(ValueError, match="student="):
-            feedback.write(tmp_path, ada() | {"student": student}, {})
+            write(ada() | {"student": student}, {})

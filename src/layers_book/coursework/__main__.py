@@ -214,8 +214,7 @@ def feedback_pages(name: Name) -> None:
         for record in records:
             student = record["student"]
             received = course.submitted_at(student, name)
-            feedback.write(
-                course.root / "feedback",
+            text = feedback.page(
                 record,
                 _answers(paths[student]),
                 hands.get(student),
@@ -223,6 +222,7 @@ def feedback_pages(name: Name) -> None:
                 penalty=_penalty(course, record, hands),
                 received=f"{received:%Y-%m-%d %H:%M} UTC" if received else "",
             )
+            feedback.write(course.root / "feedback", record, text)
             advance()
     out.print(f"{len(records)} pages in {course.root / 'feedback'}")
 

@@ -86,22 +86,13 @@ def page(
     )
 
 
-def write(
-    folder: Path,
-    record: Record,
-    answers: Mapping[str, str],
-    manual: Mapping[str, ByHand] | None = None,
-    *,
-    title: str = "",
-    student_name: str = "",
-    penalty: float = 0.0,
-    late: str = "",
-    received: str = "",
-) -> Path:
+def write(folder: Path, record: Record, text: str) -> Path:
     """Write ``STUDENT/NAME/NAME.html`` below a folder, nbgrader's place for feedback.
 
     Args:
-        folder: the course's ``feedback``; the others as for ``page``.
+        folder: the course's ``feedback``.
+        record: whose page it is.
+        text: what `page` gives.
 
     Returns:
         The file, which is replaced whole.
@@ -112,16 +103,6 @@ def write(
     """
     student = folder_name("student", record["student"])
     name = folder_name("assignment", record["assignment"])
-    text = page(
-        record,
-        answers,
-        manual,
-        title=title,
-        student_name=student_name,
-        penalty=penalty,
-        late=late,
-        received=received,
-    )
     return write_file(folder / student / name / f"{name}.html", text)
 
 
