@@ -195,8 +195,9 @@ def test_a_cluster_that_loses_workers_and_its_scheduler(
 
 def _kill_a_worker() -> None:
     """The process that has the sandbox, without a chance to say goodbye."""
-    boxes = [
-        p for p in psutil.Process().children(recursive=True) if p.name() == "bwrap"
-    ]
-    workers = {p.parent().pid for p in boxes} - {os.getpid()}
+    mine = {p.pid for p in psutil.Process().children(recursive=True)}
+    # what dies while it is looked at is left out
+    seen = psutil.process_iter(["pid", "ppid", "name"])
+    boxes = [p.info for p in seen if p.info["name"] == "bwrap"]
+    workers = {p["ppid"] for p in boxes if p["pid"] in mine} - {os.getpid()}
     os.kill(workers.pop(), signal.SIGKILL)

@@ -321,15 +321,13 @@ def test_a_leak(old, new, where, what, tmp_path):
     assert not list(tmp_path.iterdir()), "nothing is written"
 
 
-WRONG = 'Wrong(\n            "no root",'
+WRONG = 'Mistake(\n            name="no root",'
 LONG = "mean_square = x.square().sum(-1) / 3"
 
 
 def test_a_wrong_answer_is_not_shown(tmp_path):
-    text = EXAMPLE.files["rms"].replace(
-        WRONG,
-        f'Wrong("thirds", "One third is wrong.", code="{LONG}"),\n        {WRONG}',
-    )
+    thirds = f'Mistake("One third is wrong.", answer="{LONG}", name="thirds")'
+    text = EXAMPLE.files["rms"].replace(WRONG, f"{thirds},\n        {WRONG}")
     assert text != EXAMPLE.files["rms"]
     files = {**EXAMPLE.files, "rms": text}
     one_more = dataclasses.replace(EXAMPLE, files=files)

@@ -92,7 +92,7 @@ def test_a_wrong_answer_is_recognized_by_the_students_own_values() -> None:
 def test_wrong_answers_that_name_no_variant_are_run_once_for_all() -> None:
     def recognized(assignment: Assignment) -> list[Any]:
         versions = [assignment.version({"n": n, "more": []}) for n in (4, 5)]
-        return [version.grader("twice").wrong_traces() for version in versions]
+        return [version.grader("twice").wrong(0, 0) for version in versions]
 
     named = recognized(asks())
     assert named[0] != named[1]

@@ -72,8 +72,7 @@ def _expected(exercise: Exercise, index: int, mistake: Mistake | None = None) ->
     Raises:
         RuntimeError: the reference raises, as with another version of torch.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         if mistake:
             answer = exercise.wrong_answer(mistake)
             return exercise.record(answer, index, forbid=False)

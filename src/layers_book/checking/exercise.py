@@ -95,11 +95,15 @@ class Exercise:
         if self.reference is None:
             object.__setattr__(self, "reference", self.define(self.solution))
 
+    @property
+    def runs(self) -> Sequence[Run]:
+        """How an answer is called, one way or several."""
+        return [self.run] if isinstance(self.run, Run) else self.run
+
     @cached_property
     def configurations(self) -> list[tuple[Run, int]]:
         """Each run with the numbers of its configurations, in order."""
-        runs = [self.run] if isinstance(self.run, Run) else self.run
-        return [(run, index) for run in runs for index in range(run.configurations)]
+        return [(run, at) for run in self.runs for at in range(run.configurations)]
 
     def record(
         self, answer: Any, index: int, forbid: bool = True, deep: bool = False
@@ -155,8 +159,7 @@ class Exercise:
         """What an answer's code gives."""
         file = f"<{self.name} {zlib.crc32(code.encode()):08x}>"
         space = {**NAMES, "__name__": "answer"}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             _execute(self.setup, f"<set-up of {self.name}>", space)
             return _execute(code, file, space, self.answer)
 

@@ -56,8 +56,7 @@ class Run:
 
     def draw(self, index: int) -> dict[str, Any]:
         """The inputs of a configuration."""
-        with isolated(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with isolated(), warnings.catch_warnings(action="ignore"):
             return self.inputs(Generator().manual_seed(index))
 
     def ask(self, answer: Any, index: int) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
-from layers_book.checking import Exercise, Run
+from layers_book.checking import Exercise
 from layers_book.checking.judging.compare import same_case
 from layers_book.checking.judging.words import CONFIGURATION, label
 from layers_book.checking.recording import restored
@@ -50,8 +50,7 @@ class Question(Exercise):
     seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        runs = [self.run] if isinstance(self.run, Run) else self.run
-        object.__setattr__(self, "run", [run.alone() for run in runs])
+        object.__setattr__(self, "run", [run.alone() for run in self.runs])
         super().__post_init__()
 
     def solved(self, variant: dict[str, Any], solution: str, setup: str) -> Self:
@@ -71,22 +70,20 @@ class Question(Exercise):
     @cached_property
     def message(self) -> bytes:
         """What the sandbox needs to put the question, encoded."""
-        runs = self.run if not isinstance(self.run, Run) else [self.run]
         return encode(
             {
                 "name": self.name,
                 "answer": self.answer,
                 "forbid": list(self.forbid),
                 "seconds": self.seconds,
-                "runs": [run.message() for run in runs],
+                "runs": [run.message() for run in self.runs],
             }
         )
 
     def records(self, answer: Any, forbid: bool = True) -> list[Any]:
         """What an answer at hand does, in all configurations."""
         count = len(self.configurations)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             return [self.record(answer, i, forbid, deep=forbid) for i in range(count)]
 
     def part(self, case: Any) -> str:
