@@ -337,8 +337,8 @@ WRONG_FUNCTIONS = [
     (one_value_off, "1 of 420 values differ"),
     (one_batch_size, "x (2, "),
     (leaves, "SystemExit"),
-    (nn.BatchNorm2d, "A function is expected"),
-    (torch.ones(2), "write its name without calling it"),
+    (nn.BatchNorm2d, "write a function with def"),
+    (torch.ones(2), "pass the function's name, without calling it"),
     (3, "an int"),
 ]
 
@@ -668,12 +668,13 @@ def test_right_values_pass(answer):
         ((0.3, 0.4), "0 of 2"),
         ((0.7071, 0.7071), "1 of 2"),
         ((-0.7071, 0.7071, 0.0), "2 values are expected, and you give 3"),
-        ("half", "2 values are expected"),
+        ("half", "a list of 2 values, in order, is expected, and you give a str"),
         ((-0.7071, float("nan")), "1 of 2"),
         (torch.ones(2, 2), "not right"),
-        ((-0.7071, True), "1 of 2"),
+        ((-0.7071, True), "a number is expected, and one that you give is a bool"),
         ({"a": 1}, "2 values"),
-        (0.5, "you give one"),
+        ({-0.7071, 0.7071}, "in order, is expected, and you give a set"),
+        (0.5, "you give a float"),
         (lambda: 1, "not right"),
     ],
 )
@@ -691,7 +692,12 @@ def test_partly_filled_values_are_not_answered(nested):
 @pytest.mark.parametrize(
     ("reference", "good", "bad", "word"),
     [
-        (True, [True, torch.tensor(True), np.bool_(True)], [False, 1, "True"], "."),
+        (
+            True,
+            [True, torch.tensor(True), np.bool_(True)],
+            [False, 1, "True"],
+            "not right",
+        ),
         (64, [64, 64.0, torch.tensor(64)], [65, 64.01, True, "64"], "."),
         (2.5, [2.5, 2.501], [2.6, -2.5, "2.5", 2], "."),
         ("Layer Norm", ["layer norm", " Layer  norm "], ["layernorm", 3], "."),
@@ -717,7 +723,7 @@ def test_value_run(reference, good, bad, word):
 
 @pytest.mark.parametrize(
     ("answer", "word"),
-    [(-2.5, "opposite"), (2.55, "close"), ("2.5", "a float is expected")],
+    [(-2.5, "opposite"), (2.55, "close"), ("2.5", "a number is expected")],
 )
 def test_value_hints(answer, word):
     e = Exercise("page/value", "2.5", value_run())

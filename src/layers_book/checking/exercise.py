@@ -67,8 +67,9 @@ class Exercise:
             answer: code as text, or a value.
         reference: gives the right answer where torch.nn or another formula does; by
             default the solution.
-        forbid: parts of names of torch functions that an answer may not call, such as
-            ``"batch_norm"``, which also keeps ``nn.BatchNorm2d`` out.
+        forbid: what an answer may not call: parts of names of torch's functions, such
+            as ``"batch_norm"``, which also keeps ``nn.BatchNorm2d`` out, or names of
+            module classes; see `layers_book.checking.recording.isolated`.
         answer: the expression that gives the answer once the code has run, if it is
             not the last name that the code defines.
         setup: code that the solution and the mistakes find executed.
@@ -105,20 +106,17 @@ class Exercise:
         """Each run with the numbers of its configurations, in order."""
         return [(run, at) for run in self.runs for at in range(run.configurations)]
 
-    def record(
-        self, answer: Any, index: int, forbid: bool = True, deep: bool = False
-    ) -> Record:
+    def record(self, answer: Any, index: int, forbid: bool = True) -> Record:
         """What an answer does in a configuration, as plain data.
 
         Args:
             answer: the answer itself.
             index: the number of the configuration.
             forbid: refuse what may not be called.
-            deep: also past torch's own functions.
         """
         run, number = self.configurations[index]
         parts = self.forbid if forbid else ()
-        return record(run.ask(answer, number), parts, run.tolerance, deep)
+        return record(run.ask(answer, number), parts, run.tolerance)
 
     def _mistake(self, given: Mistake | Short) -> Mistake:
         if isinstance(given, Mistake):

@@ -5,7 +5,8 @@ Values are None, bool, int, float, str, lists and tuples of values, and dicts of
 these forms, so that they can be sent anywhere and judged without torch:
 
 - ``{"tensor": "float64", "shape": [2, 3], "data": [...]}``, the numbers in a row; what
-  is complex gives two each; ``"device"`` and ``"layout"`` where unusual;
+  is complex gives two each; ``"device"`` and ``"layout"`` where unusual; ``"cut"``: how
+  the answer took a value out of the computation that torch records;
 - ``{"dict": [[key, value], ...]}``;
 - ``{"numpy": words, "data": value}``;
 - ``{"object": words, "text": ...}``: anything else, equal to another of the same text;
@@ -14,16 +15,24 @@ these forms, so that they can be sent anywhere and judged without torch:
 The last case of a record may be of kind ``raised``, its value what `raised` gives.
 """
 
+import ast
+import inspect
 import math
+import site
 import sysconfig
+import textwrap
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch._functorch import eager_transforms
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -33,15 +42,21 @@ Record = list[tuple[Any, ...]]
 DEPTH = 30
 NUMBERS = 2**21  # of a tensor
 TEXT = 100_000  # characters
+ITEMS = 2**16  # of lists and dicts in one value, however deep
 STEPS_FILE = "<steps "  # begins the file name of steps that run from their text
+# where no reader's code lies
 FOREIGN = tuple(
-    str(Path(path).resolve())
+    f"{Path(path).resolve()}/"
     for path in (
-        Path(torch.__file__).parent,
-        Path(__file__).parents[1],
-        sysconfig.get_path("stdlib"),
+        str(Path(torch.__file__).parent),
+        str(Path(__file__).parents[1]),
+        site.getusersitepackages(),
+        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
     )
 )
+REDUCING = {"mean", "sum", "var", "std", "amax", "amin", "max", "min", "norm"}
+REDUCING |= {"vector_norm", "prod", "logsumexp", "median"}
+VIEWS = ("dict_keys", "dict_values", "dict_items")
 COMPARED_BY_TEXT = (
     torch.dtype,
     torch.device,
@@ -49,7 +64,6 @@ COMPARED_BY_TEXT = (
     torch.memory_format,
     complex,
     bytes,
-    range,
     slice,
     set,
     frozenset,
@@ -96,24 +110,25 @@ def record(
     steps: Iterable[Any],
     forbid: tuple[str, ...] = (),
     tolerance: float | None = None,
-    deep: bool = False,
 ) -> Record:
     """Go through the steps of a run, in a known state of torch, and write down.
 
     Args:
         steps: yields cases, or what `as_case` makes cases of.
-        forbid: parts of names of torch functions that may not be called.
+        forbid: what may not be called; see `isolated`.
         tolerance: of every case.
-        deep: also forbid what is called past torch's own functions, by ``torch.ops``.
     """
     found: Record = []
-    with isolated(forbid, deep):
+    with isolated(forbid):
         try:
             for yielded in steps:
                 kind, name, where, value, *own = as_case(yielded)
                 own = own if tolerance is None else [tolerance]
                 found.append((kind, name, where, plain(value), *own))
-        except (Exception, SystemExit) as error:
+                _reset()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever an answer may raise
             found.append(("raised", "", "", raised(error)))
     return found
 
@@ -128,33 +143,53 @@ def as_case(yielded: Any) -> tuple[Any, ...]:
     return ("fact", words, "", *rest)
 
 
-def plain(value: Any, depth: int = DEPTH) -> Any:
+def plain(value: Any) -> Any:
     """A value as plain data, which later writes to the original do not reach."""
+    return _plain(value, DEPTH, iter(range(ITEMS)))
+
+
+def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
+    """A value as plain data.
+
+    Args:
+        value: anything.
+        depth: how deep lists in it may still be nested.
+        left: an item for each that the lists may still hold.
+    """
     if depth == 0:
         return {"object": "deeper nesting"}
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Tensor):
         return _tensor(value)
-    if isinstance(value, int):
-        small = -(2**63) <= value < 2**63
-        return int(value) if small else {"object": "an int", "text": hex(value)[:1000]}
-    if isinstance(value, float):
-        return float(value)
     if isinstance(value, str):
         return value[:TEXT].encode("utf-8", "replace").decode()
-    if isinstance(value, tuple):
-        return tuple(plain(item, depth - 1) for item in value)
-    if isinstance(value, list):
-        return [plain(item, depth - 1) for item in value]
-    if isinstance(value, dict):
-        pairs = value.items()
-        return {"dict": [[plain(k, depth - 1), plain(v, depth - 1)] for k, v in pairs]}
+    if isinstance(value, Real | Decimal):
+        return _number(value)
     if type(value).__module__ == "numpy":
-        return {"numpy": kind(value), "data": plain(value.tolist(), depth - 1)}
+        return {"numpy": kind(value), "data": _plain(value.tolist(), depth - 1, left)}
     if isinstance(value, COMPARED_BY_TEXT):
         return {"object": kind(value), "text": repr(value)[:TEXT]}
+
+    def items(values: Iterable[Any]) -> Iterator[Any]:
+        kept = zip(values, left, strict=False)  # no more than are left
+        return (_plain(item, depth - 1, left) for item, _ in kept)
+
+    if isinstance(value, Mapping):
+        return {"dict": [list(pair) for pair in items(value.items())]}
+    if isinstance(value, tuple):
+        return tuple(items(value))
+    if isinstance(value, Sequence | Iterator) or type(value).__name__ in VIEWS:
+        return list(items(value))
     return {"object": kind(value)}
+
+
+def _number(value: Any) -> Any:
+    """An int or float, whatever class of number the value has."""
+    if isinstance(value, int) or (not isinstance(value, float) and value == int(value)):
+        small = -(2**63) <= value < 2**63
+        return int(value) if small else {"object": "a very large number"}
+    return float(value)
 
 
 def _tensor(x: Tensor) -> dict[str, Any]:
@@ -168,6 +203,8 @@ def _tensor(x: Tensor) -> dict[str, Any]:
         found["device"] = x.device.type
     if x.layout is not torch.strided:
         found["layout"] = str(x.layout)
+    if marks := getattr(x, "cut_by", None):
+        found["cut"] = list(marks)
     if x.is_meta or x.layout is not torch.strided:
         return found | {"data": []}
     with torch._C.DisableTorchFunctionSubclass():
@@ -213,27 +250,91 @@ def raised(error: BaseException) -> dict[str, Any]:
 
     Returns:
         ``type`` and ``text`` (its first line), ``state`` (``unanswered``, ``refused``
-        or ``error``), and ``line`` and ``code`` of the reader's answer, 0 if unknown.
+        or ``error``), ``line`` and ``code`` of the reader's answer, 0 if unknown,
+        ``operation`` that raised there, and whether an operand was ``reduced`` without
+        keepdim.
     """
+    try:
+        text = str(error)
+    except BaseException:  # the text of a reader's own exception may raise
+        text = ""
     state = "refused" if isinstance(error, Refused) else "error"
-    lines = str(error).strip().splitlines() or [""]
-    line, code = _place(error)
-    return {
+    lines = text.strip().splitlines() or [""]
+    found = {
         "type": type(error).__name__[:100],
-        "text": str(error) if state == "refused" else lines[0][:300],
+        "text": text[:TEXT] if state == "refused" else lines[0][:300],
         "state": "unanswered" if unwritten(error) else state,
-        "line": line,
-        "code": code,
     }
+    return found | _place(error)
 
 
-def _place(error: BaseException) -> tuple[int, str]:
-    """Number and text of the line of the reader's code that an exception came from."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+def _place(error: BaseException) -> dict[str, Any]:
+    """The line of the reader's code that an exception came from, and what failed."""
+    found = {"line": 0, "code": "", "operation": "", "reduced": False}
+    tracebacks = [error.__traceback__]
+    while tracebacks[-1] is not None:
+        tracebacks.append(tracebacks[-1].tb_next)
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame, at in reversed(list(zip(frames, tracebacks, strict=False))):
         ours = frame.filename.startswith(("<frozen", STEPS_FILE))
-        if not ours and not str(Path(frame.filename).resolve()).startswith(FOREIGN):
-            return frame.lineno or 0, frame.line or ""
-    return 0, ""
+        if ours or str(Path(frame.filename).resolve()).startswith(FOREIGN):
+            continue
+        found |= {"line": frame.lineno or 0, "code": frame.line or ""}
+        with suppress(Exception):  # the text of the code may be elsewhere by now
+            assert at is not None
+            found |= _operation(frame, at.tb_frame.f_code)
+        break
+    return found
+
+
+def _operation(frame: traceback.FrameSummary, code: Any) -> dict[str, Any]:
+    """The operation that raised, and whether an operand was reduced without keepdim."""
+    lines, first = inspect.getsourcelines(code)
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    indent = len(lines[0]) - len(textwrap.dedent("".join(lines)).splitlines(True)[0])
+    start = (frame.lineno or 0, frame.colno or 0)
+    end = (frame.end_lineno or 0, frame.end_colno or 0)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr | ast.AugAssign):
+            continue
+        above = max(first, 1) - 1
+        begins = (node.lineno + above, node.col_offset + indent)
+        ends = ((node.end_lineno or 0) + above, (node.end_col_offset or 0) + indent)
+        if (begins, ends) == (start, end):
+            names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            made = [node, *(n for n in ast.walk(tree) if _assigns(n, names))]
+            return {"operation": _name(node), "reduced": any(map(_reduces, made))}
+    return {}
+
+
+def _name(node: ast.AST) -> str:
+    """What an expression does: the name of an operator or of the function called."""
+    if isinstance(node, ast.BinOp | ast.AugAssign | ast.UnaryOp):
+        return type(node.op).__name__
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func).rpartition(".")[2]
+    return type(node).__name__
+
+
+def _assigns(node: ast.AST, names: set[str]) -> bool:
+    """Whether a statement gives one of the names its value."""
+    return isinstance(node, ast.Assign) and any(
+        isinstance(n, ast.Name) and n.id in names
+        for target in node.targets
+        for n in ast.walk(target)
+    )
+
+
+def _reduces(node: ast.AST) -> bool:
+    """Whether an axis is lost in an expression: a mean or the like without keepdim."""
+    return any(
+        isinstance(call, ast.Call)
+        and _name(call) in REDUCING
+        and bool(call.args or call.keywords)
+        and not any(k.arg in ("keepdim", "keepdims") for k in call.keywords)
+        and not any(isinstance(a, ast.Constant) and a.value is True for a in call.args)
+        for call in ast.walk(node)
+    )
 
 
 def kind(value: Any) -> str:
@@ -253,7 +354,8 @@ class _Forbid(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        _refuse(getattr(func, "__name__", ""), self.parts)
+        name = getattr(func, "__name__", "")
+        _refuse(name, self.parts, f"{getattr(func, '__module__', '')}.{name}")
         return func(*args, **(kwargs or {}))
 
 
@@ -277,27 +379,74 @@ class _ForbidBelow(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _refuse(name: str, parts: tuple[str, ...]) -> None:
-    if any(part in name for part in parts):
+def _refuse(name: str, parts: tuple[str, ...], path: str = "") -> None:
+    if any(part in (path if "." in part else name) for part in parts):
         raise Refused(f"Write it by hand: torch's {name} may not be called here.")
 
 
+def _closed_doors(parts: tuple[str, ...]) -> Iterator[Any]:
+    """Refuse what calls torch's functions where no mode sees them."""
+
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        raise Refused("Write it in Python: torch.jit hides what your code calls.")
+
+    for script in (torch.jit.ScriptFunction, torch._C.ScriptMethod):
+        yield patch.object(script, "__call__", compiled)
+
+    for name, way in (("grad", "backward"), ("jvp", "forward")):
+        if any(part in f"torch.autograd.{way} grad" for part in parts):
+
+            def differentiated(*args: Any, name: str = name) -> Any:
+                _refuse(f"func.{name}", ("func",))
+
+            inner = f"{name}_increment_nesting"
+            yield patch.object(eager_transforms, inner, differentiated)
+
+    start = nn.Module.__init__
+
+    def built(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        for part in parts:
+            if any(part == base.__name__ for base in type(module).__mro__):
+                name = type(module).__name__
+                raise Refused(f"Write it by hand: {name} may not be built here.")
+        start(module, *args, **kwargs)
+
+    if any(part[:1].isupper() for part in parts):
+        yield patch.object(nn.Module, "__init__", built)
+
+
 @contextmanager
-def isolated(forbid: tuple[str, ...] = (), deep: bool = False) -> Iterator[None]:
-    """Run with known global state of torch, and put the old one back."""
-    dtype = torch.get_default_dtype()
+def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
+    """Run with known global state of torch, and put the old one back.
+
+    Args:
+        forbid: what may not be called: parts of names of torch's functions, parts of
+            their paths such as ``"autograd."``, and names of module classes such as
+            ``"Linear"``, which also forbids what inherits from it.
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.enable_grad())
-        if torch.get_default_device().type != "cpu":
-            stack.enter_context(torch.device("cpu"))
         if forbid:
+            for door in _closed_doors(forbid):
+                stack.enter_context(door)
             stack.enter_context(_Forbid(forbid))
-        if forbid and deep:
             stack.enter_context(_ForbidBelow(forbid))
+        _reset()
         torch.default_generator.manual_seed(0)
-        torch.set_default_dtype(torch.float32)
         try:
             yield
         finally:
+            _reset()
             torch.set_default_dtype(dtype)
+            if device.type != "cpu":
+                torch.set_default_device(device)
+
+
+def _reset() -> None:
+    """Put back what an answer may have set for all code after it."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    if torch.get_default_device().type != "cpu":
+        torch.set_default_device(None)

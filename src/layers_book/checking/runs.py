@@ -16,6 +16,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from layers_book.checking.cuts import Watch, forget
+from layers_book.checking.judging.compare import UNSAVED
 from layers_book.checking.recording import (
     STEPS_FILE,
     Case,
@@ -177,15 +179,13 @@ def function_steps(
     float32: bool = True,
 ) -> Iterator[Case]:
     """Record a function on the inputs of one configuration; see `function_run`."""
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused(
-            "A function is expected, and you pass "
-            f"{kind(answer)}: write its name without calling it."
-        )
+    _refuse_no_function(answer)
     named = {**dict(zip(names, args, strict=False)), **kwargs}
     yield Case("configuration", "", "", describe(named))
-    yield from _differentiated(answer, args, kwargs, named, "")
-    if float32:
+    numbers = any(x.is_floating_point() for x in _tensors((args, kwargs)))
+    kind = "output" if numbers else "result"
+    yield from _differentiated(answer, args, kwargs, named, "", kind=kind)
+    if float32 and numbers:
         args, kwargs = _cast(args), _cast(kwargs)
         yield Case("output", "", "in float32", call(answer, *args, **kwargs))
 
@@ -203,8 +203,11 @@ def module_steps(
     """Record a module class on configuration ``index``; see `module_run`."""
     if not callable(answer) or isinstance(answer, nn.Module):
         raise Refused(
-            "A module class is expected, and you pass "
-            f"{kind(answer)}: write the name of the class without parentheses."
+            f"A module class is expected, and you pass {kind(answer)}: "
+            + "write the name of the class without parentheses."
+            * isinstance(answer, nn.Module)
+            + "write a class that inherits from nn.Module, and pass its name."
+            * (not isinstance(answer, nn.Module))
         )
     batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
     named = dict(zip(names, batches[0], strict=False))
@@ -221,7 +224,7 @@ def module_steps(
     yield Case("buffers", "", "", _shapes(_buffers(module, ignore)))
     if initial:
         yield from _values(module.named_parameters())
-    yield from _values(_buffers(module, ignore))
+    yield from _values(_saved(module, ignore))
     if index or not initial:
         _randomize(module, index)
     for i, batch in enumerate(batches[:-1], 1):
@@ -358,6 +361,26 @@ def describe(named: dict[str, Any]) -> str:
     )
 
 
+def _refuse_no_function(answer: Any) -> None:
+    """Refuse what is no function, and say what to do."""
+    if isinstance(answer, type):
+        say = "write a function with def, and pass its name."
+    elif not callable(answer):
+        say = "pass the function's name, without calling it."
+    else:
+        return
+    raise Refused(f"A function is expected, and you pass {kind(answer)}: {say}")
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested arguments."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
+
+
 def _tensor_words(x: Tensor) -> str:
     words = [str(tuple(x.shape))]
     if not x.is_contiguous():
@@ -398,6 +421,7 @@ def _differentiated(
     named: dict[str, Any],
     where: str,
     parameters: Sequence[tuple[str, Tensor]] = (),
+    kind: str = "output",
 ) -> Iterator[Case]:
     """Call with copies that may be written to, so that such an answer is seen."""
     copies: dict[int, Tensor] = {}
@@ -407,10 +431,11 @@ def _differentiated(
             return copies.setdefault(id(value), value.clone())
         return value
 
-    value = call(
-        answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
-    )
-    yield Case("output", "", where, value)
+    with Watch() as watch:
+        value = call(
+            answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
+        )
+    yield Case(kind, "", where, value)
     tensors = {name: v for name, v in named.items() if isinstance(v, Tensor)}
     after = {name: copies[id(v)] for name, v in tensors.items() if id(v) in copies}
     yield Case("inputs", "", where, after)
@@ -418,6 +443,7 @@ def _differentiated(
     wanted |= dict(parameters)
     found = gradients(value, list(wanted.values()))
     for name, gradient in zip(wanted, found, strict=True):
+        gradient.cut_by = watch.of(value)  # type: ignore[attr-defined]
         yield Case("gradient", name, where, gradient)
 
 
@@ -483,14 +509,19 @@ def _shapes(named: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
 def _buffers(module: nn.Module, ignore: Sequence[str]) -> list[tuple[str, Tensor]]:
     kept = set(module.state_dict())
     return [
-        (name if name in kept else f"{name} (not in state_dict)", value)
+        (name if name in kept else name + UNSAVED, value)
         for name, value in module.named_buffers()
         if name.rsplit(".")[-1] not in ignore
     ]
 
 
+def _saved(module: nn.Module, ignore: Sequence[str]) -> list[tuple[str, Tensor]]:
+    """The buffers that state_dict holds; others are the answer's own affair."""
+    return [pair for pair in _buffers(module, ignore) if not pair[0].endswith(UNSAVED)]
+
+
 def _values(named: Iterable[tuple[str, Tensor]]) -> Iterator[Case]:
-    for name, value in sorted(named, key=lambda pair: pair[0]):
+    for name, value in sorted(named):
         yield Case("start", name, "", value)
 
 
@@ -515,9 +546,10 @@ def _step(
         for x in batch
     ]
     named = dict(zip(names, inputs, strict=False))
-    parameters = list(module.named_parameters())
+    parameters = sorted(module.named_parameters())
+    forget(module.buffers())
     run = _keeping_parameters(module)
     yield from _differentiated(run, inputs, {}, named, mode, parameters)
-    for name, value in sorted(_buffers(module, ignore), key=lambda pair: pair[0]):
+    for name, value in sorted(_saved(module, ignore)):
         yield Case("after", name, mode, value)
         yield Case("graph", name, mode, value.requires_grad)

@@ -84,7 +84,7 @@ class Question(Exercise):
         """What an answer at hand does, in all configurations."""
         count = len(self.configurations)
         with warnings.catch_warnings(action="ignore"):
-            return [self.record(answer, i, forbid, deep=forbid) for i in range(count)]
+            return [self.record(answer, i, forbid) for i in range(count)]
 
     def part(self, case: Any) -> str:
         """The title of the part that a recorded case belongs to.

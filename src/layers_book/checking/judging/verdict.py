@@ -42,7 +42,7 @@ def judge(
 def unanswered(record: "Any") -> str:
     """Why nothing has come out of the answer; empty if something has."""
     for case in record:
-        if case[0] == "output":
+        if case[0] in ("output", "result"):
             break
         if case[0] == "raised" and case[3]["state"] == "unanswered":
             return case[3]["text"] or "your code raises NotImplementedError."
@@ -68,8 +68,9 @@ def recognize(
 ) -> "tuple[int | None, bool]":
     """The number of the mistake that acts like the answer, and whether to the end.
 
-    If none does, one that agrees up to the first difference of each configuration, or
-    throughout the first configuration in which the answer is wrong.
+    If none does, one that agrees up to the first difference of each configuration (in
+    more than True or False), or throughout the first configuration in which the answer
+    is wrong, if the answer is right in none where the mistake is not.
 
     Args:
         count: how many configurations are looked at.
@@ -94,22 +95,47 @@ def recognize(
         return True
 
     first = None
-    wrong = False
+    wrong = strong = False
     similar = list(range(len(mistakes)))
     whole = similar
     for index in range(count):
         record = got(index)
-        at = first_difference(expected(index), record, right)
+        right_record = expected(index)
+        at = first_difference(right_record, record, right)
         end = len(record) if at is None else at + 1
-        records = {m: mistakes[m](index) for m in similar}
+        records = {m: mistakes[m](index) for m in range(len(mistakes))}
+        if first is not None and _excused(right_record, records[first], at, right):
+            first = None
         similar = [m for m in similar if alike(index, records[m][:end], record[:end])]
         whole = [m for m in whole if m in similar and alike(index, records[m], record)]
+        if at is not None and at < len(record):
+            strong = strong or not isinstance(record[at][3], bool)
         if at is not None and not wrong:
             wrong = True
             first = whole[0] if whole else None
-        if not similar:
-            return first, False
-    return (whole or similar)[0], bool(whole)
+        if not similar and first is None:
+            return None, False
+    if whole or (similar and strong):
+        return (whole or similar)[0], bool(whole)
+    return first, False
+
+
+def _excused(
+    expected: "Any",
+    mistake: "Any",
+    at: "int | None",
+    right: "Callable[[Any, Any], bool]",
+) -> bool:
+    """Whether an answer is right where a mistake is not, so that it makes another.
+
+    Args:
+        expected: the right record.
+        mistake: that of the mistake.
+        at: where the answer first differs from the right one, if at all.
+        right: whether a case is as it should be.
+    """
+    first = first_difference(expected, mistake, right)
+    return first is not None and (at is None or at > first)
 
 
 def configuration(record: "Any") -> str:

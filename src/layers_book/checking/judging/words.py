@@ -6,8 +6,10 @@ import re
 from .compare import (
     TOLERANCES,
     close,
+    conformed,
     device,
     form,
+    helper,
     is_dict,
     is_floating,
     is_list,
@@ -31,6 +33,7 @@ CONFIGURATION = "configuration"
 # what a case is, by its kind; {} stands for its name
 LABELS = {
     "output": "the output",
+    "result": "the output",
     "inputs": "the inputs after the call",
     "gradient": "the gradient with respect to {}",
     "parameters": "the parameters",
@@ -52,15 +55,15 @@ REGISTERED = {
     ),
     "buffers": (
         " torch finds what __init__ registers: self.register_buffer(name, tensor), "
-        "without persistent=False."
+        "without persistent=False; a helper of your own takes persistent=False."
     ),
 }
 # what helps with an exception, by the first pattern that its text matches
 HELP = (
     (
-        "size of tensor|broadcast",
-        "Shapes line up from the right: a tensor of shape (C,) runs along axis 1 "
-        "of four as view(1, -1, 1, 1), along axis 0 as view(-1, 1, 1, 1).",
+        r"keepdims|axis=",
+        "keepdims and axis are NumPy's words: torch's functions take dim and keepdim, "
+        "as in x.mean(dim, keepdim=True).",
     ),
     (
         "backward through the graph a second time",
@@ -73,8 +76,9 @@ HELP = (
     ),
     (
         "leaf Variable|view of a leaf",
-        "You change a parameter in place in a computation that is recorded: compute a "
-        "new tensor from it, as in self.weight * 2.",
+        "You change a parameter in place in a computation that is recorded. To fill it "
+        "with new numbers, do so in torch.no_grad(); to compute with it, make a new "
+        "tensor, as in weight * 2.",
     ),
     (
         "before Module.__init__",
@@ -112,9 +116,20 @@ HELP = (
         "torch.relu(x).",
     ),
     (
+        r"values to unpack \(expected",
+        "You unpack a certain number of values: do not rely on how many axes there "
+        "are where the exercise allows any number, and count what a function returns.",
+    ),
+    (
         "shapes cannot be multiplied",
         "The last axis of the left factor must be as long as the first axis of the "
-        "right one, for nn.Linear as long as in_features.",
+        "right one: look for a missing transpose, such as x @ weight.T, since torch "
+        "stores weights as (out, in).",
+    ),
+    (
+        "unsupported operand .*NoneType|NoneType.* has no attribute",
+        "Something is None here, such as a bias that was not given: ask whether it "
+        "is None before you use it.",
     ),
     (
         "differentiated Tensors does not require grad",
@@ -133,13 +148,17 @@ HELP = (
         "Parameters hold floating numbers: torch.ones(n), not whole numbers.",
     ),
     (
-        "device|CUDA|meta tensor",
+        "(same|expected) device|compiled with CUDA|CUDA driver|NVIDIA|meta tensor",
         "The check gives CPU tensors: take the device from x.device.",
     ),
     (
-        "dtype|same type|Float|not implemented for",
+        r"(?i)same (d|data )?type|scalar type|dtypes? match|type .* should be the same|"
+        "can't be cast|not implemented for '(Half|Float|Double|Int|Long|Bool|Byte)",
         "The check uses several dtypes: create tensors with dtype=x.dtype.",
     ),
+)
+SIZES = (
+    r"tensor a \((\d+)\) must match the size of tensor b \((\d+)\) .*dimension (\d+)"
 )
 
 
@@ -168,6 +187,13 @@ def kind_of(value: "Any") -> str:
     return article(type(value).__name__)
 
 
+def asked_for(value: "Any") -> str:
+    """The kind of a value that is compared loosely, as one asks for it."""
+    if isinstance(value, bool):
+        return "a bool"
+    return "a number" if is_number(value) else kind_of(value)
+
+
 def explain(case: "Any", got: "Any") -> str:
     """The difference in one or a few sentences.
 
@@ -178,6 +204,8 @@ def explain(case: "Any", got: "Any") -> str:
     if got is not None and got[0] == "raised":
         return _exception(case, got[3])
     value = got[3] if got is not None else None
+    if case[0] == "result":
+        value = conformed(case[3], value)
     if len(case) > 4 and case[4] is not None:
         return _first_up(label(case)) + " is not right" + _value(case[3], value)
     if case[0] == "graph":
@@ -242,11 +270,10 @@ def _exception(case: "Any", value: "Any") -> str:
     if value["line"]:
         line = f", in line {value['line']} of your code"
         line += f": `{value['code']}`" if value["code"] else ""
-    help = ""
+    help = _sizes(text, value["reduced"])
     for pattern, sentence in HELP:
-        if re.search(pattern, text):
+        if not help and re.search(pattern, text):
             help = " " + sentence
-            break
     if not line and "argument" in text and value["type"] == "TypeError":
         help = " Give your code the arguments that the exercise names, in this order."
     for more in (" Hint: ", " Saved intermediate "):
@@ -254,12 +281,31 @@ def _exception(case: "Any", value: "Any") -> str:
     return f"{text.rstrip('.')}\nwhile computing {words}{line}.{help}"
 
 
+def _sizes(text: str, reduced: bool) -> str:
+    """What helps where two shapes do not fit, and the axis where they do not."""
+    found = re.search(SIZES, text)
+    if not found:
+        return ""
+    a, b, axis = found.group(1), found.group(2), found.group(3)
+    said = f" Along axis {axis} one has {a} entries and the other {b}: "
+    said += "shapes line up from the right."
+    if reduced:
+        return said + (
+            " A mean, sum or the like loses its axes: keep them with keepdim=True."
+        )
+    return said + (
+        " Give the smaller one axes of size 1 where they are missing: keepdim=True in "
+        "what averages or sums, view or unsqueeze for a parameter."
+    )
+
+
 def _entries(words: str, case: "Any", expected: "Any", got: "Any") -> str:
     if not is_dict(got):
         return f"{_start(words)} should be a dict, and is {kind_of(got)}."
     wanted, given = keys(expected), keys(got)
     missing = [str(name) for name in wanted if name not in given]
-    more = [str(name) for name in given if name not in wanted]
+    more = [name for name in given if name not in wanted]
+    more = [str(n) for n in more if case[0] != "buffers" or not helper(n)]
     if missing or more:
         listed = ", ".join([str(name) for name in wanted]) or "none"
         text = f"{_start(words)} should be {listed}"
@@ -281,7 +327,8 @@ def _entries(words: str, case: "Any", expected: "Any", got: "Any") -> str:
 def _sequence(words: str, case: "Any", expected: "Any", got: "Any") -> str:
     count = len(expected)
     if not is_list(got):
-        return f"{_start(words)} is {kind_of(got)}: {count} values are expected."
+        several = f"a list or tuple of {count} values is expected."
+        return f"{_start(words)} is {kind_of(got)}: {several}"
     if len(got) != count:
         return f"{_start(words)} has {len(got)} values, expected {count}."
     at = 0
@@ -340,18 +387,27 @@ def _numbers(words: str, kind: str, case: "Any", expected: "Any", got: "Any") ->
         )
     if any([math.isinf(g) and not math.isinf(e) for e, g in pairs]):
         return f"{start} contains infinity: look for a division by zero."
+    cut = " and ".join(got.get("cut", []))
     if kind == "gradient" and not any(numbers):
-        return (
-            f"No gradient reaches {case[1]}{' ' * bool(where)}{where}: compute without "
-            "detach, .data, .item(), numpy or torch.no_grad() between it and the "
-            "output."
+        text = f"No gradient reaches {case[1]}{' ' * bool(where)}{where}: "
+        if cut:
+            return f"{text}compute without {cut} between it and the output."
+        return text + (
+            "no step from it to the output can be differentiated. Comparisons, "
+            "rounding and whole numbers have no gradient."
         )
     fact = _fact(list(expected["shape"]), right, numbers)
     text += f": {fact}." if fact else "."
-    if kind == "gradient" and "float32" not in text:
+    if kind == "gradient" and "float32" not in text and cut:
         text += (
             " The output before it is right: a part of the computation is cut off from "
-            "the gradient (detach, .data, .item(), torch.no_grad())."
+            f"the gradient by {cut}."
+        )
+    elif kind == "gradient" and "float32" not in text:
+        text += (
+            " The output before it is right, but another formula leads there: where "
+            "they differ, as at a root of 0, a tie of a maximum or in what is masked "
+            "out, so do the gradients."
         )
     if kind == "output" and where.startswith("in eval mode"):
         text += " In training mode it is right: look at what self.training decides."
@@ -415,10 +471,15 @@ def _scale_or_offset(shape: "list[int]", right: "Any", got: "Any", zero: "Any") 
         if ratio is not None and axis < 0:
             meaning = _meaning(ratio, shape)
             return f"yours is {ratio:.7g} times the expected one everywhere{meaning}"
+        if ratio is not None and all([abs(ratios[i] - 1) < 0.05 for i in nowhere]):
+            return (
+                f"yours is nearly the expected one, times a constant {where}, as where "
+                "eps is another, or an average divides by n - 1"
+            )
         if ratio is not None:
             return (
-                f"yours is a constant multiple of the expected one {where}, as with "
-                "another variance, eps or weight"
+                f"yours is a constant multiple of the expected one {where}: look at "
+                "what you divide or multiply by, and over which axes you sum or average"
             )
         offset = _constant(offsets, shape, axis, finite)
         if offset is not None and axis < 0:
@@ -447,7 +508,7 @@ def _meaning(ratio: float, shape: "list[int]") -> str:
                 text = f"{words} with the n = {n} values"
                 best = min(best, (abs(ratio - value), abs(value - 1), text))
     error, size, text = best
-    if error < 0.02 * size:
+    if error < 0.003 * size:
         return f", {text} that an average may run over: divide by n or by n - 1?"
     return ", so nearly right that eps may be the reason" * (abs(ratio - 1) < 1e-3)
 
@@ -553,8 +614,8 @@ def _value(expected: "Any", got: "Any") -> str:
         ]
         return f": look again at {', '.join(wrong) or 'the names'}."
     numbers = is_number(expected) and is_number(got)
-    if not numbers and kind_of(expected) != kind_of(got):
-        return f": {kind_of(expected)} is expected, and you give {kind_of(got)}."
+    if asked_for(expected) != asked_for(got):
+        return f": {asked_for(expected)} is expected, and you give {kind_of(got)}."
     if numbers and close(expected, -got, 1e-3):
         return ": the sign is the opposite one."
     if numbers and close(expected, got, 0.05):
@@ -565,9 +626,14 @@ def _value(expected: "Any", got: "Any") -> str:
 def _values(expected: "list[Any]", got: "Any") -> str:
     count = len(expected)
     if not isinstance(got, list):
-        return f": {count} values are expected, and you give one."
+        said = f"a list of {count} values, in order, is expected"
+        return f": {said}, and you give {kind_of(got)}."
     if count != len(got):
         return f": {count} values are expected, and you give {len(got)}."
+    for e, g in zip(expected, got):
+        if asked_for(e) != asked_for(g):
+            given = f"one that you give is {kind_of(g)}"
+            return f": of these values, {asked_for(e)} is expected, and {given}."
     right = [same(e, g, 1e-3) for e, g in zip(expected, got)]
     if all([same(e, g, 0.05) for e, g in zip(expected, got)]):
         return ", but close: compute exactly, or give more digits."

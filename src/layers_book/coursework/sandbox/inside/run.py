@@ -228,7 +228,7 @@ def _records(
         steps = steps_from(run["source"], run["steps"])
         for inputs in run["inputs"]:
             cases = asked(steps, answer, inputs, run["options"])
-            yield record(cases, forbid, run["tolerance"], deep=True)
+            yield record(cases, forbid, run["tolerance"])
 
 
 def _only(error: BaseException) -> bytes:

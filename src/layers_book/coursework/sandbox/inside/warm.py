@@ -101,7 +101,7 @@ def _warm_up() -> None:
         (function, torch.nn.functional.silu),
         (module, lambda: torch.nn.BatchNorm1d(3)),
     ):
-        encode(packed_numbers(record(run.ask(answer, 0), ("nothing",), deep=True)))
+        encode(packed_numbers(record(run.ask(answer, 0), ("nothing",))))
     importlib.import_module("torch._dynamo")  # else the first optimizer does it
     repr(x)
     TransformerManager().transform_cell("%time 1")
