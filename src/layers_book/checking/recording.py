@@ -350,21 +350,26 @@ class _Forbid(TorchFunctionMode):
     def __init__(self, parts: tuple[str, ...]) -> None:
         super().__init__()
         self.parts = parts
+        self.allowed = 0  # functions that are at work, which may use what they like
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name = getattr(func, "__name__", "")
         _refuse(name, self.parts, f"{getattr(func, '__module__', '')}.{name}")
-        return func(*args, **(kwargs or {}))
+        self.allowed += 1
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.allowed -= 1
 
 
 class _ForbidBelow(TorchDispatchMode):
-    """Also refuses what is called past torch's own functions, by ``torch.ops``."""
+    """Also refuses what is called past the mode above, such as where it is disabled."""
 
-    def __init__(self, parts: tuple[str, ...]) -> None:
+    def __init__(self, above: _Forbid) -> None:
         super().__init__()
-        self.parts = parts
+        self.above = above
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -374,8 +379,8 @@ class _ForbidBelow(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name = func._overloadpacket._qualified_op_name.rpartition("::")[2]
-        if "backward" not in name:
-            _refuse(name, self.parts)
+        if not self.above.allowed and "backward" not in name:
+            _refuse(name, self.above.parts)
         return func(*args, **(kwargs or {}))
 
 
@@ -431,8 +436,8 @@ def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
         if forbid:
             for door in _closed_doors(forbid):
                 stack.enter_context(door)
-            stack.enter_context(_Forbid(forbid))
-            stack.enter_context(_ForbidBelow(forbid))
+            mode = stack.enter_context(_Forbid(forbid))
+            stack.enter_context(_ForbidBelow(mode))
         _reset()
         torch.default_generator.manual_seed(0)
         try:
@@ -446,7 +451,8 @@ def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
 
 def _reset() -> None:
     """Put back what an answer may have set for all code after it."""
-    torch.set_grad_enabled(True)
-    torch.set_default_dtype(torch.float32)
-    if torch.get_default_device().type != "cpu":
-        torch.set_default_device(None)
+    with torch._C.DisableTorchFunction():
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
+        if torch.get_default_device().type != "cpu":
+            torch.set_default_device(None)

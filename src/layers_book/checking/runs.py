@@ -89,8 +89,11 @@ def function_run(
     names: Sequence[str] = NAMES,
     float32: bool = True,
     configurations: int = CONFIGURATIONS,
+    exact: bool = False,
 ) -> Run:
     """Call a function: output, inputs after the call, gradients, output in float32.
+
+    What is computed from whole numbers alone may come in any container and dtype.
 
     Args:
         make_args: draws ``(args, kwargs)``. Gradients are taken with respect to the
@@ -98,13 +101,14 @@ def function_run(
         names: words for the positional arguments.
         float32: also call with all floating tensors rounded to float32.
         configurations: how many are drawn.
+        exact: container and dtype count in any case, since the exercise names them.
     """
 
     def inputs(generator: Generator) -> dict[str, Any]:
         args, kwargs = make_args(generator)
         return {"args": tuple(args), "kwargs": kwargs}
 
-    options = {"names": list(names), "float32": float32}
+    options = {"names": list(names), "float32": float32, "exact": exact}
     return Run(function_steps, inputs, configurations, options)
 
 
@@ -177,14 +181,15 @@ def function_steps(
     kwargs: dict[str, Any],
     names: Sequence[str] = NAMES,
     float32: bool = True,
+    exact: bool = False,
 ) -> Iterator[Case]:
     """Record a function on the inputs of one configuration; see `function_run`."""
     _refuse_no_function(answer)
     named = {**dict(zip(names, args, strict=False)), **kwargs}
     yield Case("configuration", "", "", describe(named))
     numbers = any(x.is_floating_point() for x in _tensors((args, kwargs)))
-    kind = "output" if numbers else "result"
-    yield from _differentiated(answer, args, kwargs, named, "", kind=kind)
+    name = "output" if numbers or exact else "result"
+    yield from _differentiated(answer, args, kwargs, named, "", kind=name)
     if float32 and numbers:
         args, kwargs = _cast(args), _cast(kwargs)
         yield Case("output", "", "in float32", call(answer, *args, **kwargs))

@@ -129,8 +129,8 @@ COUNT = Exercise(
             return sum(n_in * n_out + bias * n_out for n_in, n_out in pairs)
     """,
     reference=_built,
-    run=function_run(_spec, names=("sizes",), float32=False),
-    forbid=("empty", "uniform_"),
+    run=function_run(_spec, names=("sizes",)),
+    forbid=("Module",),
     mistakes=[
         (
             " + bias * n_out",

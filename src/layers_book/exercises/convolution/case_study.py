@@ -46,7 +46,7 @@ IOU = Exercise(
             return torch.stack(scores)
     """,
     reference=_iou,
-    run=function_run(_maps, names=("prediction", "target", "classes"), float32=False),
+    run=function_run(_maps, names=("prediction", "target", "classes")),
     mistakes=[
         (
             "(p | t).sum()",

@@ -241,7 +241,7 @@ TOUCHED = Exercise(
     """,
     reference=_touched,
     run=custom_run(_pair, _rates),
-    forbid=("grad", "backward", "conv"),
+    forbid=("autograd.", "backward", "conv"),
     mistakes=[
         (
             "max(places) + 1",

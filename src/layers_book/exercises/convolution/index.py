@@ -209,7 +209,7 @@ TOUCHED = Exercise(
             return [j for j in range(outputs) if 0 <= i + padding - j * stride < kernel]
     """,
     reference=_touched,
-    run=function_run(_pixels, names=("i", "n", "kernel"), float32=False),
+    run=function_run(_pixels, names=("i", "n", "kernel")),
     forbid=("conv",),
     mistakes=[
         (
@@ -309,13 +309,6 @@ TOUCHED = Exercise(
             "You give how many outputs change: give the list of their numbers.",
         ),
         (
-            "[j for",
-            "torch.tensor([j for",
-            "kernel]",
-            "kernel], dtype=torch.long)",
-            "The numbers are right; give a Python list of them, with .tolist().",
-        ),
-        (
             "[j for j in range(outputs) if ",
             "[",
             "kernel]",
@@ -408,14 +401,6 @@ TOUCHED = Exercise(
             "kernel]",
             "kernel}",
             "The numbers are right; give them as a list, in ascending order.",
-        ),
-        (
-            "[j for",
-            "list(torch.tensor([j for",
-            "kernel]",
-            "kernel]))",
-            "The numbers are right, but each is a tensor: make whole numbers of them, "
-            "with .tolist().",
         ),
     ],
 )

@@ -421,9 +421,8 @@ PARAMETERS = Exercise(
     run=function_run(
         _encoder_args,
         names=("d_model", "nhead", "num_layers", "dim_feedforward", "bias"),
-        float32=False,
     ),
-    forbid=("numel",),
+    forbid=("Module",),
     mistakes=[
         ("num_layers * (", "(", "You count one layer: there are num_layers."),
         (
@@ -526,7 +525,6 @@ PARAMETERS = Exercise(
             "2 * dim_feedforward + 2 * d_model",
             "The second Linear has d_model outputs, and as many biases.",
         ),
-        ("return", "return 1.0 *", "Right, but a float: count with // or * only."),
     ],
 )
 

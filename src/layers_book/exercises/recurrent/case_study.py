@@ -45,7 +45,7 @@ BAG = Exercise(
             return sum(comb(k, a) * max(a, k - a) / k for a in range(k + 1)) / 2**k
     """,
     reference=_all_evenings,
-    run=function_run(_presses, names=("k",), float32=False, configurations=10),
+    run=function_run(_presses, names=("k",), configurations=10),
     mistakes=[
         (
             SHARE,
