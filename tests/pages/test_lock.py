@@ -51,10 +51,11 @@ def test_a_locked_version_runs_on_every_python_that_we_claim(entry):
     assert Version(installed.version).public == pin.version, (
         f"requirements.lock has {entry}, installed is {installed.version}: make book"
     )
-    unfit = outside(entry, installed.metadata["Requires-Python"] or "")
+    asked = installed.metadata.get("Requires-Python", "")
+    unfit = outside(entry, asked)
     assert not unfit, (
         f"requirements.lock: {entry} asks for Python "
-        f"{installed.metadata['Requires-Python']}, but pyproject.toml claims "
+        f"{asked}, but pyproject.toml claims "
         f"{PROJECT['requires-python']}: it fails on {', '.join(unfit)}: make lock"
     )
 
