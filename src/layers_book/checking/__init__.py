@@ -2,7 +2,8 @@
 
 from layers_book.checking.check import Verdict, check_exercise
 from layers_book.checking.exercise import Exercise, Mistake
-from layers_book.checking.recording import Case, Refused, Unanswered, kind
+from layers_book.checking.isolation import Refused
+from layers_book.checking.recording import Case, Unanswered, kind
 from layers_book.checking.runs import (
     Run,
     call,

@@ -69,7 +69,7 @@ class Exercise:
             default the solution.
         forbid: what an answer may not call: parts of names of torch's functions, such
             as ``"batch_norm"``, which also keeps ``nn.BatchNorm2d`` out, or names of
-            module classes; see `layers_book.checking.recording.isolated`.
+            module classes; see `layers_book.checking.isolation.isolated`.
         answer: the expression that gives the answer once the code has run, if it is
             not the last name that the code defines.
         setup: code that the solution and the mistakes find executed.

@@ -23,19 +23,16 @@ import sysconfig
 import textwrap
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
-from torch._functorch import eager_transforms
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 
+from layers_book.checking.isolation import Refused, isolated, reset
 from layers_book.checking.judging.words import CONFIGURATION, article
 
 Record = list[tuple[Any, ...]]
@@ -84,10 +81,6 @@ class Case(NamedTuple):
     tolerance: float | None = None
 
 
-class Refused(Exception):
-    """An answer that cannot be checked; the text is shown to the reader as it is."""
-
-
 class Unanswered(NotImplementedError):
     """An answer that returns nothing."""
 
@@ -125,7 +118,7 @@ def record(
                 kind, name, where, value, *own = as_case(yielded)
                 own = own if tolerance is None else [tolerance]
                 found.append((kind, name, where, plain(value), *own))
-                _reset()
+                reset()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever an answer may raise
@@ -342,117 +335,3 @@ def kind(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__[:100]}"
     return article(type(value).__name__[:100].replace("ndarray", "NumPy array"))
-
-
-class _Forbid(TorchFunctionMode):
-    """Refuses torch's functions by parts of their names."""
-
-    def __init__(self, parts: tuple[str, ...]) -> None:
-        super().__init__()
-        self.parts = parts
-        self.allowed = 0  # functions that are at work, which may use what they like
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        _refuse(name, self.parts, f"{getattr(func, '__module__', '')}.{name}")
-        self.allowed += 1
-        try:
-            return func(*args, **(kwargs or {}))
-        finally:
-            self.allowed -= 1
-
-
-class _ForbidBelow(TorchDispatchMode):
-    """Also refuses what is called past the mode above, such as where it is disabled."""
-
-    def __init__(self, above: _Forbid) -> None:
-        super().__init__()
-        self.above = above
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch wraps each call below to keep its compiler out: slow
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = func._overloadpacket._qualified_op_name.rpartition("::")[2]
-        if not self.above.allowed and "backward" not in name:
-            _refuse(name, self.above.parts)
-        return func(*args, **(kwargs or {}))
-
-
-def _refuse(name: str, parts: tuple[str, ...], path: str = "") -> None:
-    if any(part in (path if "." in part else name) for part in parts):
-        raise Refused(f"Write it by hand: torch's {name} may not be called here.")
-
-
-def _closed_doors(parts: tuple[str, ...]) -> Iterator[Any]:
-    """Refuse what calls torch's functions where no mode sees them."""
-
-    def compiled(*args: Any, **kwargs: Any) -> Any:
-        raise Refused("Write it in Python: torch.jit hides what your code calls.")
-
-    for script in (torch.jit.ScriptFunction, torch._C.ScriptMethod):
-        yield patch.object(script, "__call__", compiled)
-
-    for name, way in (("grad", "backward"), ("jvp", "forward")):
-        if any(part in f"torch.autograd.{way} grad" for part in parts):
-
-            def differentiated(*args: Any, name: str = name) -> Any:
-                _refuse(f"func.{name}", ("func",))
-
-            inner = f"{name}_increment_nesting"
-            yield patch.object(eager_transforms, inner, differentiated)
-
-    start = nn.Module.__init__
-
-    def built(module: nn.Module, *args: Any, **kwargs: Any) -> None:
-        for part in parts:
-            if any(part == base.__name__ for base in type(module).__mro__):
-                name = type(module).__name__
-                raise Refused(f"Write it by hand: {name} may not be built here.")
-        start(module, *args, **kwargs)
-
-    if any(part[:1].isupper() for part in parts):
-        yield patch.object(nn.Module, "__init__", built)
-
-
-@contextmanager
-def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
-    """Run with known global state of torch, and put the old one back.
-
-    Args:
-        forbid: what may not be called: parts of names of torch's functions, parts of
-            their paths such as ``"autograd."``, and names of module classes such as
-            ``"Linear"``, which also forbids what inherits from it.
-    """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(torch.enable_grad())
-        if forbid:
-            for door in _closed_doors(forbid):
-                stack.enter_context(door)
-            mode = stack.enter_context(_Forbid(forbid))
-            stack.enter_context(_ForbidBelow(mode))
-        _reset()
-        torch.default_generator.manual_seed(0)
-        try:
-            yield
-        finally:
-            _reset()
-            torch.set_default_dtype(dtype)
-            if device.type != "cpu":
-                torch.set_default_device(device)
-
-
-def _reset() -> None:
-    """Put back what an answer may have set for all code after it."""
-    with torch._C.DisableTorchFunction():
-        torch.set_grad_enabled(True)
-        torch.set_default_dtype(torch.float32)
-        if torch.get_default_device().type != "cpu":
-            torch.set_default_device(None)

@@ -17,13 +17,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from layers_book.checking.cuts import Watch, forget
+from layers_book.checking.isolation import Refused, isolated
 from layers_book.checking.judging.compare import UNSAVED
 from layers_book.checking.recording import (
     STEPS_FILE,
     Case,
-    Refused,
     Unanswered,
-    isolated,
     kind,
     unwritten,
 )

@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from layers_book.checking.recording import Record, Refused, raised, record
+from layers_book.checking.isolation import Refused
+from layers_book.checking.recording import Record, raised, record
 from layers_book.checking.runs import asked, steps_from
 from layers_book.coursework.sandbox.inside.wire import decode, encode, packed_numbers
 
