@@ -140,7 +140,7 @@ def reset() -> None:
 
 def _set_modes(modes: list[Any]) -> None:
     """Make these the function modes at work, the innermost last."""
-    while overrides._len_torch_function_stack():
+    while _modes():
         overrides._pop_mode()
     for mode in modes:
         overrides._push_mode(mode)
