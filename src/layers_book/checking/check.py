@@ -3,10 +3,12 @@
 import html
 import textwrap
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from layers_book.checking.cuts import Watch
 from layers_book.checking.exercise import Exercise, Mistake
 from layers_book.checking.judging.verdict import judge
 from layers_book.checking.recording import Record
@@ -56,12 +58,19 @@ def check_exercise(exercise: Exercise, answer: Any) -> Verdict:
     Raises:
         RuntimeError: the right answer does not work here, so nothing can be said.
     """
-    state, message = judge(
-        len(exercise.configurations),
-        cache(lambda index: exercise.record(answer, index)),
-        partial(_expected, exercise),
-        [(m.hint, partial(_expected, exercise, mistake=m)) for m in exercise.mistakes],
-    )
+
+    def judged(got: Callable[[int], Record]) -> tuple[str, str]:
+        return judge(
+            len(exercise.configurations),
+            cache(got),
+            partial(_expected, exercise),
+            [(m.hint, partial(_expected, exercise, mistake=m)) for m in mistakes],
+        )
+
+    mistakes = exercise.mistakes
+    state, message = judged(lambda index: exercise.record(answer, index))
+    if state == "wrong":  # once more, with an eye on what is cut off: that takes time
+        _, message = judged(lambda i: exercise.record(answer, i, watch=Watch()))
     return Verdict(exercise.name, state == "right", message, state != "unanswered")
 
 

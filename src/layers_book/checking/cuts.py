@@ -43,7 +43,7 @@ class Watch(TorchFunctionMode):
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
         given = list(_tensors([*args, *kwargs.values()]))
-        recorded = any(x.is_leaf is False or x.requires_grad for x in given)
+        recorded = any(x.requires_grad for x in given)
         if recorded and name in LEFT:
             self.left.append(LEFT[name])
         marks = {mark for x in given for mark in _marks(x)}
@@ -58,7 +58,9 @@ class Watch(TorchFunctionMode):
 
     def of(self, value: Any) -> list[str]:
         """By what ways a result has been cut off, as a reader writes them."""
-        return sorted({*self.left, *(m for x in _tensors([value]) for m in _marks(x))})
+        marks = {*self.left, *(m for x in _tensors([value]) for m in _marks(x))}
+        self.left.clear()
+        return sorted(marks)
 
 
 def forget(values: Iterable[Tensor]) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layers_book.checking.cuts import Watch
 from layers_book.checking.recording import Record, record
 from layers_book.checking.runs import Run
 
@@ -106,17 +107,20 @@ class Exercise:
         """Each run with the numbers of its configurations, in order."""
         return [(run, at) for run in self.runs for at in range(run.configurations)]
 
-    def record(self, answer: Any, index: int, forbid: bool = True) -> Record:
+    def record(
+        self, answer: Any, index: int, forbid: bool = True, watch: Watch | None = None
+    ) -> Record:
         """What an answer does in a configuration, as plain data.
 
         Args:
             answer: the answer itself.
             index: the number of the configuration.
             forbid: refuse what may not be called.
+            watch: follows what is cut off from the gradient.
         """
         run, number = self.configurations[index]
         parts = self.forbid if forbid else ()
-        return record(run.ask(answer, number), parts, run.tolerance)
+        return record(run.ask(answer, number), parts, run.tolerance, watch)
 
     def _mistake(self, given: Mistake | Short) -> Mistake:
         if isinstance(given, Mistake):

@@ -1,5 +1,6 @@
 """A known state of torch for an answer, and what it may not call."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -111,6 +112,8 @@ def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.enable_grad())
         _set_modes([])
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         if forbid:
             for door in _closed_doors(forbid):
                 stack.enter_context(door)
@@ -132,7 +135,7 @@ def reset() -> None:
     """Put back what an answer may have set for all code after it."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
-    if torch.get_default_device().type != "cpu":
+    if _device.CURRENT_DEVICE is not None:
         _set_modes([m for m in _modes() if not isinstance(m, _device.DeviceContext)])
         _device.CURRENT_DEVICE = None
         torch._GLOBAL_DEVICE_CONTEXT.device_context = None

@@ -23,7 +23,7 @@ import sysconfig
 import textwrap
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from layers_book.checking.cuts import Watch
 from layers_book.checking.isolation import Refused, isolated, reset
 from layers_book.checking.judging.words import CONFIGURATION, article
 
@@ -103,6 +104,7 @@ def record(
     steps: Iterable[Any],
     forbid: tuple[str, ...] = (),
     tolerance: float | None = None,
+    watch: Watch | None = None,
 ) -> Record:
     """Go through the steps of a run, in a known state of torch, and write down.
 
@@ -110,14 +112,21 @@ def record(
         steps: yields cases, or what `as_case` makes cases of.
         forbid: what may not be called; see `isolated`.
         tolerance: of every case.
+        watch: also writes down with a gradient what has cut off the output before it.
     """
     found: Record = []
-    with isolated(forbid):
+    cut: list[str] = []
+    with isolated(forbid), watch or nullcontext():
         try:
             for yielded in steps:
                 kind, name, where, value, *own = as_case(yielded)
                 own = own if tolerance is None else [tolerance]
-                found.append((kind, name, where, plain(value), *own))
+                if watch and kind == "output":
+                    cut = watch.of(value)
+                written = plain(value)
+                if kind == "gradient" and cut:
+                    written["cut"] = cut
+                found.append((kind, name, where, written, *own))
                 reset()
         except KeyboardInterrupt:
             raise
@@ -177,12 +186,17 @@ def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
     return {"object": kind(value)}
 
 
-def _number(value: Any) -> Any:
+def _number(value: Any) -> int | float:
     """An int or float, whatever class of number the value has."""
-    if isinstance(value, int) or (not isinstance(value, float) and value == int(value)):
-        small = -(2**63) <= value < 2**63
-        return int(value) if small else {"object": "a very large number"}
-    return float(value)
+    try:
+        whole = int(value)
+        if not isinstance(value, float) and value == whole and abs(whole) < 2**63:
+            return whole
+        return float(value)
+    except ValueError:  # nan
+        return math.nan
+    except OverflowError:  # infinity, or more digits than a float holds
+        return math.inf if value > 0 else -math.inf
 
 
 def _tensor(x: Tensor) -> dict[str, Any]:
@@ -196,11 +210,9 @@ def _tensor(x: Tensor) -> dict[str, Any]:
         found["device"] = x.device.type
     if x.layout is not torch.strided:
         found["layout"] = str(x.layout)
-    if marks := getattr(x, "cut_by", None):
-        found["cut"] = list(marks)
     if x.is_meta or x.layout is not torch.strided:
         return found | {"data": []}
-    with torch._C.DisableTorchFunctionSubclass():
+    with torch._C.DisableTorchFunction():
         flat = x.detach().cpu().resolve_conj().resolve_neg().reshape(-1)
         if flat.is_complex():
             flat = torch.view_as_real(flat).reshape(-1)
@@ -252,6 +264,7 @@ def raised(error: BaseException) -> dict[str, Any]:
     except BaseException:  # the text of a reader's own exception may raise
         text = ""
     state = "refused" if isinstance(error, Refused) else "error"
+    text = text.encode("utf-8", "replace").decode()
     lines = text.strip().splitlines() or [""]
     found = {
         "type": type(error).__name__[:100],

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.checking.cuts import Watch, forget
+from layers_book.checking.cuts import forget
 from layers_book.checking.isolation import Refused, isolated
 from layers_book.checking.judging.compare import UNSAVED
 from layers_book.checking.recording import (
@@ -435,10 +435,9 @@ def _differentiated(
             return copies.setdefault(id(value), value.clone())
         return value
 
-    with Watch() as watch:
-        value = call(
-            answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
-        )
+    value = call(
+        answer, *map(writable, args), **{k: writable(v) for k, v in kwargs.items()}
+    )
     yield Case(kind, "", where, value)
     tensors = {name: v for name, v in named.items() if isinstance(v, Tensor)}
     after = {name: copies[id(v)] for name, v in tensors.items() if id(v) in copies}
@@ -447,7 +446,6 @@ def _differentiated(
     wanted |= dict(parameters)
     found = gradients(value, list(wanted.values()))
     for name, gradient in zip(wanted, found, strict=True):
-        gradient.cut_by = watch.of(value)  # type: ignore[attr-defined]
         yield Case("gradient", name, where, gradient)
 
 
