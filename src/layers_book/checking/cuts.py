@@ -53,7 +53,7 @@ class Watch(TorchFunctionMode):
             marks.add("torch.no_grad()")
         for x in _tensors([result]) if marks else ():
             if x.is_floating_point():
-                x.cut_by = marks  # type: ignore[attr-defined]
+                vars(x).update(cut_by=marks, cut_here=not x.requires_grad)
         return result
 
     def of(self, value: Any) -> list[str]:
@@ -70,7 +70,9 @@ def forget(values: Iterable[Tensor]) -> None:
 
 
 def _marks(x: Tensor) -> Iterable[str]:
-    found: Iterable[str] = getattr(x, "cut_by", ())
+    found: Iterable[str] = vars(x).get("cut_by", ())
+    if found and vars(x)["cut_here"] and x.grad_fn is not None:
+        return ()  # made within a torch.autograd.Function, which records it as one step
     return found
 
 

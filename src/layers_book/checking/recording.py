@@ -121,7 +121,7 @@ def record(
             for yielded in steps:
                 kind, name, where, value, *own = as_case(yielded)
                 own = own if tolerance is None else [tolerance]
-                if watch and kind == "output":
+                if watch and kind not in ("inputs", "gradient"):
                     cut = watch.of(value)
                 written = plain(value)
                 if kind == "gradient" and cut:
