@@ -103,7 +103,9 @@ def recognize(
         right_record = expected(index)
         at = first_difference(right_record, record, right)
         end = len(record) if at is None else at + 1
-        records = {m: mistakes[m](index) for m in range(len(mistakes))}
+        records = {m: mistakes[m](index) for m in similar}
+        if first is not None and first not in similar:
+            records[first] = mistakes[first](index)
         if first is not None and _excused(right_record, records[first], at, right):
             first = None
         similar = [m for m in similar if alike(index, records[m][:end], record[:end])]
