@@ -1,0 +1,404 @@
+"""What the path of a file in a download says: whose it is, when it came, what it is."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from layers_book.coursework.collect.layouts import LAYOUTS, Layout, Reading, readings
+
+__all__ = [
+    "Owner",
+    "PathInfo",
+    "attempt",
+    "fold",
+    "is_notebook",
+    "is_zip",
+    "machine_made",
+    "not_collected",
+    "path_info",
+    "settled",
+    "wrappers",
+]
+
+NOTEBOOK = re.compile(r"\.ipynb(?:\.(?:txt|json|ipynb)| *\(\d+\)|\s)*\Z", re.IGNORECASE)
+COPY_OF = re.compile(r"(?:copy of|kopie von|copie de|copia d[ei]) +", re.IGNORECASE)
+COPY = re.compile(r"(?: *\(\d+\)|-checkpoint|[ -]*copy *\d*)+\Z", re.IGNORECASE)
+NUMBER = re.compile(r"(?:-|\(|copy *)(\d{1,9})\)?\Z", re.IGNORECASE)
+ALWAYS_WRAPPERS = re.compile(
+    r"submitted|submissions|assignment_[0-9]+_export|.+-submissions", re.IGNORECASE
+)
+# a name that a program has made, by a layout that is not known
+MACHINE = re.compile(
+    r"(?i)[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{14}|(?:_[^_]*){3}| - "
+    r"|(?:attempt|submission)[_ -]?[0-9]"
+)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A person as a download names them.
+
+    Args:
+        layout: such as ``moodle``, or ``plain``.
+        name: as in the path.
+        number: Moodle's participant, another one in each assignment; Canvas's user,
+            Blackboard's user name; or none.
+        email: if the download says so.
+        unique: whether the number alone tells people apart.
+    """
+
+    layout: str
+    name: str
+    number: str = ""
+    email: str = ""
+    unique: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The same for the same person in each download of an assignment."""
+        by_number = self.unique and self.number
+        return (self.layout, "" if by_number else self.name, self.number)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The same for what is the same person beyond doubt, however the name reads.
+
+        >>> Owner("plain", "Ada  LOVELACE").identity
+        ('plain', 'ada lovelace')
+        """
+        if self.number:
+            return (self.layout, self.number.casefold())
+        name = unicodedata.normalize("NFC", self.name.casefold())
+        return (self.layout, " ".join(re.split(r"[\s_.,-]+", name)).strip())
+
+
+@dataclass(frozen=True)
+class PathInfo:
+    """What a path says of a file.
+
+    Args:
+        owner: whose it is, if it says so.
+        late: whether Canvas marks it as late.
+        others: whose it could be, too, if the name can be read in more than one way.
+        time: when it came in, in seconds since 1970, if the path says so.
+        layout: what the path is named by, if it is not a teacher's own naming.
+        problem: why it is not collected, or ``""``.
+        beside: for each owner, the file's number in Canvas, or Blackboard's title.
+    """
+
+    owner: Owner | None
+    late: bool = False
+    others: tuple[Owner, ...] = ()
+    time: float | None = None
+    layout: Layout | None = None
+    problem: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def who(self) -> tuple[Owner, ...]:
+        """All whose it could be."""
+        return (self.owner, *self.others) if self.owner else ()
+
+
+def fold(text: str) -> str:
+    """Letters and digits alone, without case and accents.
+
+    >>> fold("Zoë O'Hara") == fold("ZOE_OHARA")
+    True
+    """
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters.casefold() if letter.isalnum())
+
+
+def path_info(
+    parts: Sequence[str], assignment: str, layouts: Sequence[Layout] = LAYOUTS
+) -> PathInfo:
+    """Whose a file is, by the first part of its path alone: others are a student's.
+
+    Args:
+        parts: of its path, without the wrappers.
+        assignment: which is no student's name.
+        layouts: the table of them.
+
+    >>> path_info(["Ada Lovelace_77_assignsubmission_file_", "x.ipynb"], "norm").owner
+    Owner(layout='moodle', name='Ada Lovelace', number='77', email='', unique=False)
+    >>> path_info(["lovelaceada_LATE_12_345_norm-2.ipynb"], "norm").late
+    True
+    >>> path_info(["ada", "x.ipynb"], "x").owner == path_info(["ada.ipynb"], "x").owner
+    True
+    """
+    head, folder = parts[0], len(parts) > 1
+    found = _readings(head, assignment, folder, layouts)
+    if found:
+        first = found[0]
+        if not (first.number or first.name):
+            return PathInfo(None, layout=first.layout)
+        owners = [_owner(reading) for reading in found]
+        return PathInfo(
+            owners[0],
+            "late" in first.groups,
+            tuple(owners[1:]),
+            first.time,
+            first.layout,
+            beside=tuple(r.groups.get("id", r.groups.get("task", "")) for r in found),
+        )
+    name = head if folder else _person(head, assignment)
+    return PathInfo(Owner("plain", name) if name else None)
+
+
+def _readings(
+    head: str, assignment: str, folder: bool, layouts: Sequence[Layout]
+) -> list[Reading]:
+    found = _fitting(head, assignment, folder, layouts)
+    if found and "task" in found[0].groups:
+        return _users(found[0], assignment)
+    if found and found[0].layout.name == "plain":
+        return _titled_files(found, head, assignment)
+    return found
+
+
+def _fitting(
+    head: str, assignment: str, folder: bool, layouts: Sequence[Layout]
+) -> list[Reading]:
+    """By the first layout that fits; a teacher's own need not say how files end."""
+    own = [layout for layout in layouts if layout not in LAYOUTS]
+    stem = head if folder else NOTEBOOK.sub("", head)
+    stem = stem[:-4] if is_zip(stem) and not folder else stem
+    return (
+        readings(head, assignment, folder, own)
+        or readings(stem, assignment, folder, own)
+        or readings(head, assignment, folder, layouts)
+    )
+
+
+def _titled_files(found: list[Reading], head: str, assignment: str) -> list[Reading]:
+    """Of the readings as NAME - TITLE the one with the assignment's title, or all."""
+    for each in found:
+        if fold(_person(each.groups["file"], "")) == fold(assignment):
+            return [each]
+    whole = {"name": _person(head, assignment)}
+    found = [each for each in found if fold(each.name) != fold(assignment)]
+    return [*found, Reading(found[0].layout, whole)] if found else []
+
+
+def _users(reading: Reading, assignment: str) -> list[Reading]:
+    """Each way to part a title from a user name, which both may hold underscores."""
+    words = f"{reading.groups['task']}_{reading.groups['student']}".split("_")
+    found = []
+    for cut in range(1, len(words)):
+        task, student = "_".join(words[:cut]), "_".join(words[cut:])
+        groups = {**reading.groups, "task": task, "student": student}
+        if fold(task) == fold(assignment):
+            return [replace(reading, groups=groups)]
+        found.append(replace(reading, groups=groups))
+    return found
+
+
+def settled(infos: Sequence[PathInfo]) -> list[PathInfo]:
+    """The same, without the readings that the rest of the download speaks against.
+
+    Blackboard's names begin with one title: the longest that all share, where they are
+    not all of one student. Canvas numbers files one after the other: what is far
+    shorter than the numbers of the others is part of a student's own name for it.
+    """
+    titled = [info for info in infos if info.layout and _titled(info.layout)]
+    common: set[str] = set()
+    if len({info.who for info in titled}) > 1:
+        common = set.intersection(*(set(info.beside) for info in titled))
+    longest = max(common, key=len, default="")
+    sure = [i.beside[0] for i in infos if i.beside and i.beside[0] and not i.others]
+    least = min(map(len, sure), default=0) - 1
+    result = []
+    for info in infos:
+        if not (info.others and info.owner and info.layout and info.beside):
+            result.append(info)
+            continue
+        pairs = list(zip((info.owner, *info.others), info.beside, strict=True))
+        if _titled(info.layout):
+            kept = [owner for owner, title in pairs if title == longest]
+        else:
+            kept = [owner for owner, id in pairs if len(id) >= least > 0]
+        kept = kept or [owner for owner, _ in pairs]
+        result.append(replace(info, owner=kept[0], others=tuple(kept[1:])))
+    return result
+
+
+def _titled(layout: Layout) -> bool:
+    return "(?P<task>" in layout.pattern
+
+
+def _owner(reading: Reading) -> Owner:
+    layout = reading.layout
+    name = COPY_OF.sub("", reading.name)
+    return Owner(layout.name, name, reading.number, unique=layout.unique)
+
+
+def is_notebook(name: str) -> bool:
+    """Whether a file is called a notebook, as ``a.IPYNB``, ``a.ipynb.txt``."""
+    return NOTEBOOK.search(name) is not None
+
+
+def is_zip(name: str) -> bool:
+    """Whether a file is called a zip."""
+    return name.lower().endswith(".zip")
+
+
+def machine_made(name: str) -> bool:
+    """Whether a name looks as if a program had made it, by a layout not known.
+
+    >>> machine_made("hw_3_s001_2026-11-24"), machine_made("Ada Lovelace")
+    (True, False)
+    """
+    return MACHINE.search(name) is not None
+
+
+def not_collected(
+    parts: Sequence[str], assignment: str = "", layouts: Sequence[Layout] = LAYOUTS
+) -> str:
+    """Why a file cannot be a submission, by its path, or ``""``.
+
+    >>> not_collected(["ada", "report.pdf"])
+    'not a notebook (.pdf)'
+    """
+    name = parts[-1]
+    if "__MACOSX" in parts or name.startswith("._") or name == ".DS_Store":
+        return "no submission, but a file that macOS adds"
+    if name.lower() in ("thumbs.db", "desktop.ini"):
+        return "no submission, but a file that Windows adds"
+    if ".ipynb_checkpoints" in parts[:-1]:
+        return "no submission, but a copy that Jupyter keeps for itself"
+    if ".git" in parts[:-1]:
+        return "no submission, but a file that git keeps for itself"
+    found = readings(parts[0], assignment, len(parts) > 1, layouts)
+    groups = found[0].groups if found else {}
+    if found and found[0].layout.way:
+        return f"{found[0].layout.title}: {found[0].layout.way}"
+    if groups.get("type") == "onlinetext":
+        return "text typed into Moodle, not a notebook"
+    if "typed" in groups:
+        return "a text or link typed into Canvas, not a notebook"
+    if "note" in groups:
+        return "no submission, but Blackboard's note on one"
+    if is_notebook(name) or is_zip(name):
+        return ""
+    suffix = name[name.rfind(".") :][:20] if "." in name else "its name has no ending"
+    return f"not a notebook ({suffix})"
+
+
+def attempt(
+    label: str, assignment: str, layouts: Sequence[Layout] = LAYOUTS
+) -> tuple[object, ...]:
+    """What tells at equal times which of a student's files is the later, as a key.
+
+    A file named after the assignment comes after others, one that Jupyter did not keep
+    as a checkpoint after one that it did; then the number of the attempt, in the
+    names of folders as ``attempt2``, or of the file that the place gives; then the
+    number that the place, a browser or Jupyter put at the end of a name taken already.
+    """
+    *folders, name = label.split("/")
+    zips = [part for part in folders if is_zip(part)]
+    stem, given = _named(name, assignment, layouts)
+    zip_stem, zip_given = _named((zips or [name])[-1], assignment, layouts)
+    numbers = [tuple(map(int, re.findall("[0-9]{1,18}", part))) for part in folders]
+    return (
+        fold(assignment) in fold(stem),
+        not stem.lower().endswith("-checkpoint"),
+        max(given, zip_given),
+        tuple(numbers),
+        _last_number(zip_stem),
+        _last_number(stem),
+    )
+
+
+def _named(
+    name: str, assignment: str, layouts: Sequence[Layout]
+) -> tuple[str, tuple[int, ...]]:
+    """What the student called a file, and the place's numbers of attempt and file."""
+    found = _fitting(name, assignment, False, layouts)
+    groups = found[0].groups if found else {}
+    numbers = [re.search("[0-9]{1,18}", groups.get(k, "")) for k in ("attempt", "id")]
+    given = tuple(int(number[0]) if number else 0 for number in numbers)
+    return NOTEBOOK.sub("", groups.get("file", name)), given
+
+
+def _last_number(stem: str) -> int:
+    number = NUMBER.search(stem)
+    return int(number[1]) if number else 0
+
+
+def wrappers(
+    paths: Sequence[Sequence[str]],
+    assignment: str,
+    title: str,
+    known: Callable[[str], bool] | None,
+    layouts: Sequence[Layout] = LAYOUTS,
+) -> int:
+    """How many folders are wrapped around the whole download.
+
+    Args:
+        paths: parts of the paths of all that could be submissions.
+        assignment: the assignment's name.
+        title: the download's own name without an ending.
+        known: whether a name is a student's; none where there is no roster.
+        layouts: the table of them.
+
+    Raises:
+        ValueError: all lies in one folder that may be a student's or a wrapper.
+    """
+
+    def of_lms(name: str, table: Sequence[Layout] = layouts) -> bool:
+        found = [r for f in (0, 1) for r in readings(name, assignment, bool(f), table)]
+        return any(reading.layout.name != "plain" for reading in found)
+
+    # GitHub's, and perhaps a teacher's own, would fit a wrapper as well
+    strict = [layout for layout in LAYOUTS if layout.name not in ("plain", "github")]
+    depth = 0
+    while True:
+        heads = {path[depth] for path in paths}
+        inner = {path[depth + 1] for path in paths if len(path) > depth + 1}
+        if len(heads) != 1 or any(len(path) == depth + 1 for path in paths):
+            break
+        (head,) = heads
+        always = ALWAYS_WRAPPERS.fullmatch(head) or fold(head) == fold(assignment)
+        if not always:
+            if of_lms(head, strict) or (known and known(head)):
+                return depth
+            lms = any(map(of_lms, inner))
+            if not _wraps(head, inner, assignment, title, known is not None, lms):
+                break
+        depth += 1
+    if known:
+        for deeper in range(depth, min(map(len, paths), default=0)):
+            heads = {path[deeper] for path in paths}
+            if len(heads) > 1:
+                named = any(of_lms(h) or known(_person(h, assignment)) for h in heads)
+                return deeper if named else depth
+            if known(heads.pop()):  # one student's, below someone unknown
+                break
+    return depth
+
+
+def _wraps(
+    head: str, inner: set[str], assignment: str, title: str, cautious: bool, lms: bool
+) -> bool:
+    people = {_person(name, assignment) for name in inner}
+    titled = fold(head) == fold(title)
+    if "" in people and not lms:
+        return False
+    if titled or cautious or (len(people) == 1 and not lms):
+        return titled
+    raise ValueError(
+        f"download: all lies in the folder {head!r:.80}, which may be one student's or"
+        " hold all students' work: unpack it and give the folder that holds one file"
+        " or folder for each student, or write a roster.csv"
+    )
+
+
+def _person(name: str, assignment: str) -> str:
+    """The student whom a file or folder is named after, or ``""``."""
+    stem = NOTEBOOK.sub("", name)
+    stem = COPY.sub("", COPY_OF.sub("", stem[:-4] if is_zip(stem) else stem))
+    task = re.escape(assignment)
+    stem = re.sub(rf"\A{task}(?:[ _.-]+|\Z)|[ _.-]+{task}\Z", "", stem, flags=re.I)
+    return stem.strip(" _-")
