@@ -1026,7 +1026,6 @@ class TestTrouble:
                 collect(here, course, NAME)
         assert not list(course.iterdir())
 
-
     def test_a_file_that_its_outputs_make_too_large(self, tmp_path, course):
         data = notebook() + b" " * LIMIT
         source = write_folder(tmp_path / "f", {"ada/x.ipynb": data})

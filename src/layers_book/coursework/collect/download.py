@@ -52,7 +52,7 @@ __all__ = ["Receipt", "collect"]
 
 STUDENTS = ("student", "layout", "name", "number")
 Who = tuple[Owner, ...]
-SUBMITTED = next(layout for layout in LAYOUTS if layout.name == "plain")
+SUBMITTED = Layout("plain", "nbgrader's submitted folder", "", ids=True)
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def collect(
         raise FileNotFoundError(f"course={str(course)!r} is no folder")
     if download.resolve() in (course.resolve(), *course.resolve().parents):
         raise ValueError(f"download={str(download)!r} holds the course folder itself")
-    where = Course(course)
-    layouts = (*where.settings.layouts, *LAYOUTS)
-    people = index(where.roster.values() if roster is None else roster, layouts)
+    home = Course(course)
+    layouts = (*home.settings.layouts, *LAYOUTS)
+    people = index(home.roster.values() if roster is None else roster, layouts)
     place = _Place(assignment, layouts, people)
     folder = course / "received" / assignment
     with opened(download) as entries:
@@ -223,20 +223,13 @@ def _by_student(
         if one and not problem:
             work[one.student].append(replace(file, note=one.note, sure=one.sure))
             continue
+        student = one.student if one else ""
+        if problem and not one and file.info.who and place.people.people:
+            with suppress(Unknown):
+                student = find(place.people, file.info).student
         reason = problem or reasons[file.info.who]
-        student = one.student if one else _whose(file.info, place) * bool(problem)
         receipts.append(Receipt(file.entry.label, student, "rejected", reason))
     return work, receipts
-
-
-def _whose(info: PathInfo, place: _Place) -> str:
-    """Whose a file is that is rejected anyway, or ``""``."""
-    if not (place.people.people and info.who):
-        return ""
-    try:
-        return find(place.people, info).student
-    except Unknown:
-        return ""
 
 
 class _Table:

@@ -144,7 +144,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "Blackboard",
         rf"(?s:(?P<task>(?:(?!_attempt_{STAMP}).)+)_"
         rf"(?P<student>(?:(?!_attempt_{STAMP})[^_])+)_attempt_"
-        rf"(?P<time>{STAMP}(?:-[0-9]{{2}}){{3}})(?:_(?P<file>.+)|(?P<note>\.txt)|))",
+        rf"(?P<time>{STAMP}(?:-[0-9]{{2}}){{3}})(?:_(?P<file>.+)|(?P<note>\.txt)|\.\w+|))",
         times=("%Y-%m-%d-%H-%M-%S",),
         ids=True,
     ),

@@ -25,6 +25,8 @@ NOTEBOOK = re.compile(r"\.ipynb(?:\.(?:txt|json|ipynb)| *\(\d+\)|\s)*\Z", re.IGN
 COPY_OF = re.compile(r"(?:copy of|kopie von|copie de|copia d[ei]) +", re.IGNORECASE)
 COPY = re.compile(r"(?: *\(\d+\)|-checkpoint|[ -]*copy *\d*)+\Z", re.IGNORECASE)
 NUMBER = re.compile(r"(?:-|\(|copy *)(\d{1,9})\)?\Z", re.IGNORECASE)
+# what Google Drive adds to the name of the folder that it packs
+DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)*(?: *\([0-9]+\))?\Z")
 ALWAYS_WRAPPERS = re.compile(
     r"submitted|submissions|assignment_[0-9]+_export|.+-submissions", re.IGNORECASE
 )
@@ -351,6 +353,10 @@ def wrappers(
         found = [r for f in (0, 1) for r in readings(name, assignment, bool(f), table)]
         return any(reading.layout.name != "plain" for reading in found)
 
+    def people(name: str) -> list[str]:
+        found = readings(name, assignment, False, layouts)
+        return [_person(name, assignment), *(reading.name for reading in found)]
+
     # GitHub's, and perhaps a teacher's own, would fit a wrapper as well
     strict = [layout for layout in LAYOUTS if layout.name not in ("plain", "github")]
     depth = 0
@@ -372,7 +378,7 @@ def wrappers(
         for deeper in range(depth, min(map(len, paths), default=0)):
             heads = {path[deeper] for path in paths}
             if len(heads) > 1:
-                named = any(of_lms(h) or known(_person(h, assignment)) for h in heads)
+                named = any(of_lms(h) or any(map(known, people(h))) for h in heads)
                 return deeper if named else depth
             if known(heads.pop()):  # one student's, below someone unknown
                 break
@@ -383,7 +389,7 @@ def _wraps(
     head: str, inner: set[str], assignment: str, title: str, cautious: bool, lms: bool
 ) -> bool:
     people = {_person(name, assignment) for name in inner}
-    titled = fold(head) == fold(title)
+    titled = fold(head) == fold(DRIVE.sub("", title))
     if "" in people and not lms:
         return False
     if titled or cautious or (len(people) == 1 and not lms):

@@ -190,17 +190,18 @@ def _find(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
         }
         if len(agree) == 1:
             return Found(agree.pop(), owner, sure=True)
+    given = layout is None or layout.ids
     if owner.layout == "plain" and owner.name in known.people:
-        return Found(owner.name, owner, sure=True)
-    if owner.layout == "plain" or (layout and layout.ids):
-        texts = [text for text in (owner.number or owner.name, owner.email) if text]
+        return Found(owner.name, owner, sure=given)
+    if owner.layout == "plain" or given:
+        texts = [owner.name] if owner.layout == "plain" else [owner.number, owner.email]
         exact = {
             student for text in texts for student in known.exact.get(_plain(text), ())
         } or _by_canvas(known, owner)
         if len(exact) == 1:
-            return Found(exact.pop(), owner, sure=True)
+            return Found(exact.pop(), owner, sure=given)
         if exact:
-            text = " and ".join(texts)
+            text = " and ".join(filter(None, texts))
             raise Unknown(f"{text!r:.80} may be {_or(exact)}: {advice(owner)}")
     return _by_name(known, owner, layout)
 
@@ -224,8 +225,10 @@ def _by_canvas(known: RosterIndex, owner: Owner) -> set[str]:
 def _by_name(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
     found: set[str] = set()
     if not layout or "(?P<name>" in layout.pattern or layout.name == "gradescope":
-        found = known.called.get((owner.layout, fold(owner.name)), set()) or _named(
-            known, owner.name
+        found = (
+            known.called.get((owner.layout, fold(owner.name)), set())
+            or _named(known, owner.name)
+            or _with_id(known, owner.name)
         )
     if owner.layout == "plain":
         found = found | known.others.get(fold(owner.name), set())
@@ -246,6 +249,18 @@ def _by_name(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
         title = known.titles.get(owner.layout, owner.layout)
         text += f" ({title}'s number {owner.number:.40})"
     raise Unknown(f"{text}: {_zeros(known, owner)}{advice(owner)}")
+
+
+def _with_id(known: RosterIndex, name: str) -> set[str]:
+    """Who is named by an id and by their name, as ``s001 Lovelace``."""
+    words = [word for word in re.split(r"[\s,()]+", name) if fold(word)]
+    found = set()
+    for id, rest in ((words[:1], words[1:]), (words[-1:], words[:-1])):
+        for student in known.exact.get(_plain("".join(id)), ()):
+            theirs = set(map(fold, re.split(r"[\s,]+", known.people[student].name)))
+            if rest and theirs.issuperset(map(fold, rest)):
+                found.add(student)
+    return found
 
 
 def _has_another(person: Student, owner: Owner) -> bool:
