@@ -308,5 +308,7 @@ def _by_name(
     owners = [i.owner for i in infos if i.owner and i.who not in reasons]
     given = ids(owners, {owner.key: student for student, owner in table.rows})
     table.add((given[owner.key], owner) for owner in dict.fromkeys(owners))
-    students = {(owner,): Found(given[owner.key], owner) for owner in owners}
-    return dict(students), reasons
+    students: dict[Who, Found] = {}
+    for owner in owners:
+        students[(owner,)] = Found(given[owner.key], owner)
+    return students, reasons

@@ -41,6 +41,8 @@ class Layout:
             school gives it; else only the layout's own column knows it.
         unique: whether ``student`` alone tells people apart.
         lasts: whether it is the same in each assignment.
+        loose: whether a student's own name for a file may make another such layout
+            fit, too, so that all of them are looked at.
         way: why such files are not collected, and how it is done, if they are not.
     """
 
@@ -52,6 +54,7 @@ class Layout:
     ids: bool = False
     unique: bool = True
     lasts: bool = False
+    loose: bool = False
     way: str = ""
 
     def matches(self, text: str, assignment: str) -> Iterator[dict[str, str]]:
@@ -125,30 +128,6 @@ LAYOUTS: tuple[Layout, ...] = (
         unique=False,
     ),
     Layout(
-        "canvas",
-        "Canvas",
-        r"(?s:(?:(?P<late>LATE)_)?(?P<name>anon_(?P<student>[A-Za-z0-9]+))_"
-        r"(?:(?P<id>[0-9]+)_(?P<file>.+)|(?P<typed>text|link)\.html))",
-        of="files",
-    ),
-    Layout(
-        "canvas",
-        "Canvas",
-        r"(?P<name>\S*?)_(?:(?P<late>LATE)_)?(?P<student>[1-9][0-9]*)_"
-        r"(?s:(?P<id>[1-9][0-9]*)_(?P<file>.+)|(?P<typed>text|link)\.html)",
-        of="files",
-        lasts=True,
-    ),
-    Layout(
-        "blackboard",
-        "Blackboard",
-        rf"(?s:(?P<task>(?:(?!_attempt_{STAMP}).)+)_"
-        rf"(?P<student>(?:(?!_attempt_{STAMP})[^_])+)_attempt_"
-        rf"(?P<time>{STAMP}(?:-[0-9]{{2}}){{3}})(?:_(?P<file>.+)|(?P<note>\.txt)|\.\w+|))",
-        times=("%Y-%m-%d-%H-%M-%S",),
-        ids=True,
-    ),
-    Layout(
         "brightspace",
         "Brightspace",
         rf"(?P<student>[0-9]+)-[0-9]+ - (?P<name>.+?) - (?P<time>{DAY} "
@@ -175,6 +154,33 @@ LAYOUTS: tuple[Layout, ...] = (
         ids=True,
     ),
     Layout(
+        "canvas",
+        "Canvas",
+        r"(?s:(?:(?P<late>LATE)_)?(?P<name>anon_(?P<student>[A-Za-z0-9]+))_"
+        r"(?:(?P<id>[0-9]+)_(?P<file>.+)|(?P<typed>text|link)\.html))",
+        of="files",
+        loose=True,
+    ),
+    Layout(
+        "canvas",
+        "Canvas",
+        r"(?P<name>[^\s@]*?)(?<!_LATE)_(?:(?P<late>LATE)_)?(?P<student>[1-9][0-9]*)_"
+        r"(?s:(?P<id>[1-9][0-9]*)_(?P<file>.+)|(?P<typed>text|link)\.html)",
+        of="files",
+        lasts=True,
+        loose=True,
+    ),
+    Layout(
+        "blackboard",
+        "Blackboard",
+        rf"(?s:(?P<task>(?:(?!_attempt_{STAMP}).)+)_"
+        rf"(?P<student>(?:(?!_attempt_{STAMP})[^_])+)_attempt_"
+        rf"(?P<time>{STAMP}(?:-[0-9]{{2}}){{3}})(?:_(?P<file>.+)|(?P<note>\.txt)|\.\w+|))",
+        times=("%Y-%m-%d-%H-%M-%S",),
+        ids=True,
+        loose=True,
+    ),
+    Layout(
         "nbgrader",
         "nbgrader's zip_collect",
         rf"(?P<name>[^_]+_[^_]+)_(?P<student>[^_]+)_(?P<time>{STAMP}[-T_ ]"
@@ -189,6 +195,7 @@ LAYOUTS: tuple[Layout, ...] = (
             "%Y%m%d%H%M%S",
         ),
         ids=True,
+        loose=True,
     ),
     Layout(
         "exchange",
@@ -218,6 +225,8 @@ def readings(
 ) -> list[Reading]:
     """The ways in which the first layout that fits reads a name; none if none fits.
 
+    Of loose layouts it is the ways of all.
+
     Args:
         text: the name of a file or folder.
         assignment: its name.
@@ -228,13 +237,18 @@ def readings(
     >>> found.layout.title, found.number
     ('Blackboard', 's001')
     """
+    found: list[Reading] = []
     for layout in layouts:
-        if layout.of == ("files" if folder else "folders"):
+        if layout.of == ("files" if folder else "folders") or (
+            found and not layout.loose
+        ):
             continue
-        found = [Reading(layout, groups) for groups in layout.matches(text, assignment)]
-        if found:
-            return found
-    return []
+        found += [
+            Reading(layout, groups) for groups in layout.matches(text, assignment)
+        ]
+        if found and not found[0].layout.loose:
+            break
+    return found
 
 
 def columns(layouts: Sequence[Layout]) -> list[str]:

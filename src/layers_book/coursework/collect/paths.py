@@ -48,6 +48,8 @@ class Owner:
             Blackboard's user name; or none.
         email: if the download says so.
         unique: whether the number alone tells people apart.
+        ids: whether the number, or without one the name, may be the roster's id.
+        named: whether the name is a person's.
     """
 
     layout: str
@@ -55,6 +57,8 @@ class Owner:
     number: str = ""
     email: str = ""
     unique: bool = False
+    ids: bool = True
+    named: bool = True
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -86,7 +90,7 @@ class PathInfo:
         time: when it came in, in seconds since 1970, if the path says so.
         layout: what the path is named by, if it is not a teacher's own naming.
         problem: why it is not collected, or ``""``.
-        beside: for each owner, the file's number in Canvas, or Blackboard's title.
+        ways: how each of the owners is read.
     """
 
     owner: Owner | None
@@ -95,7 +99,7 @@ class PathInfo:
     time: float | None = None
     layout: Layout | None = None
     problem: str = ""
-    beside: tuple[str, ...] = ()
+    ways: tuple[tuple[Owner, Reading], ...] = ()
 
     @property
     def who(self) -> tuple[Owner, ...]:
@@ -123,8 +127,8 @@ def path_info(
         assignment: which is no student's name.
         layouts: the table of them.
 
-    >>> path_info(["Ada Lovelace_77_assignsubmission_file_", "x.ipynb"], "norm").owner
-    Owner(layout='moodle', name='Ada Lovelace', number='77', email='', unique=False)
+    >>> path_info(["Ada Lovelace_77_assignsubmission_file_", "x"], "norm").owner.number
+    '77'
     >>> path_info(["lovelaceada_LATE_12_345_norm-2.ipynb"], "norm").late
     True
     >>> path_info(["ada", "x.ipynb"], "x").owner == path_info(["ada.ipynb"], "x").owner
@@ -132,29 +136,33 @@ def path_info(
     """
     head, folder = parts[0], len(parts) > 1
     found = _readings(head, assignment, folder, layouts)
-    if found:
-        first = found[0]
-        if not (first.number or first.name):
-            return PathInfo(None, layout=first.layout)
-        owners = [_owner(reading) for reading in found]
-        return PathInfo(
-            owners[0],
-            "late" in first.groups,
-            tuple(owners[1:]),
-            first.time,
-            first.layout,
-            beside=tuple(r.groups.get("id", r.groups.get("task", "")) for r in found),
-        )
-    name = head if folder else _person(head, assignment)
-    return PathInfo(Owner("plain", name) if name else None)
+    if not found:
+        name = head if folder else _person(head, assignment)
+        return PathInfo(Owner("plain", name) if name else None)
+    first = found[0]
+    if not (first.number or first.name):
+        return PathInfo(None, layout=first.layout)
+    ways = {_owner(reading): reading for reading in reversed(found)}
+    owners = list(reversed(ways))
+    return PathInfo(
+        owners[0],
+        "late" in first.groups,
+        tuple(owners[1:]),
+        ways[owners[0]].time,
+        first.layout,
+        ways=tuple((owner, ways[owner]) for owner in owners),
+    )
 
 
 def _readings(
     head: str, assignment: str, folder: bool, layouts: Sequence[Layout]
 ) -> list[Reading]:
     found = _fitting(head, assignment, folder, layouts)
-    if found and "task" in found[0].groups:
-        return _users(found[0], assignment)
+    found = [
+        way
+        for each in found
+        for way in (_users(each, assignment) if "task" in each.groups else [each])
+    ]
     if found and found[0].layout.name == "plain":
         return _titled_files(found, head, assignment)
     return found
@@ -200,40 +208,79 @@ def _users(reading: Reading, assignment: str) -> list[Reading]:
 def settled(infos: Sequence[PathInfo]) -> list[PathInfo]:
     """The same, without the readings that the rest of the download speaks against.
 
-    Blackboard's names begin with one title: the longest that all share, where they are
-    not all of one student. Canvas numbers files one after the other: what is far
-    shorter than the numbers of the others is part of a student's own name for it.
+    It comes from one place: from where those files do that read in one way, or else
+    from where all may, if they are more than one student's. Blackboard's names begin
+    with one title: the longest that all share. Canvas numbers files one after the
+    other: what is far shorter than the others' numbers is part of a student's own name.
     """
-    titled = [info for info in infos if info.layout and _titled(info.layout)]
-    common: set[str] = set()
-    if len({info.who for info in titled}) > 1:
-        common = set.intersection(*(set(info.beside) for info in titled))
+    unsure = [info for info in infos if info.others]
+    sure = [info for info in infos if info.ways and not info.others]
+    places = {info.ways[0][1].layout.name for info in sure}
+    if len({info.who for info in unsure}) > 1:
+        for place in ("blackboard", "nbgrader"):
+            if not places and all(place in _places(info) for info in unsure):
+                places = {place}
+    titles = [
+        {way.groups["task"] for _, way in info.ways if "task" in way.groups}
+        for info in (*sure, *unsure)
+        if "blackboard" in _places(info)
+    ]
+    users = {info.who for info in (*sure, *unsure) if "blackboard" in _places(info)}
+    common = set.intersection(*titles) if len(users) > 1 else set()
     longest = max(common, key=len, default="")
-    sure = [i.beside[0] for i in infos if i.beside and i.beside[0] and not i.others]
-    least = min(map(len, sure), default=0) - 1
+    ids = [len(info.ways[0][1].groups.get("id", "")) for info in sure]
+    least = min(filter(None, ids), default=0) - 1
+
+    def fits(way: Reading) -> bool:
+        title, id = way.groups.get("task", longest), way.groups.get("id", "")
+        return title == (longest or title) and (not id or len(id) >= least)
+
     result = []
     for info in infos:
-        if not (info.others and info.owner and info.layout and info.beside):
-            result.append(info)
-            continue
-        pairs = list(zip((info.owner, *info.others), info.beside, strict=True))
-        if _titled(info.layout):
-            kept = [owner for owner, title in pairs if title == longest]
-        else:
-            kept = [owner for owner, id in pairs if len(id) >= least > 0]
-        kept = kept or [owner for owner, _ in pairs]
-        result.append(replace(info, owner=kept[0], others=tuple(kept[1:])))
+        ways = info.ways
+        if info.others:
+            ways = _of(ways, lambda way: way.layout.name in places)
+            ways = _of(ways, fits)
+        if len(ways) < len(info.ways):
+            owner, way = ways[0]
+            others = tuple(other for other, _ in ways[1:])
+            info = replace(
+                info,
+                owner=owner,
+                others=others,
+                late="late" in way.groups,
+                time=way.time,
+                layout=way.layout,
+                ways=ways,
+            )
+        result.append(info)
     return result
 
 
-def _titled(layout: Layout) -> bool:
-    return "(?P<task>" in layout.pattern
+Ways = tuple[tuple[Owner, Reading], ...]
+
+
+def _of(ways: Ways, fits: Callable[[Reading], bool]) -> Ways:
+    """Those that fit, or all if none does."""
+    return tuple((owner, way) for owner, way in ways if fits(way)) or ways
+
+
+def _places(info: PathInfo) -> set[str]:
+    return {way.layout.name for _, way in info.ways}
 
 
 def _owner(reading: Reading) -> Owner:
     layout = reading.layout
-    name = COPY_OF.sub("", reading.name)
-    return Owner(layout.name, name, reading.number, unique=layout.unique)
+    # of what a student has chosen nothing is an id
+    ids = layout.ids and (layout.name == "plain" or "student" in reading.groups)
+    return Owner(
+        layout.name,
+        COPY_OF.sub("", reading.name),
+        reading.number,
+        unique=layout.unique,
+        ids=ids,
+        named="name" in reading.groups,
+    )
 
 
 def is_notebook(name: str) -> bool:

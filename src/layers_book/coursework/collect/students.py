@@ -150,11 +150,11 @@ def find(known: RosterIndex, info: PathInfo) -> Found:
     owner = info.owner
     assert owner is not None
     if not info.others:
-        return _find(known, owner, info.layout)
+        return _find(known, owner)
     found: dict[str, Found] = {}
     for each in (owner, *info.others):
         try:
-            one = _find(known, each, info.layout)
+            one = _find(known, each)
         except Unknown:
             continue
         found[one.student] = one
@@ -176,7 +176,7 @@ def _many_readings(info: PathInfo) -> str:
     )
 
 
-def _find(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
+def _find(known: RosterIndex, owner: Owner) -> Found:
     if owner.number:
         number = known.numbers.get((owner.layout, _plain(owner.number)), {})
         if len(number) == 1 and owner.unique:
@@ -190,20 +190,19 @@ def _find(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
         }
         if len(agree) == 1:
             return Found(agree.pop(), owner, sure=True)
-    given = layout is None or layout.ids
     if owner.layout == "plain" and owner.name in known.people:
-        return Found(owner.name, owner, sure=given)
-    if owner.layout == "plain" or given:
+        return Found(owner.name, owner, sure=owner.ids)
+    if owner.layout == "plain" or owner.ids:
         texts = [owner.name] if owner.layout == "plain" else [owner.number, owner.email]
         exact = {
             student for text in texts for student in known.exact.get(_plain(text), ())
         } or _by_canvas(known, owner)
         if len(exact) == 1:
-            return Found(exact.pop(), owner, sure=given)
+            return Found(exact.pop(), owner, sure=owner.ids)
         if exact:
             text = " and ".join(filter(None, texts))
             raise Unknown(f"{text!r:.80} may be {_or(exact)}: {advice(owner)}")
-    return _by_name(known, owner, layout)
+    return _by_name(known, owner)
 
 
 def _by_number(known: RosterIndex, owner: Owner, student: str) -> Found:
@@ -222,9 +221,9 @@ def _by_canvas(known: RosterIndex, owner: Owner) -> set[str]:
     return set(known.numbers.get(("canvas", _plain(owner.name)), ()))
 
 
-def _by_name(known: RosterIndex, owner: Owner, layout: Layout | None) -> Found:
+def _by_name(known: RosterIndex, owner: Owner) -> Found:
     found: set[str] = set()
-    if not layout or "(?P<name>" in layout.pattern or layout.name == "gradescope":
+    if owner.named:
         found = (
             known.called.get((owner.layout, fold(owner.name)), set())
             or _named(known, owner.name)
