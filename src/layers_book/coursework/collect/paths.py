@@ -171,8 +171,13 @@ def _readings(
 def _fitting(
     head: str, assignment: str, folder: bool, layouts: Sequence[Layout]
 ) -> list[Reading]:
-    """By the first layout that fits; a teacher's own need not say how files end."""
-    own = [layout for layout in layouts if layout not in LAYOUTS]
+    """By the first layout that fits: a teacher's own, which need not say how files end.
+
+    They stand before the known ones.
+    """
+    own = layouts[: len(layouts) - len(LAYOUTS)]
+    if not own:
+        return readings(head, assignment, folder, layouts)
     stem = head if folder else NOTEBOOK.sub("", head)
     stem = stem[:-4] if is_zip(stem) and not folder else stem
     return (

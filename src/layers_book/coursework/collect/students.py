@@ -93,6 +93,7 @@ def index(
     others: dict[str, set[str]] = defaultdict(set)
     numbers: dict[Identity, dict[str, str]] = defaultdict(dict)
     called: dict[Identity, set[str]] = defaultdict(set)
+    places = columns(layouts)
     changing = {layout.name for layout in layouts if not layout.unique}
     for person in people.values():
         if re.search(r"\A\.|[/\\\0]|\.\.", person.id) or person.id in ("", *RESERVED):
@@ -103,7 +104,7 @@ def index(
         words = [fold(word) for word in re.split(r"[\s,]+", person.name)]
         for i in range(len(words)):
             named["".join(words[i:] + words[:i])].add(person.id)
-        for column in columns(layouts):
+        for column in filter(person.place, places):
             text = person.place(column)
             others[fold(text)].add(person.id)
             name, number = _parted(text) if column in changing else ("", text)
