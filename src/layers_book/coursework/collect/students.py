@@ -248,7 +248,10 @@ def _by_name(known: RosterIndex, owner: Owner) -> Found:
     if owner.number and owner.number != owner.name:
         title = known.titles.get(owner.layout, owner.layout)
         text += f" ({title}'s number {owner.number:.40})"
-    raise Unknown(f"{text}: {_zeros(known, owner)}{advice(owner)}")
+    text += f": {_zeros(known, owner)}{advice(owner)}"
+    if owner.layout == "plain" and machine_made(owner.name):
+        text += ", or add the layout of such names to coursework.toml (see the guide)"
+    raise Unknown(text)
 
 
 def _with_id(known: RosterIndex, name: str) -> set[str]:
@@ -340,6 +343,9 @@ def doubts(
             result[owner] = (
                 f"{one.student} may be {names}, who hand in here: {advice(owner)}"
             )
+            if past:
+                names = " and ".join(sorted(map(_called, past.values()))[:4])
+                result[owner] += f"; what counts until then is of {names}"
         elif others:
             result[owner] = (
                 f"{_called(owner)} was {_or(others)} in an earlier download, and is now"
