@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import os
+import random
 import re
 import resource
 import shutil
@@ -22,9 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbgrader.utils import parse_utc
 
+from layers_book.coursework.collect import summary
 from layers_book.coursework.collect.download import collect
-from layers_book.coursework.collect.notebook import read
-from layers_book.coursework.collect.students import SAFE, Owner, fold, ids, path_info
+from layers_book.coursework.collect.layouts import LAYOUTS, columns, readings
+from layers_book.coursework.collect.notebook import LIMIT, read
+from layers_book.coursework.collect.paths import Owner, fold, path_info
+from layers_book.coursework.collect.students import SAFE, ids
 from layers_book.coursework.course import Course, Student
 
 NAME = "normalization"
@@ -233,7 +237,7 @@ class TestCanvas:
         assert info.owner is not None and info.owner.layout == "canvas"
         assert fold(info.owner.name) == fold(sortable)
         assert (info.owner.number, info.late) == (str(user), late)
-        assert not info.unsure
+        assert not info.others
 
     def test_numbers_then_names(self, tmp_path, course):
         names = {
@@ -261,9 +265,18 @@ class TestCanvas:
         (receipt,) = run(source, course, ROSTER)
         assert (receipt.student, receipt.state) == ("", "rejected")
 
-    def test_a_file_that_begins_with_a_number_is_fine(self, tmp_path, course):
-        source = write_zip(tmp_path / "s.zip", {"adalovelace_12345_1_2_n.ipynb": b""})
-        assert run(source, course, ROSTER)[0].student == "ada"
+    def test_a_file_that_begins_with_a_number_is_fine_beside_others(
+        self, tmp_path, course
+    ):
+        mine = "lovelaceada_12345_81234_2_n.ipynb"
+        files = {mine: notebook(), "王小明_777_81235_n.ipynb": notebook("2")}
+        receipts = run(write_zip(tmp_path / "s.zip", files), course, ROSTER)
+        assert states(receipts)[mine] == ("ada", "submitted")
+        # alone it may be a file of number 81234, whose name ends in Ada's
+        alone = write_zip(tmp_path / "s.zip", {mine: notebook("3")})
+        (receipt,) = run(alone, course, ROSTER)
+        assert (receipt.student, receipt.state) == ("", "rejected")
+        assert "(12345)" in receipt.reason and "(81234)" in receipt.reason
 
     def test_late_and_the_latest_attempt(self, tmp_path, course):
         files = {
@@ -277,9 +290,9 @@ class TestCanvas:
             assert submitted(course, "ada") == notebook("second")
             assert all("Canvas marks it as late" in r.reason for r in receipts)
         assert [row["state"] for row in table(course, "report.csv")[:3]] == [
-            "earlier than the one that counts",
+            "not the one that counts",
             "submitted",
-            "earlier than the one that counts",
+            "not the one that counts",
         ]
 
     def test_seconds_between_entries_tell_nothing(self, tmp_path, course):
@@ -303,6 +316,130 @@ class TestCanvas:
             name = f"ada_1_90{number}_normalization-{number}.ipynb"
             run(write_zip(tmp_path / "s.zip", {name: notebook(str(number))}), course)
             assert submitted(course, "ada") == notebook("3" if number == 3 else "2")
+
+
+class TestLayouts:
+    TIME = r"2026-11-24-10-00-00"
+
+    @settings(deadline=None)
+    @given(
+        st.from_regex(r"[a-z0-9]{1,8}(_[a-z0-9]{1,8}){0,2}", fullmatch=True),
+        st.from_regex(r"[A-Za-z0-9 ]{1,9}(_[A-Za-z0-9 ]{1,9}){0,2}", fullmatch=True),
+        st.text(st.characters(exclude_characters="/\0"), max_size=20),
+    )
+    def test_blackboards_user_is_among_its_readings(self, user, title, name):
+        head = f"{title}_{user}_attempt_{self.TIME}_{name}x.ipynb"
+        info = path_info([head], NAME)
+        times = {owner.number: way.time for owner, way in info.ways}
+        assert times[user] == datetime(2026, 11, 24, 10, tzinfo=UTC).timestamp()
+        theirs = path_info([f"{NAME}_{user}_attempt_{self.TIME}_x.ipynb"], NAME).who
+        found = [owner.number for owner in theirs if owner.layout == "blackboard"]
+        assert found == [user]
+
+    @settings(deadline=None)
+    @given(
+        st.integers(1, 10**6),
+        st.text(st.characters(exclude_characters="/\0\n"), min_size=1, max_size=30),
+        st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1)),
+        st.booleans(),
+    )
+    def test_brightspaces_name_is_among_its_readings(self, number, name, when, file):
+        hour = f"{(when.hour - 1) % 12 + 1}{when:%M %p}"
+        head = f"{number}-678 - {name} - {when:%b} {when.day}, {when.year} {hour}"
+        path = [f"{head} - x.ipynb"] if file else [head, "x.ipynb"]
+        info = path_info(path, NAME)
+        assert name.strip() in [owner.name for owner in info.who]
+        assert info.time is not None
+        if len(info.who) == 1:
+            shown = datetime.fromtimestamp(info.time, UTC).replace(tzinfo=None)
+            assert shown == when.replace(second=0, microsecond=0)
+
+    def test_each_has_a_column_in_the_roster(self, tmp_path):
+        text = "student," + ",".join(columns(LAYOUTS)) + "\ns001"
+        for i, column in enumerate(columns(LAYOUTS)):
+            assert column not in ("plain", "exchange")
+            text += f",x{i}"
+        (tmp_path / "roster.csv").write_text(text)
+        student = Course(tmp_path).roster["s001"]
+        found = [student.place(column) for column in columns(LAYOUTS)]
+        assert found == [f"x{i}" for i in range(len(found))]
+
+    def test_a_teachers_own_goes_before_the_known_ones(self, tmp_path, course):
+        (course / "coursework.toml").write_text(
+            "[layouts.ours]\n"
+            "pattern = '(?P<file>.+)_(?P<student>[^_]+)_attempt_[0-9-]+_x'\n"
+        )
+        head = f"normalization_s001_attempt_{self.TIME}_x.ipynb"
+        assert readings(head, NAME, False)[0].layout.name == "blackboard"
+        receipts = run(write_zip(tmp_path / "x.zip", {head: notebook()}), course)
+        assert [r.student for r in receipts] == ["s001"]
+        assert table(course, "students.csv")[0]["layout"] == "ours"
+
+    def test_numbers_of_canvas_last_from_one_assignment_to_the_next(
+        self, tmp_path, course
+    ):
+        people = [Student("s001", "Student One")]
+        first = {"onestudent_11_901_x.ipynb": notebook()}
+        source = write_zip(tmp_path / "x.zip", first)
+        collect(source, course, "basic", now=NOW, roster=people)
+        again = {"onestudent_99_902_x.ipynb": notebook()}
+        (receipt,) = run(write_zip(tmp_path / "x.zip", again), course, people)
+        assert receipt.state == "rejected" and "'onestudent 11'" in receipt.reason
+
+    def test_numbers_of_moodle_do_not_last(self, tmp_path, course):
+        people = [Student("s001", "Student One")]
+        path = "Student One_{}_assignsubmission_file_/x.ipynb"
+        source = write_zip(tmp_path / "x.zip", {path.format(101): notebook()})
+        collect(source, course, "basic", now=NOW, roster=people)
+        source = write_zip(tmp_path / "x.zip", {path.format(202): notebook()})
+        assert run(source, course, people)[0].state == "submitted"
+
+
+class TestSummary:
+    def lines(self, tmp_path, course, files, roster=()):
+        receipts = run(write_zip(tmp_path / "x.zip", files), course, roster)
+        return summary.lines(receipts, bool(roster))
+
+    def test_one_students_zip_is_few_lines(self, tmp_path, course):
+        many = {f"data/{i}.csv": b"" for i in range(1498)}
+        many |= {"a.pdf": b"", "b/x.ipynb": notebook(), "c": b"", "d.py": b""}
+        said = self.lines(tmp_path, course, {"ada/a.zip": zipped(many)}, ROSTER)
+        assert said == [
+            "rejected: ada/a.zip: 1,498 files: not a notebook (.csv)",
+            "rejected: ada/a.zip/a.pdf: not a notebook (.pdf)",
+            "rejected: ada/a.zip/c: not a notebook (its name has no ending)",
+            "rejected: ada/a.zip: 1 file more, for 1 other reason",
+        ]
+
+    def test_any_download_is_few_lines(self, tmp_path, course):
+        files = {f"s{i}/{j}.txt": b"" for i in range(90) for j in range(3)}
+        said = self.lines(tmp_path, course, files, ROSTER)
+        assert len(said) == summary.MOST + 1
+        assert said[-1] == f"and {90 - summary.MOST} more lines: see report.csv"
+
+    def test_what_a_person_decides_comes_first(self, tmp_path, course):
+        files = {f"ada/{i}.txt": b"" for i in range(9)} | {"nobody/x.ipynb": notebook()}
+        said = self.lines(tmp_path, course, files, ROSTER)
+        assert said[0].startswith("rejected: nobody/x.ipynb: no student of roster.csv")
+        assert said[1] == "rejected: ada: 9 files: not a notebook (.txt)"
+
+    def test_what_is_odd_is_said(self, tmp_path, course):
+        files = {f"s{i}/x.ipynb": notebook(str(i), "") for i in range(7)}
+        files["ada/x.ipynb"] = notebook()
+        said = self.lines(tmp_path, course, files)
+        assert said == [
+            "noted: 7 files: none of its cells has an nbgrader id: s0, s1, s2, s3, s4"
+            " and 2 more",
+            "no roster.csv: 8 students by the names in the download: ada, s0, s1, s2,"
+            " s3 and 3 more",
+        ]
+
+    def test_group_work_in_canvas_is_said(self, tmp_path, course):
+        files = {"group1_777_7_b.ipynb": notebook()}
+        assert self.lines(tmp_path, course, files, ROSTER) == [
+            "noted: group1_777_7_b.ipynb (wang): by Canvas's number, under the name"
+            " 'group1'"
+        ]
 
 
 class TestPlain:
@@ -728,6 +865,10 @@ class TestTimes:
         source = write_zip(tmp_path / "e.zip", {"ada/x.zip": inner.getvalue()})
         assert run(source, course)[0].time == "2026-11-24T12:00:00Z"
 
+    def test_a_clock_may_be_minutes_ahead(self, tmp_path, course):
+        receipt = self.collect(tmp_path, course, NOW + timedelta(minutes=4))
+        assert (receipt.time, receipt.reason) == ("2026-12-01T12:00:00Z", "")
+
     def test_times_need_a_zone(self, tmp_path, course):
         for word in ("now", "at"):
             with pytest.raises(ValueError, match=f"{word}=.*zone"):
@@ -886,6 +1027,16 @@ class TestTrouble:
             with pytest.raises(ValueError, match="holds the course folder"):
                 collect(here, course, NAME)
         assert not list(course.iterdir())
+
+    def test_a_file_that_its_outputs_make_too_large(self, tmp_path, course):
+        data = notebook() + random.Random(0).randbytes(LIMIT // 2).hex().encode()
+        source = write_folder(tmp_path / "f", {"ada/x.ipynb": data})
+        packed = write_zip(tmp_path / "e.zip", {"ada/x.ipynb": data})
+        for download in (source, packed):
+            (receipt,) = run(download, course, ROSTER)
+            assert receipt.state == "rejected"
+            assert receipt.reason.startswith("the file is larger than 10 MB: ")
+            assert "Clear Outputs of All Cells" in receipt.reason
 
 
 class TestReport:

@@ -55,7 +55,7 @@ def test_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sallt = 'x'", "sallt = 'x' is not known.* assignments, late, salt"),
+        ("sallt = 'x'", "sallt = 'x' is not known.* assignments, late, layouts, salt"),
         ("salt = 5", "salt = 5: a text"),
         ("late = 3", r"late = 3: a table \[late\]"),
         ("[late]\nper_day = 10", "late.per_day = 10: a number from 0 to 1"),

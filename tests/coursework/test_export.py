@@ -21,7 +21,7 @@ ROSTER = {
     "bob": {"name": "Bob", "email": "bob@x.org", "moodle": "72", "canvas": ""},
     "cy": {"name": "Cy", "email": "cy@x.org", "moodle": "73"},
     "dee": {"name": "Dée 名前", "email": "dee@x.org", "moodle": "74"},
-    "eve": {"name": "Eve", "email": "eve@x.org", "moodle": "75"},
+    "eve": {"name": "Eve", "email": "eve@x.org", "moodle": "Eve 75"},
 }
 MANUAL: dict[str, Any] = {"ada": {"report": (4.5, "Good.")}, "eve": {"report": (1, "")}}
 PENALTIES = {"ada": 0.75}

@@ -98,6 +98,7 @@ def collect(
     ] = "",
 ) -> None:
     """Make every notebook of an LMS's download a submission, or say why not."""
+    from layers_book.coursework.collect import summary
     from layers_book.coursework.collect.download import collect as collect_all
 
     course, _ = _open(name)
@@ -107,8 +108,8 @@ def collect(
     counts: dict[str, int] = {}
     for receipt in receipts:
         counts[receipt.state] = counts.get(receipt.state, 0) + 1
-        if receipt.state == "rejected":
-            out.print(f"rejected: {receipt.file}: {receipt.reason}", markup=False)
+    for line in summary.lines(receipts, roster=bool(course.roster)):
+        out.print(line, markup=False)
     said = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     out.print(f"{len(receipts)} files: {said or 'none'}")
     out.print(f"the report and the receipts: {course.received(name)}")

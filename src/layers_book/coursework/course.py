@@ -10,7 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.files import Row, read_table
+from layers_book.coursework.collect.layouts import (
+    LAYOUTS,
+    Layout,
+    columns,
+    own_layout,
+)
+from layers_book.coursework.files import Row, read_header, read_table
 
 __all__ = ["Course", "Late", "Student", "parse_time"]
 
@@ -19,17 +25,59 @@ STUDENT = re.compile(r"(?!.*\.\Z)[^\W_][\w.@+-]*( [\w.@+-]+)*")
 ASSIGNMENT = re.compile(r"(?!.*\.\Z)[A-Za-z0-9][A-Za-z0-9_.-]*")
 LONGEST = 128  # characters, of nbgrader's columns
 DAY = timedelta(days=1)
+# by the columns that tell it: what other tables of a class are, and which of their
+# columns are the roster's
+TABLES = {
+    ("sis login id",): (
+        "Canvas's gradebook: save it as student,name,canvas, with student from SIS"
+        " Login ID, name from Student, canvas from ID"
+    ),
+    ("orgdefinedid",): (
+        "Brightspace's class list: save it as student,name,email, with student from"
+        " OrgDefinedId or Username, name from First Name and Last Name"
+    ),
+    ("last name", "first name", "username"): (
+        "Blackboard's grade centre: save it as student,name, with student from"
+        " Username, name from First Name and Last Name"
+    ),
+    ("sid", "email"): (
+        "Gradescope's roster: save it as student,name,email, with student from SID"
+    ),
+    ("identifier", "github_username"): (
+        "GitHub Classroom's roster: save it as student,name,github, with student from"
+        " identifier, github from github_username"
+    ),
+    ("email address",): (
+        "Moodle's list of participants or grades: save it as student,name,email, with"
+        " student from ID number or Username, email from Email address"
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Student:
-    """One line of ``roster.csv``; ``id`` is nbgrader's, the rest may be empty."""
+    """One line of ``roster.csv``; ``id`` is nbgrader's, the rest may be empty.
+
+    Args:
+        id: nbgrader's student id.
+        name: as people write it.
+        email: an address.
+        moodle: participant's number, or name and number, in Moodle.
+        canvas: number in Canvas.
+        places: what other places call the student, by the layout's name.
+    """
 
     id: str
     name: str = ""
     email: str = ""
     moodle: str = ""
     canvas: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, layout: str) -> str:
+        """What a place calls the student, or ``""``."""
+        own = {"moodle": self.moodle, "canvas": self.canvas}
+        return own.get(layout) or self.places.get(layout, "")
 
 
 @dataclass(frozen=True)
@@ -56,11 +104,13 @@ class Settings:
         salt: a secret, which makes the course's variants its own.
         late: what lateness costs.
         due: when each assignment that is listed is due, in UTC, if ever.
+        layouts: how places of the teacher's own name files, before the known ones.
     """
 
     salt: str = ""
     late: Late = Late()
     due: Mapping[str, datetime | None] = field(default_factory=dict)
+    layouts: tuple[Layout, ...] = ()
 
 
 class Course:
@@ -81,7 +131,8 @@ class Course:
         if not self.root.is_dir():
             raise FileNotFoundError(f"root={str(root)!r} is no folder")
         self.settings = _settings(self.root / "coursework.toml")
-        self.roster = _roster(self.root / "roster.csv")
+        layouts = (*self.settings.layouts, *LAYOUTS)
+        self.roster = _roster(self.root / "roster.csv", columns(layouts))
         self.extensions = self._read_extensions(self.root / "extensions.csv")
 
     @property
@@ -278,22 +329,58 @@ def parse_time(text: str | datetime) -> datetime:
         raise ValueError(f"{text!r:.60} lies outside the years 1 to 9999") from None
 
 
-def _roster(path: Path) -> dict[str, Student]:
+def _roster(path: Path, places: list[str]) -> dict[str, Student]:
     roster: dict[str, Student] = {}
     seen: dict[tuple[str, str], int] = {}
-    for row in read_table(path, ("student",), ("name", "email", "moodle", "canvas")):
-        student = Student(row.parse("student", student_id), **_details(row))
-        for column in ("student", "moodle", "canvas"):
+    _other_table(path)
+    others = [place for place in places if place not in ("moodle", "canvas")]
+    known = ("name", "email", "moodle", "canvas", *others)
+    for row in read_table(path, ("student",), known):
+        texts = {column: _whole(row, column) for column in ("student", *places)}
+        try:
+            id = student_id(texts["student"])
+        except ValueError as error:
+            raise ValueError(f"{row.where('student')}: {error}") from None
+        student = Student(
+            id,
+            row["name"],
+            row["email"],
+            texts["moodle"],
+            texts["canvas"],
+            {place: texts[place] for place in others if texts[place]},
+        )
+        for column, text in texts.items():
             # folders of "ada" and "Ada" are one on some file systems
-            key = (column, row[column].casefold())
-            if row[column] and seen.setdefault(key, row.line) != row.line:
+            key = (column, text.casefold())
+            if text and seen.setdefault(key, row.line) != row.line:
                 raise row.error(column, f"line {seen[key]} has it already")
         roster[student.id] = student
     return roster
 
 
-def _details(row: Row) -> dict[str, str]:
-    return {column: row[column] for column in ("name", "email", "moodle", "canvas")}
+def _whole(row: Row, column: str) -> str:
+    """A number as it was before a spreadsheet took it for a quantity.
+
+    Raises:
+        ValueError: it has lost digits.
+    """
+    text = row[column]
+    if re.fullmatch(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", text, re.IGNORECASE):
+        raise row.error(
+            column,
+            "a spreadsheet has shortened it: give the column the format Text, enter the"
+            " number again and save",
+        )
+    return re.sub(r"\A([0-9]+)[.,]0+\Z", r"\1", text)
+
+
+def _other_table(path: Path) -> None:
+    """Say of a table that another program has exported how it becomes a roster."""
+    header = set(read_header(path))
+    mine = "name" if "sis login id" in header else "student"
+    for needed, text in TABLES.items():
+        if header.issuperset(needed) and mine not in header:
+            raise ValueError(f"{path.name} line 1: this is {text}")
 
 
 def _settings(path: Path) -> Settings:
@@ -303,7 +390,7 @@ def _settings(path: Path) -> Settings:
         return Settings()
     except ValueError as error:
         raise ValueError(f"coursework.toml: {error}") from None
-    _only(data, "", {"salt", "late", "assignments"})
+    _only(data, "", {"salt", "late", "assignments", "layouts"})
     late = _table(data, "late")
     _only(late, "late.", {"per_day", "grace_minutes", "max_days"})
     days = late.get("max_days")
@@ -322,7 +409,19 @@ def _settings(path: Path) -> Settings:
         _only(table, f"assignments.{name}.", {"due"})
         due[name] = _due(name, table)
     per_day = _number(late, "per_day", 1.0)
-    return Settings(salt, Late(per_day, _number(late, "grace_minutes"), days), due)
+    when = Late(per_day, _number(late, "grace_minutes"), days)
+    return Settings(salt, when, due, _layouts(data))
+
+
+def _layouts(data: dict[str, Any]) -> tuple[Layout, ...]:
+    found = []
+    for name in _table(data, "layouts"):
+        table = _table(data["layouts"], name, "layouts.")
+        try:
+            found.append(own_layout(name, table))
+        except ValueError as error:
+            raise ValueError(f"coursework.toml: {error}") from None
+    return tuple(found)
 
 
 def _due(name: str, table: dict[str, Any]) -> datetime | None:

@@ -28,6 +28,7 @@ __all__ = [
     "mend",
     "own_rows",
     "printable",
+    "read_header",
     "read_table",
     "sha256_of",
     "visible",
@@ -261,18 +262,20 @@ class Row:
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "")
 
+    def where(self, column: str) -> str:
+        """The place of a column's text, for people."""
+        return f"{self.file} line {self.line}, column {column}"
+
     def error(self, column: str, message: str) -> ValueError:
         """What is wrong in a column of this line."""
-        where = f"{self.file} line {self.line}, column {column}"
-        return ValueError(f"{where}: {self[column]!r:.80}: {message}")
+        return ValueError(f"{self.where(column)}: {self[column]!r:.80}: {message}")
 
     def parse(self, column: str, read: Callable[[str], T]) -> T:
         """A column's text as ``read`` takes it; its ``ValueError`` gets the place."""
         try:
             return read(self[column])
         except ValueError as error:
-            where = f"{self.file} line {self.line}, column {column}"
-            raise ValueError(f"{where}: {error}") from None
+            raise ValueError(f"{self.where(column)}: {error}") from None
 
 
 def read_table(
@@ -308,6 +311,17 @@ def read_table(
                 _check_header(path.name, header, needed, optional)
     except csv.Error as error:
         raise ValueError(f"{path.name} line {lines.line_num}: {error}") from None
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a table's columns, small; none where there is no such table."""
+    try:
+        data = path.read_bytes()
+        text = _text(path.name, data).lstrip("\r\n;,\t ")
+        first = next(csv.reader(io.StringIO(text), delimiter=_delimiter(data)), [])
+    except (FileNotFoundError, ValueError, csv.Error):
+        return []
+    return [cell.strip().lower() for cell in first]
 
 
 def _text(file: str, data: bytes) -> str:

@@ -13,7 +13,12 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from layers_book.coursework.collect.notebook import LIMIT, Unreadable, file_bytes
+from layers_book.coursework.collect.notebook import (
+    LIMIT,
+    TooLarge,
+    Unreadable,
+    file_bytes,
+)
 from layers_book.coursework.files import printable
 
 __all__ = ["Entry", "inside", "opened"]
@@ -232,7 +237,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> byte
     except Exception:  # a damaged zip raises nearly anything
         raise Unreadable("the file is damaged in the zip") from None
     if size > limit:
-        raise Unreadable(f"the file is larger than {limit / 2**20:.3g} MB")
+        raise TooLarge(f"the file is larger than {limit / 2**20:.3g} MB")
     if size > max(2**20, RATIO * info.compress_size):
         raise Unreadable(f"the file is packed more than {RATIO} times: a zip bomb")
     return b"".join(found)

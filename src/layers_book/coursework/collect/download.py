@@ -2,26 +2,34 @@
 
 import fcntl
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from layers_book.coursework.collect import gradescope
 from layers_book.coursework.collect.archive import Entry, opened
+from layers_book.coursework.collect.layouts import LAYOUTS, Layout
 from layers_book.coursework.collect.notebook import Unreadable
-from layers_book.coursework.collect.students import (
+from layers_book.coursework.collect.paths import (
     Owner,
     PathInfo,
+    not_collected,
+    path_info,
+    settled,
+    wrappers,
+)
+from layers_book.coursework.collect.students import (
+    Found,
     RosterIndex,
     Unknown,
+    doubts,
     find,
     ids,
     index,
     knows,
-    not_collected,
-    path_info,
-    wrappers,
+    new_doubts,
 )
 from layers_book.coursework.collect.submissions import (
     FoundFile,
@@ -43,6 +51,17 @@ from layers_book.coursework.files import append_rows, mend, own_rows
 __all__ = ["Receipt", "collect"]
 
 STUDENTS = ("student", "layout", "name", "number")
+Who = tuple[Owner, ...]
+SUBMITTED = Layout("plain", "nbgrader's submitted folder", "", ids=True)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What the paths of a download are read by."""
+
+    assignment: str
+    layouts: Sequence[Layout]
+    people: RosterIndex
 
 
 def collect(
@@ -88,9 +107,10 @@ def collect(
         raise FileNotFoundError(f"course={str(course)!r} is no folder")
     if download.resolve() in (course.resolve(), *course.resolve().parents):
         raise ValueError(f"download={str(download)!r} holds the course folder itself")
-    if roster is None:
-        roster = Course(course).roster.values()
-    people = index(roster)
+    home = Course(course)
+    layouts = (*home.settings.layouts, *LAYOUTS)
+    people = index(home.roster.values() if roster is None else roster, layouts)
+    place = _Place(assignment, layouts, people)
     folder = course / "received" / assignment
     with opened(download) as entries:
         times = Times(
@@ -98,11 +118,11 @@ def collect(
             at=latest if at is None else _seconds("at", at),
             default=int(download.stat().st_mtime),
         )
-        found = _found_files(entries, download, assignment, people)
+        found = _found_files(entries, download, place)
         try:
             with _alone(folder):
-                work, receipts = _by_student(found, folder, people)
-                ledger = Ledger(folder, assignment)
+                work, receipts = _by_student(found, folder, place)
+                ledger = Ledger(folder, assignment, layouts)
                 ledger.write(receipts)
                 for student, theirs in work.items():
                     ours = Submissions(course, assignment, student)
@@ -136,9 +156,10 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _found_files(
-    entries: list[Entry], download: Path, assignment: str, people: RosterIndex
+    entries: list[Entry], download: Path, place: _Place
 ) -> list[tuple[FoundFile, str]]:
     """Each file with what its path says, and why it is not collected, or ``""``."""
+    assignment, layouts, people = place.assignment, place.layouts, place.people
     paths = [entry.label.split("/") for entry in entries]
     problems = [
         entry.problem or not_collected(path)
@@ -146,18 +167,21 @@ def _found_files(
     ]
     candidates = [p for p, problem in zip(paths, problems, strict=True) if not problem]
     known = (lambda name: knows(people, name)) if people.people else None
-    depth = wrappers(candidates, assignment, download.stem, known)
+    depth = wrappers(candidates, assignment, download.stem, known, layouts)
     inner = [path[depth:] or path[-1:] for path in paths]
     outer = {path[depth - 1] for path in candidates} if depth else {download.name}
     if outer == {"submitted"}:
         entries, problems = _nbgrader(entries, inner, problems, assignment)
+        infos = [PathInfo(Owner("plain", path[0]), layout=SUBMITTED) for path in inner]
+    else:
+        infos = settled([path_info(path, assignment, layouts) for path in inner])
+        infos = gradescope.with_owners(infos, inner, entries)
     found = []
-    for entry, path, problem in zip(entries, inner, problems, strict=True):
-        file = FoundFile(entry, path_info(path, assignment))
-        problem = problem or not_collected(path)
-        if not problem and not file.info.owner:
+    for entry, path, problem, info in zip(entries, inner, problems, infos, strict=True):
+        problem = info.problem or problem or not_collected(path, assignment, layouts)
+        if not problem and not info.owner:
             problem = "it does not say whose it is: put it into a folder named so"
-        found.append((file, problem))
+        found.append((FoundFile(entry, info), problem))
     return found
 
 
@@ -183,56 +207,108 @@ def _nbgrader(
 
 
 def _by_student(
-    found: list[tuple[FoundFile, str]], folder: Path, people: RosterIndex
+    found: list[tuple[FoundFile, str]], folder: Path, place: _Place
 ) -> tuple[dict[str, list[FoundFile]], list[Receipt]]:
     """What there is of each student, and receipts for all that is nobody's."""
-    if people.people:
-        student_of = _by_roster(people)
+    infos = [file.info for file, problem in found if not problem]
+    table = _Table(folder, place.layouts)
+    if place.people.people:
+        students, reasons = _by_roster(infos, table, place)
     else:
-        owners = [file.info.owner for file, problem in found if not problem]
-        student_of = _by_name([owner for owner in owners if owner], folder)
+        students, reasons = _by_name(infos, table)
     work: dict[str, list[FoundFile]] = defaultdict(list)
     receipts = []
     for file, problem in found:
-        student, note = student_of(file.info)
-        if problem or not student:
-            label = file.entry.label
-            receipts.append(Receipt(label, student, "rejected", problem or note))
-        else:
-            work[student].append(replace(file, note=note))
+        one = students.get(file.info.who)
+        if one and not problem:
+            work[one.student].append(replace(file, note=one.note, sure=one.sure))
+            continue
+        student = one.student if one else ""
+        if problem and not one and file.info.who and place.people.people:
+            with suppress(Unknown):
+                student = find(place.people, file.info).student
+        reason = problem or reasons[file.info.who]
+        receipts.append(Receipt(file.entry.label, student, "rejected", reason))
     return work, receipts
 
 
-def _by_roster(people: RosterIndex) -> Callable[[PathInfo], tuple[str, str]]:
-    """What gives the id of a place, and what is odd about it; or no id, and why."""
+class _Table:
+    """Whom each download of an assignment meant: ``students.csv``, which only grows."""
 
-    def student_of(info: PathInfo) -> tuple[str, str]:
-        try:
-            return find(people, info) if info.owner else ("", "")
-        except Unknown as error:
-            return "", str(error)
+    def __init__(self, folder: Path, layouts: Sequence[Layout]) -> None:
+        self._path = folder / "students.csv"
+        self._layouts = layouts
+        mend(self._path)
+        self.rows = self._read(self._path)
 
-    return student_of
+    def elsewhere(self) -> list[tuple[str, Owner]]:
+        """The same of other assignments, of places whose numbers last."""
+        lasting = {layout.name for layout in self._layouts if layout.lasts}
+        paths = self._path.parent.parent.glob("*/students.csv")
+        rows = [row for path in sorted(paths) for row in self._read(path)]
+        return [row for row in rows if row[1].layout in lasting]
+
+    def add(self, new: Iterable[tuple[str, Owner]]) -> None:
+        """Write down who is who."""
+        there = {(student, owner.key) for student, owner in self.rows}
+        rows = [row for row in new if (row[0], row[1].key) not in there]
+        append_rows(
+            self._path,
+            STUDENTS,
+            [(s, owner.layout, owner.name, owner.number) for s, owner in rows],
+        )
+
+    def _read(self, path: Path) -> list[tuple[str, Owner]]:
+        unique = {layout.name: layout.unique for layout in self._layouts}
+        return [
+            (
+                student_id(row["student"]),
+                Owner(
+                    row["layout"],
+                    row["name"],
+                    row["number"],
+                    unique=unique.get(row["layout"], False),
+                ),
+            )
+            for row in own_rows(path)
+        ]
+
+
+def _by_roster(
+    infos: list[PathInfo], table: _Table, place: _Place
+) -> tuple[dict[Who, Found], dict[Who, str]]:
+    """The students meant, or why that cannot be said."""
+    students: dict[Who, Found] = {}
+    reasons: dict[Who, str] = {}
+    for info in infos:
+        if info.who and info.who not in students:
+            try:
+                students[info.who] = find(place.people, info)
+            except Unknown as error:
+                reasons[info.who] = str(error)
+    before = [*table.rows, *table.elsewhere()]
+    doubtful = doubts(place.people, students.values(), before)
+    for who, one in list(students.items()):
+        if one.owner in doubtful:
+            reasons[who] = doubtful[one.owner]
+            del students[who]
+    table.add(
+        (one.student, one.owner)
+        for one in students.values()
+        if one.owner.number or not one.sure
+    )
+    return students, reasons
 
 
 def _by_name(
-    owners: list[Owner], folder: Path
-) -> Callable[[PathInfo], tuple[str, str]]:
+    infos: list[PathInfo], table: _Table
+) -> tuple[dict[Who, Found], dict[Who, str]]:
     """The same where there is no roster; ids once given are kept in a table."""
-    table = folder / "students.csv"
-    mend(table)
-    before = {
-        Owner(row["layout"], row["name"], row["number"]).key: student_id(row["student"])
-        for row in own_rows(table)
-    }
-    given = ids(owners, before)
-    new = {owner.key: owner for owner in owners if owner.key not in before}
-    append_rows(
-        table,
-        STUDENTS,
-        [
-            (given[key], owner.layout, owner.name, owner.number)
-            for key, owner in new.items()
-        ],
-    )
-    return lambda info: (given.get(info.owner.key, "") if info.owner else "", "")
+    reasons = new_doubts(infos, [owner for _, owner in table.rows])
+    owners = [i.owner for i in infos if i.owner and i.who not in reasons]
+    given = ids(owners, {owner.key: student for student, owner in table.rows})
+    table.add((given[owner.key], owner) for owner in dict.fromkeys(owners))
+    students: dict[Who, Found] = {}
+    for owner in owners:
+        students[(owner,)] = Found(given[owner.key], owner)
+    return students, reasons

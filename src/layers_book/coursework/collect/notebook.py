@@ -17,6 +17,7 @@ __all__ = [
     "LIMIT",
     "Submission",
     "SubmittedCell",
+    "TooLarge",
     "Unreadable",
     "answers",
     "file_bytes",
@@ -65,6 +66,10 @@ class Unreadable(Exception):
     """A file is no notebook that can be graded; its text says why, for people."""
 
 
+class TooLarge(Unreadable):
+    """A file has more bytes than are read."""
+
+
 @dataclass(frozen=True)
 class SubmittedCell:
     """One cell; of its metadata, only nbgrader's id is believed, or ``""``."""
@@ -104,7 +109,7 @@ def read(source: str | Path | bytes) -> Submission:
     """
     data = source if isinstance(source, bytes) else file_bytes(source)
     if len(data) > LIMIT:
-        raise Unreadable(f"the file is larger than {LIMIT >> 20} MB")
+        raise TooLarge(f"the file is larger than {LIMIT >> 20} MB")
     notes: list[str] = []
     cells = _cells(_notebook(_json(_text(data))), notes)
     last = {cell.grade_id: i for i, cell in enumerate(cells)}
@@ -152,7 +157,7 @@ def file_bytes(path: str | Path, limit: int = LIMIT) -> bytes:
         text = getattr(error, "strerror", None) or str(error)
         raise Unreadable(f"the file cannot be opened: {text}") from None
     if len(data) > limit:
-        raise Unreadable(f"the file is larger than {limit / 2**20:.3g} MB")
+        raise TooLarge(f"the file is larger than {limit / 2**20:.3g} MB")
     return data
 
 

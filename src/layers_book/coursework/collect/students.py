@@ -1,58 +1,32 @@
-"""Whose a file is: what its path says, and which student of the roster that means."""
+"""Which student of the roster a download means, or why that cannot be said."""
 
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from layers_book.coursework.collect.layouts import LAYOUTS, Layout, columns
+from layers_book.coursework.collect.paths import Owner, PathInfo, fold, machine_made
 from layers_book.coursework.course import Student
 from layers_book.coursework.files import digest
 
 __all__ = [
-    "Owner",
-    "PathInfo",
+    "Found",
     "RosterIndex",
     "Unknown",
-    "attempt",
+    "doubts",
     "find",
-    "fold",
     "ids",
     "index",
-    "is_notebook",
-    "is_zip",
     "knows",
-    "not_collected",
-    "path_info",
-    "wrappers",
+    "new_doubts",
 ]
 
-# mod/assign/classes/downloader.php: an underscore of a name becomes a space, so a name
-# has none; a team without a group has no number
-MOODLE = re.compile(
-    r"(?P<name>[^_]+)(?:_(?P<number>\d+))?_assignsubmission_(?P<type>[a-z]+)"
-    r"(?:_(?P<rest>.*))?",
-    re.DOTALL,
-)
-# lib/content_zipper.rb: NAME_[LATE_]USER_FILE_NAME, the name lower case, without spaces
-CANVAS = re.compile(
-    r"(?P<name>\S*?)_(?:(?P<late>LATE)_)?(?P<user>\d+)_"
-    r"(?:(?P<file>\d+)_(?P<rest>.+)|(?P<typed>text|link)\.html)",
-    re.DOTALL,
-)
-CANVAS_ANONYMOUS = re.compile(
-    r"(?:(?P<late>LATE)_)?anon_(?P<user>[A-Za-z0-9]+)_"
-    r"(?:(?P<file>\d+)_(?P<rest>.+)|(?P<typed>text|link)\.html)",
-    re.DOTALL,
-)
-NOTEBOOK = re.compile(r"\.ipynb(?:\.(?:txt|json|ipynb)| *\(\d+\)|\s)*\Z", re.IGNORECASE)
-COPY_OF = re.compile(r"(?:copy of|kopie von|copie de|copia d[ei]) +", re.IGNORECASE)
-COPY = re.compile(r"(?: *\(\d+\)|-checkpoint|[ -]*copy *\d*)+\Z", re.IGNORECASE)
-NUMBER = re.compile(r"(?:-|\(|copy *)(\d{1,9})\)?\Z", re.IGNORECASE)
-ALWAYS_WRAPPERS = ("submitted", "submissions")
 Key = tuple[str, str, str]
+Identity = tuple[str, str]
 
-SAFE = re.compile(r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9_@-])?")
+SAFE = re.compile(r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9_@+-])?")
 # files that lie beside the students' folders
 RESERVED = {"report.csv", "receipts.csv", "students.csv"}
 # letters that have no accent to drop
@@ -61,210 +35,25 @@ PLAIN = str.maketrans(
 )
 
 
-@dataclass(frozen=True)
-class Owner:
-    """A person as a download names them.
-
-    Args:
-        layout: ``moodle``, ``canvas`` or ``plain``.
-        name: as in the path.
-        number: Moodle's participant, another one in each assignment; Canvas's user;
-            or none.
-    """
-
-    layout: str
-    name: str
-    number: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """The same for the same person in each download of an assignment."""
-        by_number = self.layout == "canvas"
-        return (self.layout, "" if by_number else self.name, self.number)
-
-
-@dataclass(frozen=True)
-class PathInfo:
-    """What a path says of a file.
-
-    Args:
-        owner: whose it is, if it says so.
-        late: whether Canvas marks it as late.
-        unsure: whether it could be read as another Canvas user's, too.
-    """
-
-    owner: Owner | None
-    late: bool = False
-    unsure: bool = False
-
-
-def fold(text: str) -> str:
-    """Letters and digits alone, without case and accents.
-
-    >>> fold("Zoë O'Hara") == fold("ZOE_OHARA")
-    True
-    """
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in letters.casefold() if letter.isalnum())
-
-
-def path_info(parts: Sequence[str], assignment: str) -> PathInfo:
-    """Whose a file is, by the first part of its path alone: others are a student's.
-
-    Args:
-        parts: of its path, without the wrappers.
-        assignment: which is no student's name.
-
-    >>> path_info(["Ada Lovelace_77_assignsubmission_file_", "x.ipynb"], "norm").owner
-    Owner(layout='moodle', name='Ada Lovelace', number='77')
-    >>> path_info(["lovelaceada_LATE_12_345_norm-2.ipynb"], "norm").late
-    True
-    >>> path_info(["ada", "x.ipynb"], "x").owner == path_info(["ada.ipynb"], "x").owner
-    True
-    """
-    head = parts[0]
-    if found := MOODLE.fullmatch(head):
-        return PathInfo(Owner("moodle", found["name"].strip(), found["number"] or ""))
-    if len(parts) == 1 and (found := CANVAS_ANONYMOUS.fullmatch(head)):
-        owner = Owner("canvas", f"anon {found['user']}", found["user"])
-        return PathInfo(owner, found["late"] is not None)
-    if len(parts) == 1 and (found := CANVAS.fullmatch(head)):
-        owner = Owner("canvas", found["name"], found["user"])
-        unsure = re.match(r"\d+_", found["rest"] or "") is not None
-        return PathInfo(owner, found["late"] is not None, unsure)
-    name = head if len(parts) > 1 else _person(head, assignment)
-    return PathInfo(Owner("plain", name) if name else None)
-
-
-def is_notebook(name: str) -> bool:
-    """Whether a file is called a notebook, as ``a.IPYNB``, ``a.ipynb.txt``."""
-    return NOTEBOOK.search(name) is not None
-
-
-def is_zip(name: str) -> bool:
-    """Whether a file is called a zip."""
-    return name.lower().endswith(".zip")
-
-
-def not_collected(parts: Sequence[str]) -> str:
-    """Why a file cannot be a submission, by its path, or ``""``.
-
-    >>> not_collected(["ada", "report.pdf"])
-    'not a notebook (.pdf)'
-    """
-    name = parts[-1]
-    if "__MACOSX" in parts or name.startswith("._") or name == ".DS_Store":
-        return "no submission, but a file that macOS adds"
-    if name.lower() in ("thumbs.db", "desktop.ini"):
-        return "no submission, but a file that Windows adds"
-    if ".ipynb_checkpoints" in parts[:-1]:
-        return "no submission, but a copy that Jupyter keeps for itself"
-    moodle = MOODLE.fullmatch(parts[0])
-    if moodle and moodle["type"] == "onlinetext":
-        return "text typed into Moodle, not a notebook"
-    canvas = CANVAS_ANONYMOUS.fullmatch(name) or CANVAS.fullmatch(name)
-    if canvas and canvas["typed"]:
-        return "a text or link typed into Canvas, not a notebook"
-    if is_notebook(name) or is_zip(name):
-        return ""
-    suffix = name[name.rfind(".") :][:20] if "." in name else "its name has no ending"
-    return f"not a notebook ({suffix})"
-
-
-def attempt(name: str, assignment: str) -> tuple[bool, bool, int, int]:
-    """What tells at equal times which of a student's files is the later, as a key.
-
-    A file named after the assignment comes after others, one that Jupyter did not keep
-    as a checkpoint after one that it did; then Canvas's number of the file, then the
-    number that Canvas, a browser or Jupyter put at the end of a name taken already.
-    """
-    canvas = CANVAS_ANONYMOUS.fullmatch(name) or CANVAS.fullmatch(name)
-    file, rest = (canvas["file"], canvas["rest"]) if canvas else (None, None)
-    moodle = MOODLE.fullmatch(name)
-    stem = NOTEBOOK.sub("", rest or (moodle and moodle["rest"]) or name)
-    checkpoint = stem.lower().endswith("-checkpoint")
-    number = NUMBER.search(stem)
-    return (
-        fold(assignment) in fold(stem),
-        not checkpoint,
-        int((file or "0")[:18]),
-        int(number[1]) if number else 0,
-    )
-
-
-def wrappers(
-    paths: Sequence[Sequence[str]],
-    assignment: str,
-    title: str,
-    known: Callable[[str], bool] | None,
-) -> int:
-    """How many folders are wrapped around the whole download.
-
-    Args:
-        paths: parts of the paths of all that could be submissions.
-        assignment: the assignment's name.
-        title: the download's own name without an ending.
-        known: whether a name is a student's; none where there is no roster.
-
-    Raises:
-        ValueError: all lies in one folder that may be a student's or a wrapper.
-    """
-    depth = 0
-    while True:
-        heads = {path[depth] for path in paths}
-        inner = {path[depth + 1] for path in paths if len(path) > depth + 1}
-        if len(heads) != 1 or any(len(path) == depth + 1 for path in paths):
-            break
-        (head,) = heads
-        if MOODLE.fullmatch(head) or (known and known(head)):
-            return depth
-        if not _wraps(head, inner, assignment, title, known is not None):
-            break
-        depth += 1
-    if known:
-        for deeper in range(depth, min(map(len, paths), default=0)):
-            heads = {path[deeper] for path in paths}
-            if len(heads) > 1:
-                named = any(_of_lms(h) or known(_person(h, assignment)) for h in heads)
-                return deeper if named else depth
-            if known(heads.pop()):  # one student's, below someone unknown
-                break
-    return depth
-
-
-def _wraps(
-    head: str, inner: set[str], assignment: str, title: str, cautious: bool
-) -> bool:
-    if head.lower() in ALWAYS_WRAPPERS or fold(head) == fold(assignment):
-        return True
-    people = {_person(name, assignment) for name in inner}
-    titled = fold(head) == fold(title)
-    if "" in people and not any(map(_of_lms, inner)):
-        return False
-    if titled or cautious or (len(people) == 1 and not any(map(_of_lms, inner))):
-        return titled
-    raise ValueError(
-        f"download: all lies in the folder {head!r:.80}, which may be one student's or"
-        " hold all students' work: unpack it and give the folder that holds one file"
-        " or folder for each student, or write a roster.csv"
-    )
-
-
-def _of_lms(name: str) -> bool:
-    return bool(MOODLE.fullmatch(name) or CANVAS.fullmatch(name))
-
-
-def _person(name: str, assignment: str) -> str:
-    """The student whom a file or folder is named after, or ``""``."""
-    stem = NOTEBOOK.sub("", name)
-    stem = COPY.sub("", COPY_OF.sub("", stem[:-4] if is_zip(stem) else stem))
-    task = re.escape(assignment)
-    stem = re.sub(rf"\A{task}(?:[ _.-]+|\Z)|[ _.-]+{task}\Z", "", stem, flags=re.I)
-    return stem.strip(" _-")
-
-
 class Unknown(Exception):
-    """The roster does not say who it is; its text says why, for people."""
+    """It is not said who it is; its text says why, and what to do, for people."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The student whom a download means.
+
+    Args:
+        student: the id.
+        owner: as the download names them.
+        sure: whether by an id, address or number, not by a name that others may have.
+        note: what is odd about it, or ``""``.
+    """
+
+    student: str
+    owner: Owner
+    sure: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,41 +62,73 @@ class RosterIndex:
 
     Args:
         people: by id.
-        canvas: ids by Canvas's number.
+        titles: of the layouts, by the names of their columns.
+        exact: ids by id and address, without case.
         names: ids by folded name, in each order of its words.
-        others: ids by folded id, address and Moodle's name.
+        others: ids by folded id, address and what any place calls them.
+        numbers: ids by column and number, each with the folded name beside it.
+        called: ids by column and folded name, where the column has no number.
     """
 
     people: Mapping[str, Student]
-    canvas: Mapping[str, str]
+    titles: Mapping[str, str]
+    exact: Mapping[str, set[str]]
     names: Mapping[str, set[str]]
     others: Mapping[str, set[str]]
+    numbers: Mapping[Identity, Mapping[str, str]]
+    called: Mapping[Identity, set[str]]
 
 
-def index(roster: Iterable[Student]) -> RosterIndex:
+def index(
+    roster: Iterable[Student], layouts: Sequence[Layout] = LAYOUTS
+) -> RosterIndex:
     """Look up students quickly.
 
     Raises:
         ValueError: an id cannot name a folder, or two have one Canvas number.
     """
     people = {person.id: person for person in roster}
+    exact: dict[str, set[str]] = defaultdict(set)
     named: dict[str, set[str]] = defaultdict(set)
     others: dict[str, set[str]] = defaultdict(set)
+    numbers: dict[Identity, dict[str, str]] = defaultdict(dict)
+    called: dict[Identity, set[str]] = defaultdict(set)
+    places = columns(layouts)
+    changing = {layout.name for layout in layouts if not layout.unique}
     for person in people.values():
         if re.search(r"\A\.|[/\\\0]|\.\.", person.id) or person.id in ("", *RESERVED):
             raise ValueError(f"roster: student={person.id!r:.80} cannot name a folder")
+        for text in filter(None, (person.id, person.email)):
+            exact[_plain(text)].add(person.id)
+            others[fold(text)].add(person.id)
         words = [fold(word) for word in re.split(r"[\s,]+", person.name)]
         for i in range(len(words)):
             named["".join(words[i:] + words[:i])].add(person.id)
-        for text in (person.id, person.email, person.moodle):
+        for column in filter(person.place, places):
+            text = person.place(column)
             others[fold(text)].add(person.id)
-    named.pop("", None)
-    others.pop("", None)
-    canvas: dict[str, str] = {}
-    for person in people.values():
-        if person.canvas and canvas.setdefault(person.canvas, person.id) != person.id:
-            raise ValueError(f"roster: canvas={person.canvas!r:.40} is there twice")
-    return RosterIndex(people, canvas, named, others)
+            name, number = _parted(text) if column in changing else ("", text)
+            if not number:
+                called[column, fold(text)].add(person.id)
+            numbers[column, _plain(number)][person.id] = fold(name)
+    for texts in (named, others):
+        texts.pop("", None)
+    for (column, number), found in numbers.items():
+        if column == "canvas" and number and len(found) > 1:
+            raise ValueError(f"roster: canvas={number!r:.40} is there twice")
+    titles = {layout.name: layout.title for layout in layouts}
+    return RosterIndex(people, titles, exact, named, others, numbers, called)
+
+
+def _plain(text: str) -> str:
+    """The same for what differs in case and blanks around it alone."""
+    return unicodedata.normalize("NFC", text.strip().casefold())
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A name and the number after it, as ``Ada Lovelace 101``; or no number."""
+    found = re.fullmatch(r"(.*?)[\s_]*\b([0-9]+)", text.strip())
+    return (found[1], found[2]) if found else (text, "")
 
 
 def knows(known: RosterIndex, name: str) -> bool:
@@ -317,64 +138,276 @@ def knows(known: RosterIndex, name: str) -> bool:
     )
 
 
-def find(known: RosterIndex, info: PathInfo) -> tuple[str, str]:
+def find(known: RosterIndex, info: PathInfo) -> Found:
     """The student whose file it is.
 
     Args:
         known: the roster.
         info: what the path says; it names an owner.
 
-    Returns:
-        The id, and what is odd about it, or ``""``.
-
     Raises:
         Unknown: there is none in the roster, or more than one.
     """
     owner = info.owner
     assert owner is not None
-    if owner.layout == "canvas" and (student := known.canvas.get(owner.number)):
-        if student in _named(known, owner.name) or not known.people[student].name:
-            return student, ""
-        if info.unsure:  # a name that ends in someone else's number reads like this
-            raise Unknown(
-                f"Canvas's number {owner.number} is {student}'s, but the name is"
-                f" {owner.name!r:.60}"
-            )
-        return student, f"by Canvas's number, under the name {owner.name!r:.60}"
-    found = _candidates(known, owner)
-    if len(found) == 1:
-        return found.pop(), ""
-    if found:
-        text = f"{owner.name!r:.60} may be {' or '.join(sorted(found)[:5])}"
-        if owner.layout == "moodle" and owner.number:
-            text += (
-                f": write {f'{owner.name} {owner.number}'!r:.80} in the column moodle"
-                " of the right one in roster.csv"
-            )
-        raise Unknown(text)
-    number = f" (Canvas's number {owner.number})" if owner.layout == "canvas" else ""
-    raise Unknown(f"no student of roster.csv is called {owner.name!r:.60}{number}")
+    if not info.others:
+        return _find(known, owner)
+    found: dict[str, Found] = {}
+    for each in (owner, *info.others):
+        try:
+            one = _find(known, each)
+        except Unknown:
+            continue
+        found[one.student] = one
+    strict = any(each.number for each in (owner, *info.others))
+    if len(found) == 1 and not strict:
+        return found.popitem()[1]
+    raise Unknown(_many_readings(info))
 
 
-def _candidates(known: RosterIndex, owner: Owner) -> set[str]:
+def _many_readings(info: PathInfo) -> str:
+    assert info.owner is not None
+    ways = []
+    for each in (info.owner, *info.others)[:3]:
+        number = f" ({each.number})" if each.number not in ("", each.name) else ""
+        ways.append(f"{each.name!r:.40}{number}")
+    return (
+        f"its name can be read in more than one way, as of {' or of '.join(ways)}: put"
+        " it into a folder named after the student, and collect that"
+    )
+
+
+def _find(known: RosterIndex, owner: Owner) -> Found:
+    if owner.number:
+        number = known.numbers.get((owner.layout, _plain(owner.number)), {})
+        if len(number) == 1 and owner.unique:
+            return _by_number(known, owner, min(number))
+        # another assignment's number may be the same: the name must agree
+        named = _named(known, owner.name)
+        agree = {
+            student
+            for student, name in number.items()
+            if (name == fold(owner.name) if name else student in named)
+        }
+        if len(agree) == 1:
+            return Found(agree.pop(), owner, sure=True)
     if owner.layout == "plain" and owner.name in known.people:
-        return {owner.name}
-    if owner.layout == "canvas":  # who has another number in Canvas is not meant
-        found = _named(known, owner.name)
-        return {student for student in found if not known.people[student].canvas}
-    if owner.layout == "moodle":
-        # the column moodle may hold a name with a participant's number
-        for text in (owner.name + owner.number, owner.name):
-            moodle = {
-                student
-                for student in known.others.get(fold(text), ())
-                if fold(known.people[student].moodle) == fold(text)
-            }
-            if moodle:
-                return moodle
-        return _named(known, owner.name)
-    found = known.others.get(fold(owner.name), set()) | _named(known, owner.name)
-    return found | {s for s in [known.canvas.get(owner.name)] if s}
+        return Found(owner.name, owner, sure=owner.ids)
+    if owner.layout == "plain" or owner.ids:
+        texts = [owner.name] if owner.layout == "plain" else [owner.number, owner.email]
+        exact = {
+            student for text in texts for student in known.exact.get(_plain(text), ())
+        } or _by_canvas(known, owner)
+        if len(exact) == 1:
+            return Found(exact.pop(), owner, sure=owner.ids)
+        if exact:
+            text = " and ".join(filter(None, texts))
+            raise Unknown(f"{text!r:.80} may be {_or(exact)}: {advice(owner)}")
+    return _by_name(known, owner)
+
+
+def _by_number(known: RosterIndex, owner: Owner, student: str) -> Found:
+    note = ""
+    if known.people[student].name and student not in _named(known, owner.name):
+        title = known.titles.get(owner.layout, owner.layout)
+        if owner.name != owner.number:
+            note = f"by {title}'s number, under the name {owner.name!r:.60}"
+    return Found(student, owner, sure=True, note=note)
+
+
+def _by_canvas(known: RosterIndex, owner: Owner) -> set[str]:
+    """A teacher may name folders by Canvas's numbers."""
+    if owner.layout != "plain":
+        return set()
+    return set(known.numbers.get(("canvas", _plain(owner.name)), ()))
+
+
+def _by_name(known: RosterIndex, owner: Owner) -> Found:
+    found: set[str] = set()
+    if owner.named:
+        found = (
+            known.called.get((owner.layout, fold(owner.name)), set())
+            or _named(known, owner.name)
+            or _with_id(known, owner.name)
+        )
+    if owner.layout == "plain":
+        found = found | known.others.get(fold(owner.name), set())
+    elsewhere = {s for s in found if _has_another(known.people[s], owner)}
+    if len(found) == 1 and not elsewhere:
+        return Found(min(found), owner)
+    if len(found) == 1:
+        (student,) = found
+        column = known.people[student].place(owner.layout)
+        raise Unknown(
+            f"{student} is called {owner.name!r:.60}, but has {column!r:.80} in the"
+            f" column {owner.layout} of roster.csv: {advice(owner)}"
+        )
+    if found:
+        raise Unknown(f"{owner.name!r:.60} may be {_or(found)}: {advice(owner)}")
+    text = f"no student of roster.csv is called {owner.name!r:.60}"
+    if owner.number and owner.number != owner.name:
+        title = known.titles.get(owner.layout, owner.layout)
+        text += f" ({title}'s number {owner.number:.40})"
+    text += f": {_zeros(known, owner)}{advice(owner)}"
+    if owner.layout == "plain" and machine_made(owner.name):
+        text += ", or add the layout of such names to coursework.toml (see the guide)"
+    raise Unknown(text)
+
+
+def _with_id(known: RosterIndex, name: str) -> set[str]:
+    """Who is named by an id and by their name, as ``s001 Lovelace``."""
+    words = [word for word in re.split(r"[\s,()]+", name) if fold(word)]
+    found = set()
+    for id, rest in ((words[:1], words[1:]), (words[-1:], words[:-1])):
+        for student in known.exact.get(_plain("".join(id)), ()):
+            theirs = set(map(fold, re.split(r"[\s,]+", known.people[student].name)))
+            if rest and theirs.issuperset(map(fold, rest)):
+                found.add(student)
+    return found
+
+
+def _has_another(person: Student, owner: Owner) -> bool:
+    """Whether the roster has another number of that place for a student."""
+    column = person.place(owner.layout)
+    name, number = _parted(column)
+    if not (owner.number and column):
+        return False
+    if owner.unique:
+        return _plain(column) != _plain(owner.number)
+    # a number alone may be another assignment's
+    return bool(number and name) and number != owner.number
+
+
+def _zeros(known: RosterIndex, owner: Owner) -> str:
+    """What to say of a number whose zeros a spreadsheet has taken."""
+    for text in (owner.number, owner.name):
+        student = text.lstrip("0")
+        if student != text and student in known.people:
+            return (
+                f"it has {student!r:.40}, so perhaps a spreadsheet has taken the zeros"
+                " in front; or "
+            )
+    return ""
+
+
+def _or(students: Iterable[str]) -> str:
+    return " or ".join(sorted(students)[:5])
+
+
+def advice(owner: Owner) -> str:
+    """What to do to make it certain whose a file is."""
+    if owner.layout == "plain":
+        return "name its folder or file after the student's id"
+    text = owner.number or owner.name
+    if owner.number and not owner.unique:
+        text = f"{owner.name} {owner.number}"
+    where = f"in the column {owner.layout} of the right one in roster.csv"
+    return f"write {text!r:.80} {where}"
+
+
+def doubts(
+    known: RosterIndex,
+    found: Iterable[Found],
+    before: Iterable[tuple[str, Owner]],
+) -> dict[Owner, str]:
+    """Whom of those found by name it may not be, and why.
+
+    A name proves nothing where another of that name hands in, now or earlier, or where
+    one number has had another name: students can rename themselves.
+
+    Args:
+        known: the roster.
+        found: the students of this download.
+        before: whom earlier downloads meant.
+    """
+    now: dict[tuple[str, str], dict[Identity, Owner]] = defaultdict(dict)
+    earlier: dict[tuple[str, str], dict[Identity, Owner]] = defaultdict(dict)
+    bound: dict[Identity, set[str]] = defaultdict(set)
+    found = list(found)
+    for one in found:
+        now[one.student, one.owner.layout][one.owner.identity] = one.owner
+    for student, owner in before:
+        if student in known.people:
+            earlier[student, owner.layout][owner.identity] = owner
+            bound[owner.identity].add(student)
+    result = {}
+    for one in found:
+        owner = one.owner
+        if one.sure:
+            continue
+        here = now[one.student, owner.layout]
+        past = earlier[one.student, owner.layout]
+        others = bound[owner.identity] - {one.student}
+        if len(here) > 1:
+            names = " and ".join(sorted(map(_called, here.values()))[:4])
+            result[owner] = (
+                f"{one.student} may be {names}, who hand in here: {advice(owner)}"
+            )
+            if past:
+                names = " and ".join(sorted(map(_called, past.values()))[:4])
+                result[owner] += f"; what counts until then is of {names}"
+        elif others:
+            result[owner] = (
+                f"{_called(owner)} was {_or(others)} in an earlier download, and is now"
+                f" called as {one.student} is: {advice(owner)}"
+            )
+        elif past and owner.identity not in past:
+            names = " and ".join(sorted(map(_called, past.values()))[:4])
+            result[owner] = (
+                f"{one.student} was {names} in an earlier download, and is now"
+                f" {_called(owner)}, who may be another of that name: {advice(owner)}"
+            )
+    return result
+
+
+def _called(owner: Owner) -> str:
+    number = f" {owner.number}" if owner.number not in ("", owner.name) else ""
+    return repr(f"{owner.name}{number}")[:80]
+
+
+def new_doubts(
+    infos: Iterable[PathInfo], before: Iterable[Owner]
+) -> dict[tuple[Owner, ...], str]:
+    """Whom it may not be where there is no roster, and why.
+
+    Args:
+        infos: what the paths of this download say.
+        before: the people of earlier downloads.
+    """
+    way = "write a roster.csv, which says who is who"
+    earlier, infos = list(before), list(infos)
+    keys = {owner.key for owner in earlier}
+    here = {info.owner.identity for info in infos if info.owner}
+    result = {}
+    for info in infos:
+        owner = info.owner
+        if owner is None or (owner.key in keys and not info.others):
+            continue
+        if info.others:
+            result[info.who] = f"{_many_readings(info)}, or {way}"
+        elif info.layout is None and machine_made(owner.name):
+            result[info.who] = (
+                f"{owner.name!r:.80} looks like a name that a program gives, but of no"
+                f" known layout: {way}, add the layout to coursework.toml (see the"
+                " guide), or name the file after the student"
+            )
+        elif owner.number and not owner.unique:
+            same = [
+                other
+                for other in earlier
+                if other.identity == owner.identity
+                or (_same_name(other, owner) and other.identity not in here)
+            ]
+            if same:
+                result[info.who] = (
+                    f"{_called(owner)} may be {_called(same[0])} of an earlier"
+                    f" download, or another: {way}"
+                )
+    return result
+
+
+def _same_name(one: Owner, other: Owner) -> bool:
+    return one.layout == other.layout and fold(one.name) == fold(other.name)
 
 
 def _named(known: RosterIndex, name: str) -> set[str]:

@@ -3,21 +3,23 @@
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from layers_book.coursework.collect.archive import Entry, inside
+from layers_book.coursework.collect.layouts import LAYOUTS, Layout, readings
 from layers_book.coursework.collect.notebook import (
     LIMIT,
     Submission,
+    TooLarge,
     Unreadable,
     file_bytes,
     read,
 )
-from layers_book.coursework.collect.students import (
+from layers_book.coursework.collect.paths import (
     PathInfo,
     attempt,
     is_zip,
@@ -42,14 +44,21 @@ State = Literal[
     "resubmitted",
     "already received",
     "earlier than the one that counts",
+    "not the one that counts",
     "rejected",
 ]
-Rank = tuple[bool, int, tuple[int, ...]]
+Order = tuple[Any, ...]
+Rank = tuple[bool, int, Order]
 
 ZIP_LIMIT = 5 * LIMIT  # bytes of a zip that a student has handed in
 TOGETHER = 60  # seconds: an LMS stamps a student's files one after the other
+AHEAD = 300  # seconds by which clocks may differ
 REPORT = ("file", "student", "state", "reason", "sha256", "bytes", "time")
 RECEIPTS = ("student", "assignment", "sha256", "time", "file")
+CLEAR = (
+    "its outputs make it so, most often: open it, choose Edit, Clear Outputs of All"
+    " Cells, save, and collect that"
+)
 NO_IDS = "none of its cells has an nbgrader id"
 
 
@@ -191,11 +200,19 @@ class Receipt:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file of a download, what its path says, and what is odd about that."""
+    """One file of a download.
+
+    Args:
+        entry: the file.
+        info: what its path says.
+        note: what is odd about that.
+        sure: whether it is the student's beyond doubt.
+    """
 
     entry: Entry
     info: PathInfo
     note: str = ""
+    sure: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,8 +236,9 @@ class _File:
 
     label: str
     time: int
-    order: tuple[int, ...]
+    order: Order
     notes: list[str]
+    found: FoundFile
     sha256: str = ""
     size: int = 0
     problem: str = ""
@@ -239,12 +257,16 @@ class Ledger:
     Args:
         folder: where they lie.
         assignment: its name.
+        layouts: the table of them.
     """
 
-    def __init__(self, folder: Path, assignment: str) -> None:
+    def __init__(
+        self, folder: Path, assignment: str, layouts: Sequence[Layout] = LAYOUTS
+    ) -> None:
         self._report = folder / "report.csv"
         self._receipts = folder / "receipts.csv"
         self._assignment = assignment
+        self._layouts = layouts
         mend(self._report)
         mend(self._receipts)
         report, receipts = own_rows(self._report), own_rows(self._receipts)
@@ -254,6 +276,20 @@ class Ledger:
     def label(self, student: str, sha256: str) -> str:
         """The path in its download of a file that came before, or ``""``."""
         return self._labels.get((student, sha256), "")
+
+    def order(self, label: str) -> Order:
+        """Which of two files is the later at equal times, by their paths."""
+        return attempt(label, self._assignment, self._layouts)
+
+    def number(self, label: str, layout: str) -> str:
+        """The number in a place of whom a path names, or ``""``."""
+        parts = label.split("/")
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            found = readings(part, self._assignment, not last, self._layouts)
+            if found and found[0].layout.name == layout:
+                return found[0].number
+        return ""
 
     def write(self, receipts: list[Receipt]) -> None:
         """Report files; those kept get a receipt, even if a killed run left it out."""
@@ -282,8 +318,8 @@ def receive(
     best: _File | None = None
     for each, time, notes in _timed(found, times):
         for entry in _unzipped(each.entry):
-            order = _order(entry.label, submissions.assignment)
-            file = _File(entry.label, time, order, list(notes))
+            order = ledger.order(entry.label)
+            file = _File(entry.label, time, order, list(notes), each)
             _keep(file, entry, submissions)
             files.append(file)
             beaten = file
@@ -300,10 +336,28 @@ def receive(
         elif file.problem:
             state, note = "rejected", file.problem
         else:
-            state, note = "earlier than the one that counts", ""
+            assert best is not None
+            state, note = _beaten(file, best)
         receipts.append(_receipt(file, submissions, state, note))
     ledger.write(receipts)
     return receipts
+
+
+def _beaten(file: _File, best: _File) -> tuple[State, str]:
+    """What is said of a readable file that does not count."""
+    if file.time < best.time:
+        return "earlier than the one that counts", ""
+    if file.has_ids < best.has_ids:  # its notes say so
+        return "not the one that counts", ""
+    name = best.label.rsplit("/", 1)[-1]
+    if file.order < best.order:
+        reason = f"of the same time as {name!r:.60}, whose name is that of a later one"
+    else:
+        reason = (
+            f"of the same time as {name!r:.60}, and no name says which is later: look"
+            " at both"
+        )
+    return "not the one that counts", reason
 
 
 def _timed(
@@ -312,11 +366,13 @@ def _timed(
     """With each file when it came in, and what is odd about that."""
     came = []
     for each in found:
-        given = times.default if each.entry.time is None else each.entry.time
+        given = _given(each, times.default)
         latest = times.now if each.info.late else min(times.now, times.at)
         came.append(int(min(max(given, 0), latest)))
+    # a place that writes no time stamps the files of its download as it makes it
     of_lms = all(
-        each.info.owner and each.info.owner.layout != "plain" for each in found
+        each.info.owner and each.info.owner.layout != "plain" and not each.info.time
+        for each in found
     )
     if of_lms and max(came) - min(came) <= TOGETHER:
         came = [max(came)] * len(came)
@@ -324,9 +380,17 @@ def _timed(
         notes = [each.note] if each.note else []
         if each.info.late:
             notes.append("Canvas marks it as late")
-        if (each.entry.time or 0) > times.now:
+        if _given(each, 0) > times.now + AHEAD:
             notes.append("its time lies in the future: taken as now")
         yield each, time, notes
+
+
+def _given(found: FoundFile, default: float) -> float:
+    """When it came in, as its path says, else as its file does."""
+    for time in (found.info.time, found.entry.time):
+        if time is not None:
+            return time
+    return default
 
 
 def _unzipped(entry: Entry) -> list[Entry]:
@@ -347,15 +411,6 @@ def _unzipped(entry: Entry) -> list[Entry]:
     return files or [replace(entry, problem="the zip is empty")]
 
 
-def _order(label: str, assignment: str) -> tuple[int, ...]:
-    """Which of two files is the later at equal times, by the names on their path."""
-    *outer, name = label.split("/")
-    zips = [part for part in outer if is_zip(part)]
-    named, kept, file, number = attempt(name, assignment)
-    of_zip = attempt((zips or [name])[-1], assignment)
-    return named, kept, max(file, of_zip[2]), of_zip[3], number
-
-
 def _keep(file: _File, entry: Entry, submissions: Submissions) -> None:
     """Read a file and put it among those received, unless it is there."""
     if entry.problem:
@@ -363,6 +418,9 @@ def _keep(file: _File, entry: Entry, submissions: Submissions) -> None:
         return
     try:
         file.data = entry.load(LIMIT)
+    except TooLarge as error:
+        file.problem = f"{error}: {CLEAR}"
+        return
     except Unreadable as error:
         file.problem = str(error)
         return
@@ -394,17 +452,29 @@ def _submit(best: _File, submissions: Submissions, ledger: Ledger) -> tuple[Stat
     if current.sha256 == best.sha256:
         return "already received", ""
     label = ledger.label(submissions.student, current.sha256)
-    rank = _rank(current, _order(label, submissions.assignment))
-    if best.rank > rank or (best.rank == rank and not best.known):
+    rank = _rank(current, ledger.order(label))
+    other = _another(best.found, label, ledger)
+    if other or best.rank > rank or (best.rank == rank and not best.known):
         submissions.store(current.data, current.sha256, current.time)
         submissions.store(best.data, best.sha256, best.time)
         submissions.submit(best.data, best.time)
-        return "resubmitted", ""
+        return "resubmitted", other
     if best.known:
         return "already received", ""
     if best.time >= current.time:
         return "rejected", f"the submission of {iso(current.time)} still counts"
     return "earlier than the one that counts", ""
+
+
+def _another(found: FoundFile, label: str, ledger: Ledger) -> str:
+    """Whether what counts came from another number than the student's, for people."""
+    owner = found.info.owner
+    if not (found.sure and owner and owner.number):
+        return ""
+    number = ledger.number(label, owner.layout)
+    if number in ("", owner.number):
+        return ""
+    return f"it replaces the file of number {number:.40}, who is not this student"
 
 
 def _rank(current: Current, order: tuple[int, ...]) -> Rank:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from layers_book.coursework.collect.paths import fold
 from layers_book.coursework.files import cell, folder_name, write_table
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.results.grades import ByHand, Grade, grade_of
@@ -220,7 +221,7 @@ def _moodle(
     table = []
     for row in kept:
         person = {
-            "moodle": _participant(row.person.get("moodle", "")),
+            "moodle": _participant(row.person.get("moodle", ""), row.name),
             "email": row.person.get("email", ""),
         }
         table.append(
@@ -237,10 +238,17 @@ def _moodle(
     return write_table(path, columns, table, bom=False)
 
 
-def _participant(number_or_text: str) -> str:
-    """The worksheet's identifier, such as ``Participant 1234``."""
-    text = number_or_text.strip()
-    return f"Participant {text}" if text.isdecimal() else text
+def _participant(text: str, name: str) -> str:
+    """The worksheet's identifier, of a number or of the person's name and number.
+
+    >>> _participant("Ada Lovelace 1234", "Lovelace, Ada")
+    'Participant 1234'
+    """
+    *words, number = text.split() or [""]
+    theirs = sorted(map(fold, name.replace(",", " ").split()))
+    if number.isdecimal() and (not words or sorted(map(fold, words)) == theirs):
+        return f"Participant {number}"
+    return text.strip()
 
 
 def _summary(grade: Grade) -> str:
