@@ -357,4 +357,5 @@ def _kill_a_worker() -> None:
     seen = psutil.process_iter(["pid", "ppid", "name"])
     boxes = [p.info for p in seen if p.info["name"] == "bwrap"]
     workers = {p["ppid"] for p in boxes if p["pid"] in mine} - {os.getpid()}
+    workers -= {p["pid"] for p in boxes}  # inside one there is another
     os.kill(workers.pop(), signal.SIGKILL)

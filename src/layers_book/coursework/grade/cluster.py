@@ -85,7 +85,7 @@ def run(
             scheduler that takes the certificate.
     """
     security = _security(address, certificates, insecure)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # we say it
+    _hush()
     left: dict[str, Job] = {}
     _reach(address)
     while not _connected(waiting, left, address, security, finish, say):
@@ -95,6 +95,13 @@ def run(
         )
         while not _answers(address):
             time.sleep(LOOK_SECONDS)
+
+
+def _hush() -> None:
+    """Let Dask log no traceback of what we say in words."""
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _security(address: str, certificates: Path, insecure: bool) -> Any:

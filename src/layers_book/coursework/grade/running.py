@@ -132,11 +132,12 @@ def _imported(cells: Sequence[tuple[str, str]]) -> set[str]:
 
 def _reasons(limits: Limits) -> dict[str, str]:
     """What a step is told by how it ended the process; else it is not to blame."""
+    memory = f"{limits.memory_bytes / 2**30:.3g} GiB of memory"
     return {
         "over": "it ended or crashed the process",
         "time": f"it did not stop after {limits.cell_seconds:g} s",
         "total time": f"all together took longer than {limits.total_seconds:g} s",
-        "memory": f"it needed more than {limits.memory_bytes / 2**30:.3g} GiB of memory",
+        "memory": f"it needed more than {memory}",
         "output": f"it returned more than {limits.output_bytes / 2**20:g} MiB",
     }
 
