@@ -239,7 +239,6 @@ UNCOUNTED = {
     "shared memory of /dev/zero": (
         "import mmap\nmmap.mmap(os.open('/dev/zero', os.O_RDWR), 2**20)"
     ),
-    "huge pages": "import mmap\nmmap.mmap(-1, 2**21, flags=0x40022)",
     "files without content": (
         "for i in range(11000): os.close(os.open(f'/scratch/{i}', os.O_CREAT))"
     ),
@@ -282,7 +281,6 @@ UNCOUNTED = {
     "messages": CALLED.format("msgget(0, 0o1600)"),
     "rings": CALLED.format("syscall(425, 8, ctypes.create_string_buffer(248))"),
     "rule sets": CALLED.format("syscall(444, 0, 0, 1)"),
-    "hash tables": CALLED.format("prctl(78, 1, 2**16)"),
 }
 
 

@@ -45,12 +45,28 @@ LEFT = {
 }
 
 
+# an answer that says whether torch is as it was
+LOOKS = (
+    "def rms(x):\n"
+    "    state = torch.get_num_threads(), torch.get_float32_matmul_precision()\n"
+    "    assert state == (1, 'highest')\n"
+    "    assert not torch.are_deterministic_algorithms_enabled()\n"
+    "    assert not torch.is_anomaly_enabled()\n"
+    "    assert not torch.is_autocast_enabled('cpu')\n"
+    "    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()\n"
+    "    assert torch.get_default_dtype() == torch.float32\n"
+    "    assert torch.empty(0).device.type == 'cpu'\n"
+    "    assert torch.tensor(1e-40) * 1.0 > 0\n"
+    "    return x.square().mean(-1).sqrt()\n"
+)
+
+
 @pytest.mark.parametrize("code", LEFT.values(), ids=LEFT)
 def test_what_a_cell_leaves_changes_no_other_answer(
     code: str, grade: Grade, submit: Submit
 ) -> None:
     record = grade(
-        submit(scale=f"{SCALE}{code}\n", rms=f"weight = torch.ones(3)\n{RMS}")
+        submit(scale=f"{SCALE}{code}\n", rms=f"weight = torch.ones(3)\n{LOOKS}")
     )
     assert [cell for cell in record["cells"] if cell["state"] != "ok"] == []
     assert record["points"] == ALL

@@ -94,23 +94,22 @@ def _read(outcome: Outcome, found: Found, steps: Collection[str]) -> tuple[str, 
         if rest == ["start"]:
             step = f"{kind} {name}"
         elif kind == "cell" and [*map(type, rest)] == [str, str, int, str]:
-            cells.setdefault(name, _cell(name, *rest, found.imported))
+            state, error, line, text = rest
+            text = _known(error, text, found.imported)
+            cells.setdefault(name, _cell(name, state, error, line, text))
         elif kind == "question" and [*map(type, rest)] == [str, bytes]:
             asked.setdefault(name, rest)
     found.cells, found.asked = list(cells.values()), found.asked | asked
     return step, False
 
 
-def _cell(
-    name: str, state: str, kind: str, line: int, text: str, imported: Collection[str]
-) -> CellRecord:
+def _cell(name: str, state: str, kind: str, line: int, text: str) -> CellRecord:
     if state in ("time", "memory"):
         words = "took too long" if state == "time" else "needed too much memory"
         return {"cell": name, "state": state, "error": words}  # type: ignore[typeddict-item]
     if state != "error":
         return {"cell": name, "state": "ok", "error": ""}
-    line = line if line < LINES else 0
-    words = error_words(kind, line, _known(kind, text, imported))
+    words = error_words(kind, line if line < LINES else 0, text)
     return {"cell": name, "state": "error", "error": words}
 
 
