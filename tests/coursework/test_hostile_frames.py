@@ -1,8 +1,10 @@
 """Frames that a submission forges, and what would last from one to the next."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,7 +114,8 @@ def test_an_error_in_grading_stops_one_submission_only(
         raise OverflowError("too large")
 
     job = queue.Job(example, "ada", submit(), "key")
-    monkeypatch.setitem(queue._held, (job.limits, False), object())
+    held: Any = SimpleNamespace(ready=True)
+    monkeypatch.setitem(queue._held, (job.limits, False), held)
     monkeypatch.setattr(grading, "grade", fails)
     found = queue.work(job)
     assert isinstance(found, queue.Failed)
@@ -230,6 +233,7 @@ def test_nothing_of_the_one_before_is_left_in_memory(
     assert record["cells"][-1]["error"].startswith("LookupError")
 
 
+CALLED = "import ctypes\nif ctypes.CDLL(None).{} < 0: raise OSError\n"
 UNCOUNTED = {
     "shared memory without a name": "import mmap\nmmap.mmap(-1, 2**20)",
     "shared memory of /dev/zero": (
@@ -238,6 +242,45 @@ UNCOUNTED = {
     "files without content": (
         "for i in range(11000): os.close(os.open(f'/scratch/{i}', os.O_CREAT))"
     ),
+    "a file's attributes": (
+        "open('x', 'w').close()\nos.setxattr('x', 'user.x', b'x' * 2**16)"
+    ),
+    "larger buffers of a socket": (
+        "import socket\n"
+        "a, b = socket.socketpair()\n"
+        "a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**7)"
+    ),
+    "a queue of connections": (
+        "import socket\n"
+        "s = socket.socket(socket.AF_UNIX)\n"
+        "s.bind('\\0x')\n"
+        "s.listen(4096)"
+    ),
+    "a larger pipe": "import fcntl\nfcntl.fcntl(os.pipe()[1], 1031, 2**20)",
+    "locks of a file": (
+        "import fcntl\nfcntl.lockf(open('x', 'w'), fcntl.LOCK_EX, 1, 7)"
+    ),
+    "a terminal": "os.openpty()",
+    "many descriptors": "x = [os.dup(1) for _ in range(64)]",
+    "pages in a pipe": CALLED.format("vmsplice(os.pipe()[1], 0, 0, 0)"),
+    "pages of a file in a pipe": CALLED.format(
+        "splice(os.open('/scratch/x', os.O_CREAT | os.O_RDWR), 0, "
+        "os.pipe()[1], 0, 1, 0)"
+    ),
+    "pages of a file in a socket": (
+        "import socket\n"
+        "a, b = socket.socketpair()\n"
+        "x = os.open('/scratch/x', os.O_CREAT | os.O_RDWR)\n"
+        "os.write(x, b'x')\n"
+        "os.sendfile(a.fileno(), x, 0, 1)"
+    ),
+    "files in memory": CALLED.format("memfd_create(b'x', 0)"),
+    "watches of files": CALLED.format("inotify_init1(0)"),
+    "shared segments": CALLED.format("shmget(0, 4096, 0o1600)"),
+    "semaphores": CALLED.format("semget(0, 250, 0o1600)"),
+    "messages": CALLED.format("msgget(0, 0o1600)"),
+    "rings": CALLED.format("syscall(425, 8, ctypes.create_string_buffer(248))"),
+    "rule sets": CALLED.format("syscall(444, 0, 0, 1)"),
 }
 
 
@@ -247,7 +290,28 @@ def test_memory_that_no_limit_counts_is_refused(
 ) -> None:
     record = grade(submit(rms=f"import os\n{code}\n{RMS}"))
     rms = record["questions"][1]
-    assert rms["error"].startswith("OSError")
+    assert re.match("(OS|FileNotFound)Error in line", rms["error"])
+
+
+def test_what_sockets_hold_is_little(
+    grade: Callable[[bytes], Record], submit: Callable[..., bytes]
+) -> None:
+    """All that a process can have filled; an embryo in a queue would be one more."""
+    code = (
+        "import socket\n"
+        "kept, total = [], 0\n"
+        "try:\n"
+        "    while True: kept += socket.socketpair()\n"
+        "except OSError: pass\n"
+        "for one in kept:\n"
+        "    one.setblocking(False)\n"
+        "    try:\n"
+        "        while True: total += one.send(b'x' * 2**16)\n"
+        "    except OSError: pass\n"
+        "if not kept or total > 20 * 2**20: raise LookupError\n"
+        "for one in kept: one.close()\n"
+    )
+    assert grade(submit(rms=code + RMS))["points"] == 7.0
 
 
 NOTEBOOK_CODE = {
@@ -255,14 +319,84 @@ NOTEBOOK_CODE = {
     "a captured cell": f"%%capture said\n{RMS}",
     "a timed line": f"%time y = 3\nassert y == 3\n{RMS}",
     "top-level await": f"import asyncio\nawait asyncio.sleep(0)\n{RMS}",
+    "workers of a DataLoader": (
+        "from torch.utils.data import DataLoader\n"
+        "got = [*DataLoader(torch.arange(12.0), batch_size=4, num_workers=4)]\n"
+        f"assert torch.cat(got).equal(torch.arange(12.0))\n{RMS}"
+    ),
+    "a pool of processes": (
+        "import multiprocessing\n"
+        "def twice(x): return 2 * x\n"
+        "with multiprocessing.Pool(4) as pool:\n"
+        f"    assert torch.stack(pool.map(twice, [*torch.ones(3)])).sum() == 6\n{RMS}"
+    ),
+    "values that processes share": (
+        "import multiprocessing as mp\n"
+        "value, (ours, theirs) = mp.Value('i', 0), mp.Pipe()\n"
+        "def work():\n"
+        "    with value.get_lock(): value.value += 1\n"
+        "    theirs.send(torch.ones(2))\n"
+        "process = mp.Process(target=work)\n"
+        "process.start()\n"
+        "assert ours.recv().sum() == 2\n"
+        "process.join()\n"
+        f"assert value.value == 1\n{RMS}"
+    ),
+    "an executor of processes": (
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "with ProcessPoolExecutor(2) as pool:\n"
+        f"    assert [*pool.map(abs, [-1, 1])] == [1, 1]\n{RMS}"
+    ),
+    "threads": (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "torch.set_num_threads(2)\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    [*pool.map(lambda n: (torch.randn(n, n) @ torch.randn(n, n)).sum(), "
+        f"[300] * 4)]\n{RMS}"
+    ),
+    "another program": (
+        "import subprocess, sys\n"
+        "said = subprocess.run([sys.executable, '-c', 'print(1)'], text=True, "
+        f"capture_output=True).stdout\nassert said == '1\\n'\n{RMS}"
+    ),
+    "files": (
+        "import shutil, sqlite3, tempfile\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    torch.save(torch.ones(3), f'{folder}/a.pt')\n"
+        "    shutil.copy2(f'{folder}/a.pt', f'{folder}/b.pt')\n"
+        "    assert torch.load(f'{folder}/b.pt', mmap=True).sum() == 3\n"
+        f"sqlite3.connect(':memory:').execute('create table t (x)')\n{RMS}"
+    ),
+    "a picture": (
+        "from matplotlib import pyplot\n"
+        "pyplot.plot([1, 2])\n"
+        "pyplot.title('$x^2$')\n"
+        f"pyplot.savefig('x.png')\n{RMS}"
+    ),
+    "an alarm": (f"import signal\nsignal.setitimer(signal.ITIMER_VIRTUAL, 100)\n{RMS}"),
+    "training in eight lines": (
+        "model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Linear(8, 1))\n"
+        "optimizer = torch.optim.AdamW(model.parameters())\n"
+        "for _ in range(5):\n"
+        "    optimizer.zero_grad()\n"
+        "    model(torch.randn(4, 3)).square().mean().backward()\n"
+        f"    optimizer.step()\n{RMS}"
+    ),
 }
 
 
 @pytest.mark.parametrize("code", NOTEBOOK_CODE.values(), ids=NOTEBOOK_CODE)
 def test_what_a_notebook_may_hold_is_run(
-    code: str, grade: Callable[[bytes], Record], submit: Callable[..., bytes]
+    code: str,
+    grade: Callable[[bytes], Record],
+    submit: Callable[..., bytes],
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert grade(submit(rms=code))["points"] == 7.0
+    monkeypatch.setattr(sandbox, "limits", replace(sandbox.limits, cell_seconds=60.0))
+    record = grade(submit(rms=code))
+    assert [cell for cell in record["cells"] if cell["state"] != "ok"] == []
+    assert record["points"] == 7.0
 
 
 def test_the_future_of_one_cell_holds_for_the_later_ones(

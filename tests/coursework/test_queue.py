@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.grade import grading, queue
+from layers_book.coursework.grade import cluster, grading, queue
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
@@ -74,8 +74,10 @@ def test_all_cores_and_again(
     serial: dict[str, Any],
     example: Assignment,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One process is killed in the middle; the second run has nothing to do."""
+    monkeypatch.setattr(queue, "FEW", 5)
     records, came = tmp_path / "records", list[Any]()
 
     def kill_one(result: Any) -> None:
@@ -122,75 +124,230 @@ def test_a_record_is_written_once(tmp_path: Path, serial: dict[str, Any]) -> Non
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+class _Fake:
+    """In place of a process."""
+
+    started = 0
+
+    def __init__(self, *_: Any) -> None:
+        type(self).started += 1
+
+    def work(self, job: Any) -> Any:
+        return queue.Failed(job.student, "")
+
+    def close(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("count", "allowed", "started"),
+    [
+        (0, 4, 0),
+        (1, 4, 1),
+        (25, 4, 1),
+        (26, 4, 2),
+        (80, 4, 4),
+        (500, 4, 4),
+        (500, 1, 1),
+    ],
+)
+def test_no_more_processes_than_serve(
+    count: int,
+    allowed: int,
+    started: int,
+    example: Assignment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue, "Worker", _Fake)
+    monkeypatch.setattr(_Fake, "started", 0)
+    waiting = [queue.Job(example, f"s{n}", b"", f"{n}") for n in range(count)]
+    came: list[Any] = []
+    queue.run(waiting, tmp_path, allowed, done=came.append)
+    assert _Fake.started == started
+    assert sorted(one.student for one in came) == sorted(job.student for job in waiting)
+
+
+def test_a_number_of_processes_below_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers=-3: from 1"):
+        queue.run([], tmp_path, -3)
+
+
 def test_an_open_scheduler_is_refused(tmp_path: Path) -> None:
-    for address in ("tcp://10.0.0.1:8786", "tcp://example.org:8786", "localhost"):
-        with pytest.raises(ValueError, match="scheduler="):
+    for address in (
+        "tcp://10.0.0.1:8786",
+        "tcp://127.0.0.1:8786",
+        "tcp://localhost:8786",
+        "ws://10.0.0.1:8786",
+        "localhost",
+        "localhost:8786",
+        "tls://10.0.0.1",
+    ):
+        with pytest.raises(ValueError, match="scheduler=") as refused:
             queue.run([], tmp_path, scheduler=address)
+        assert "\n" not in str(refused.value) and "--insecure" in str(refused.value)
 
 
-@pytest.fixture
-def cluster() -> Iterator[Callable[[], str]]:
-    """Starts a scheduler and two workers as processes of their own, again if asked."""
+def test_a_scheduler_without_certificates_or_nobody_there(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address, running = f"tcp://127.0.0.1:{port}", list[subprocess.Popen[bytes]]()
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path / "certificates"
+    with pytest.raises(ValueError, match="coursework certificates"):
+        queue.run([], tmp_path, scheduler=f"tls://{address}", certificates=folder)
+    cluster.make_certificates(folder)
+    for scheduler, insecure in (
+        (f"tls://{address}", False),
+        (f"tcp://{address}", True),
+    ):
+        with pytest.raises(ValueError, match="nothing answers there"):
+            queue.run(
+                [],
+                tmp_path,
+                scheduler=scheduler,
+                certificates=folder,
+                insecure=insecure,
+            )
 
-    def stop() -> None:
-        for process in running:
+
+def test_certificates_are_for_their_owner_and_made_once(tmp_path: Path) -> None:
+    folder = tmp_path / "certificates"
+    cluster.make_certificates(folder)
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / cluster.KEY).stat().st_mode & 0o077 == 0
+    certificate = folder / cluster.CERTIFICATE
+    for purpose in ("sslserver", "sslclient"):
+        words = ["openssl", "verify", "-x509_strict", "-purpose", purpose]
+        subprocess.run([*words, "-CAfile", certificate, certificate], check=True)
+    with pytest.raises(ValueError, match="there already"):
+        cluster.make_certificates(folder)
+
+
+class _Cluster:
+    """A scheduler and its workers, as `coursework certificates` says to start them."""
+
+    def __init__(self, folder: Path) -> None:
+        cluster.make_certificates(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tls://127.0.0.1:{self.port}"
+        self.commands = [
+            command.replace("8786", f"{self.port}")
+            .replace("HOST", "127.0.0.1")
+            .replace("dask ", f"{sys.executable} -m dask ")
+            for command in cluster.commands(folder)
+        ]
+        self.running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, number: int) -> None:
+        """The scheduler, 0, or the workers, 1."""
+        paths = os.pathsep.join(filter(None, sys.path))
+        self.running[number] = subprocess.Popen(
+            ["/bin/sh", "-c", self.commands[number]],
+            env=os.environ | {"PYTHONPATH": paths},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def stop(self, number: int) -> None:
+        process = self.running.pop(number)
+        with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(process.pid).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):  # it may die with its parent
                     child.kill()
-            process.kill()
-            process.wait()
-        running.clear()
-
-    def start() -> str:
-        stop()
-        for command in (
-            ["scheduler", "--host", "127.0.0.1", "--port", str(port)],
-            ["worker", address, "--nworkers", "2", "--nthreads", "1"],
-        ):
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "dask", *command, "--no-dashboard"],
-                    env=environment,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
-        return address
-
-    yield start
-    stop()
+        process.kill()
+        process.wait()
 
 
-def test_a_cluster_that_loses_workers_and_its_scheduler(
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[_Cluster]:
+    found = _Cluster(tmp_path / "certificates")
+    found.start(0)
+    yield found
+    for number in [*reversed(found.running)]:
+        found.stop(number)
+
+
+def _answers(address: str) -> None:
+    while not cluster._answers(address):
+        time.sleep(0.2)
+
+
+def test_a_cluster_that_loses_a_worker_and_its_scheduler(
     submitted: list[tuple[str, Path]],
     serial: dict[str, Any],
     example: Assignment,
     tmp_path: Path,
-    cluster: Callable[[], str],
+    dask: _Cluster,
 ) -> None:
-    records, came = tmp_path / "records", list[Any]()
-    address = cluster()
+    """The workers come back to the scheduler by themselves; all is said in words."""
+    records, came, said = tmp_path / "records", list[Any](), list[str]()
+    dask.start(1)
+    _answers(dask.address)
 
     def disturb(result: Any) -> None:
         came.append(result)
         if len(came) == 4:
             _kill_a_worker()
         if len(came) == 12:
-            threading.Thread(target=cluster).start()
-            time.sleep(2.0)
+            dask.stop(0)
+            threading.Timer(3.0, dask.start, [0]).start()
 
     queue.run(
         queue.jobs(example, submitted, records),
         records,
-        scheduler=address,
+        scheduler=dask.address,
         done=disturb,
+        certificates=tmp_path / "certificates",
+        say=said.append,
     )
     assert _written(records) == serial
     assert len({r["student"] for r in came}) == COUNT
+    assert any("has gone: waiting for it" in text for text in said)
+
+
+def test_a_cluster_without_workers_or_with_another_certificate(
+    example: Assignment,
+    submit: Callable[..., bytes],
+    tmp_path: Path,
+    dask: _Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _answers(dask.address)
+    other = tmp_path / "other"
+    cluster.make_certificates(other)
+    job = queue.Job(example, "ada", submit(), "key")
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5.0)
+    for address, insecure in ((dask.address, False), (f"tcp{dask.address[3:]}", True)):
+        with pytest.raises(ValueError, match="it answers, but not as a Dask scheduler"):
+            queue.run(
+                [job],
+                tmp_path,
+                scheduler=address,
+                certificates=other,
+                insecure=insecure,
+            )
+
+    class _Told(Exception):
+        pass
+
+    def say(text: str) -> None:
+        assert "has no workers" in text
+        raise _Told
+
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(_Told):
+        queue.run(
+            [job],
+            tmp_path,
+            scheduler=dask.address,
+            certificates=tmp_path / "certificates",
+            say=say,
+        )
 
 
 def _kill_a_worker() -> None:
@@ -200,4 +357,5 @@ def _kill_a_worker() -> None:
     seen = psutil.process_iter(["pid", "ppid", "name"])
     boxes = [p.info for p in seen if p.info["name"] == "bwrap"]
     workers = {p["ppid"] for p in boxes if p["pid"] in mine} - {os.getpid()}
+    workers -= {p["pid"] for p in boxes}  # inside one there is another
     os.kill(workers.pop(), signal.SIGKILL)

@@ -122,6 +122,13 @@ def grade(
     scheduler: Annotated[
         str, typer.Option(help="a Dask cluster, as tls://HOST:8786")
     ] = "",
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            help="allow tcp://: whoever reaches the cluster can run code as you",
+        ),
+    ] = False,
     seconds: Annotated[float, typer.Option(help="limit for one cell")] = 30.0,
     memory: Annotated[
         int, typer.Option(help="limit for one submission, in MiB")
@@ -140,7 +147,7 @@ def grade(
     failed: list[queue.Failed] = []
     ungraded: list[Record] = []
     new = 0
-    with _progress("grading", len(submitted)) as advance:
+    with _progress("grading", len(submitted), "preparing") as advance:
 
         def done(result: Record | queue.Failed) -> None:
             nonlocal new
@@ -161,13 +168,38 @@ def grade(
                 if not found:
                     advance()
 
-        queue.run(waiting(), records, workers or None, scheduler, done)
+        queue.run(
+            waiting(),
+            records,
+            workers or None,
+            scheduler,
+            done,
+            certificates=course.certificates,
+            insecure=insecure,
+            say=out.print,
+        )
     out.print(f"{new} graded, {len(submitted) - new - len(failed)} as they were")
     for record in ungraded:
         _say_failed(record["student"], record["reason"])
     for failure in failed:
         _say_failed(failure.student, f"{failure.reason}; the next run tries again")
     _enter(course, assignment, submitted)
+
+
+@app.command()
+def certificates() -> None:
+    """Make what secures a Dask cluster, and say how it is used."""
+    from layers_book.coursework.grade import cluster
+
+    folder = Course().certificates
+    cluster.make_certificates(folder)
+    out.print(
+        f"made {folder}, good for {cluster.DAYS} days. Whoever has it can run code on "
+        "the cluster. Copy it to each machine of the cluster; beside it start:"
+    )
+    for command in cluster.commands(Path(folder.name)):
+        out.print(command, markup=False)
+    out.print("then here: coursework grade ASSIGNMENT --scheduler tls://HOST:8786")
 
 
 def _say_failed(student: str, reason: str) -> None:
@@ -342,7 +374,10 @@ def _answers(path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[..., Any]]:
+def _progress(
+    what: str, total: int | None, first: str = ""
+) -> Iterator[Callable[..., Any]]:
+    """A bar that says what is done, and until something is, what comes first."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -351,8 +386,8 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[..., Any]]:
         TimeRemainingColumn(),
         console=out,
     ) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda count=1: bars.advance(task, count)
+        task = bars.add_task(first or what, total=total)
+        yield lambda count=1: bars.update(task, advance=count, description=what)
 
 
 def main() -> None:

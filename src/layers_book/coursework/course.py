@@ -140,6 +140,11 @@ class Course:
         """nbgrader's database, where nbgrader looks for it by default."""
         return self.root / "gradebook.db"
 
+    @property
+    def certificates(self) -> Path:
+        """The folder of what secures a Dask cluster."""
+        return self.root / "certificates"
+
     def own_assignment(self, name: str) -> Path:
         """The folder of a teacher's own assignment."""
         return self.root / "assignments" / assignment_name(name)

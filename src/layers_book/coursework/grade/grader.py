@@ -2,6 +2,7 @@
 
 import builtins
 import random
+import re
 import warnings
 from collections.abc import Sequence
 from functools import cache, partial
@@ -12,6 +13,8 @@ from layers_book.checking.judging.verdict import configuration, recognize
 from layers_book.checking.judging.words import CONFIGURATION, label
 from layers_book.coursework.grade.record import Part, QuestionRecord
 from layers_book.coursework.question import Question
+
+CUDA = re.compile("cuda|nvidia", re.IGNORECASE)
 
 
 class Grader:
@@ -148,12 +151,26 @@ def _error_words(raised: Any, forbid: tuple[str, ...]) -> str:
         if named:
             return f"calls torch's own {named[0]}: write it by hand"
         return "the answer is not of the kind that is asked for"
-    return error_words(raised["type"], raised["line"])
+    return error_words(raised["type"], raised["line"], raised["text"])
 
 
-def error_words(kind: str, line: int) -> str:
-    """An exception of the student's code in words that its author cannot choose."""
+def error_words(kind: str, line: int, text: str) -> str:
+    """An exception of the student's code in words that its author cannot choose.
+
+    Args:
+        kind: the exception's type.
+        line: of the cell; 0 if not known.
+        text: what it says, which is only looked into; of a missing module its name.
+    """
     known = getattr(builtins, kind, None)
     is_known = isinstance(known, type) and issubclass(known, BaseException)
     words = kind if is_known else "an exception"
-    return f"{words} in line {line} of your cell" if line > 0 else words
+    words = f"{words} in line {line} of your cell" if line > 0 else words
+    if kind == "ModuleNotFoundError":
+        return (
+            f"{words}: no module {text or 'of this name'} is there when graded, and "
+            "!pip and %%writefile do nothing"
+        )
+    if CUDA.search(text):
+        return f"{words}: it asks for CUDA, but grading is on the CPU"
+    return words

@@ -185,7 +185,7 @@ def _questions(
         state, packed = found.asked.get(cell.question, ("stopped", b""))
         record = unasked(question, key)
         if state == "asked":
-            records = running.records(packed)
+            records = running.records(packed, found.imported)
             record = version.grader(cell.question).record(records, key)
         elif state == "missing":
             if cell.grade_id not in given:

@@ -5,29 +5,31 @@ a run can be stopped, started again, or run twice at the same time.
 """
 
 import contextlib
+import itertools
 import json
-import multiprocessing
+import math
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.assignment import Assignment, AssignmentError
+import torch
+
+from layers_book.coursework.assignment import Assignment, AssignmentError, Version
 from layers_book.coursework.collect.notebook import Unreadable, file_bytes
 from layers_book.coursework.files import sha256_of, write_new
 from layers_book.coursework.grade import grading
 from layers_book.coursework.grade.record import Record, checked
+from layers_book.coursework.grade.serving import Worker
 from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
 
-WINDOW = 4  # jobs under way for each worker of a cluster: busy, and few in memory
 DEATHS = 3  # of processes, until the job that each had is given up
-RECONNECT_SECONDS = 120.0
+FEW = 25  # jobs that one process has done before another would be ready
 
 
 Values = Callable[[str], dict[str, Any] | None]
@@ -105,20 +107,31 @@ def run(
     workers: int | None = None,
     scheduler: str = "",
     done: Callable[[Record | Failed], None] = lambda result: None,
+    *,
+    certificates: Path = Path("certificates"),
+    insecure: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Grade, and write each record when it comes.
 
     Args:
         waiting: from `jobs`; taken a few at a time.
         records: the folder of the assignment's records.
-        workers: processes on this machine; by default one a core.
+        workers: processes on this machine at most; by default one a core. Fewer are
+            started for few jobs.
         scheduler: address of a Dask scheduler, which is used instead.
         done: called with each result.
+        certificates: the folder with the cluster's certificate.
+        insecure: a scheduler without TLS is allowed.
+        say: called with what a person should know meanwhile.
 
     Raises:
         NoSandbox: workers cannot run submissions safely.
-        ValueError: an address that is not allowed.
+        ValueError: ``workers`` below 1, or an address that is not allowed, or where no
+            scheduler answers.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers}: from 1; by default one a core")
 
     def finish(result: Record | Failed) -> None:
         if not isinstance(result, Failed):
@@ -133,9 +146,18 @@ def run(
                 yield job
 
     if scheduler:
-        _on_cluster(plain(), scheduler, finish)
+        from layers_book.coursework.grade import cluster
+
+        cluster.run(plain(), scheduler, certificates, insecure, finish, say)
     else:
-        _on_cores(plain(), workers or os.cpu_count() or 1, finish)
+        _on_cores(plain(), workers or _cores(), finish)
+
+
+def _cores() -> int:
+    """Those that this process may use: in a container fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def write(records: Path, record: Record) -> Path:
@@ -187,6 +209,13 @@ _held: dict[tuple[Limits, bool], Sandbox] = {}
 _turn = threading.Lock()
 
 
+def hold(sandbox: Sandbox) -> Sandbox:
+    """Keep a sandbox for the jobs of this process, and end it with the process."""
+    _held[sandbox.limits, sandbox.trusted] = sandbox
+    Finalize(None, sandbox.close, exitpriority=0)
+    return sandbox
+
+
 @lru_cache(maxsize=4)
 def _first(assignment: Assignment) -> Assignment:
     """Of equal assignments, each sent with a job, the one that has graders already."""
@@ -197,13 +226,12 @@ def work(job: Job) -> Record | Failed:
     """Grade a job in this process, which keeps its sandbox for the next one."""
     with _turn:  # a Dask worker may have several threads
         kind = job.limits, job.trusted
-        if kind not in _held:
-            _held[kind] = Sandbox(*kind)
+        version = _first(job.assignment).version(job.values)
+        sandbox = _held.get(kind) or hold(Sandbox(*kind))
+        if not sandbox.ready:
+            _prepare(version)
         try:
-            version = _first(job.assignment).version(job.values)
-            return grading.grade(
-                version, job.student, job.data, _held[kind], job.earlier
-            )
+            return grading.grade(version, job.student, job.data, sandbox, job.earlier)
         except (NoSandbox, AssignmentError):
             raise  # the next one would fare no better
         except Exception as error:  # one submission must not stop the others
@@ -211,108 +239,71 @@ def work(job: Job) -> Record | Failed:
             return Failed(job.student, f"grading it failed: {said}")
 
 
+def _prepare(version: Version) -> None:
+    """Make what judges the answers, while a sandbox starts."""
+    torch.use_deterministic_algorithms = _deterministic
+    with contextlib.suppress(Exception):  # it comes again where it is used
+        for question in version.questions:
+            version.grader(question)
+
+
+def _deterministic(mode: bool, **options: bool) -> None:
+    """As torch's own, which imports torch's compiler for it: seconds of work."""
+    torch.set_deterministic_debug_mode("error" if mode else "default")
+
+
 def _on_cores(
     waiting: Iterator[Job], workers: int, finish: Callable[[Record | Failed], None]
 ) -> None:
     """A thread for each process: if one dies, it is known with which job."""
+    first = list(itertools.islice(waiting, FEW * (workers - 1) + 1))
+    if not first:
+        return
+    workers = min(workers, math.ceil(len(first) / FEW))
+    limits, trusted = first[0].limits, first[0].trusted
+    waiting = itertools.chain(first, waiting)
+    del first  # the chain forgets it when its jobs are done
     turn, stop = threading.Lock(), threading.Event()
-    spawn = multiprocessing.get_context("spawn")
+    running: set[Worker] = set()
+
+    def graded(job: Job, worker: Worker) -> tuple[Record | Failed, Worker]:
+        for _ in range(DEATHS):
+            try:
+                return worker.work(job), worker
+            except EOFError:
+                running.discard(worker)
+                if stop.is_set():
+                    raise
+                worker = start()
+        return Failed(job.student, f"its process was killed {DEATHS} times"), worker
+
+    def start() -> Worker:
+        worker = Worker(limits, trusted)
+        running.add(worker)
+        return worker
 
     def serve() -> None:
-        pool = ProcessPoolExecutor(1, spawn)
+        worker = start()
         try:
             while not stop.is_set():
                 with turn:
                     job = next(waiting, None)
                 if job is None:
-                    return
-                result: Record | Failed | None = None
-                deaths = 0
-                while result is None:
-                    try:
-                        result = pool.submit(work, job).result()
-                    except BrokenProcessPool:
-                        pool = ProcessPoolExecutor(1, spawn)
-                        deaths += 1
-                        if deaths == DEATHS:
-                            said = f"its process was killed {DEATHS} times"
-                            result = Failed(job.student, said)
+                    break
+                result, worker = graded(job, worker)
                 with turn:
                     finish(result)
+            worker.close()
         except BaseException:
             stop.set()
             raise
-        finally:
-            pool.shutdown()
 
     with ThreadPoolExecutor(workers) as threads:
         try:
             for served in [threads.submit(serve) for _ in range(workers)]:
                 served.result()
-        finally:
+        except BaseException:
             stop.set()
-
-
-def _on_cluster(
-    waiting: Iterator[Job], address: str, finish: Callable[[Record | Failed], None]
-) -> None:
-    """Submit to a Dask scheduler; if it goes away, wait for it and submit again."""
-    _refuse_open(address)
-    left: dict[str, Job] = {}
-    while not _connected(waiting, left, address, finish):
-        time.sleep(1.0)
-
-
-def _refuse_open(address: str) -> None:
-    """Whoever reaches a scheduler without TLS can run anything on its workers."""
-    protocol, _, rest = address.partition("://")
-    host = rest.rpartition(":")[0].strip("[]")
-    if protocol == "tls" or (
-        protocol == "tcp" and host in ("localhost", "127.0.0.1", "::1")
-    ):
-        return
-    raise ValueError(
-        f"scheduler={address!r}: allowed are tls://HOST:PORT, and tcp://127.0.0.1:PORT "
-        "for a cluster on this machine; without TLS whoever reaches the scheduler can "
-        "run code on every worker"
-    )
-
-
-def _connected(
-    waiting: Iterator[Job],
-    left: dict[str, Job],
-    address: str,
-    finish: Callable[[Record | Failed], None],
-) -> bool:
-    """Work with a scheduler while it lasts; whether everything is done."""
-    from distributed import Client, as_completed
-
-    with Client(address, timeout=RECONNECT_SECONDS) as client:
-        done: Any = as_completed(with_results=False)
-        for key, job in left.items():
-            done.add(client.submit(work, job, key=key))
-        more = True
-        while True:
-            if client.status != "running":
-                return False
-            slots = WINDOW * max(1, len(client.scheduler_info().get("workers", ())))
-            while more and len(left) < slots:
-                following = next(waiting, None)
-                if following is None:
-                    more = False
-                    break
-                left[following.key] = following
-                done.add(client.submit(work, following, key=following.key))
-            if not left:
-                return True
-            future = next(done)
-            if future.status == "finished":
-                finish(future.result())
-            elif future.status == "error":
-                error = future.exception()
-                if type(error).__name__ != "KilledWorker":
-                    raise error
-                finish(Failed(left[future.key].student, "it killed every worker"))
-            else:
-                return False  # cancelled or lost: the scheduler has gone
-            del left[future.key]
+            for worker in list(running):
+                worker.kill()
+            raise

@@ -14,9 +14,10 @@ from layers_book.checking.recording import Record
 from layers_book.coursework.grade.grader import error_words
 from layers_book.coursework.grade.record import CellRecord
 from layers_book.coursework.question import Question
-from layers_book.coursework.sandbox.bubblewrap import Outcome, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
 from layers_book.coursework.sandbox.inside.wire import Malformed, decode
 
+LINES = 10**6  # of a cell
 TRIES = 4  # a submission is run again without the step that ended it
 
 
@@ -27,6 +28,7 @@ class Found:
     cells: list[CellRecord] = field(default_factory=list)
     asked: dict[str, Any] = field(default_factory=dict)  # state and records by question
     reasons: dict[str, str] = field(default_factory=dict)  # why a step was stopped
+    imported: Collection[str] = ()  # modules, by name
 
 
 class Unfinished(RuntimeError):
@@ -48,19 +50,20 @@ def run(
     """
     steps = {f"cell {name}" for name, _ in cells}
     steps |= {f"question {name}" for name in wanted}
-    found, skip = Found(), list[str]()
+    found, skip = Found(imported=_imported(cells)), list[str]()
     ends = time.monotonic() + sandbox.limits.total_seconds
     longest = max(question.seconds for question in wanted.values())
     for _ in range(TRIES):
+        left = ends - time.monotonic()
         outcome = sandbox.run(
-            cells, [q.message for q in wanted.values()], skip, longest
+            cells, [q.message for q in wanted.values()], skip, longest, left
         )
         step, finished = _read(outcome, found, steps)
         if finished:
             break
-        reason = _reason(outcome.ended, sandbox)
-        if not step:
-            raise Unfinished(reason)
+        reason = _reasons(sandbox.limits).get(outcome.ended)
+        if not step or not reason:
+            raise Unfinished(reason or outcome.ended)
         found.reasons[step] = reason
         skip.append(step)
         if outcome.ended == "total time" or time.monotonic() > ends:
@@ -90,52 +93,80 @@ def _read(outcome: Outcome, found: Found, steps: Collection[str]) -> tuple[str, 
             continue
         if rest == ["start"]:
             step = f"{kind} {name}"
-        elif kind == "cell" and [*map(type, rest)] == [str, str]:
-            cells.setdefault(name, _cell(name, *rest))
+        elif kind == "cell" and [*map(type, rest)] == [str, str, int, str]:
+            state, error, line, text = rest
+            text = _known(error, text, found.imported)
+            cells.setdefault(name, _cell(name, state, error, line, text))
         elif kind == "question" and [*map(type, rest)] == [str, bytes]:
             asked.setdefault(name, rest)
     found.cells, found.asked = list(cells.values()), found.asked | asked
     return step, False
 
 
-def _cell(name: str, state: str, error: str) -> CellRecord:
+def _cell(name: str, state: str, kind: str, line: int, text: str) -> CellRecord:
     if state in ("time", "memory"):
         words = "took too long" if state == "time" else "needed too much memory"
         return {"cell": name, "state": state, "error": words}  # type: ignore[typeddict-item]
     if state != "error":
         return {"cell": name, "state": "ok", "error": ""}
-    kind = re.fullmatch(r"(\w{1,50}) in line (\d{1,6})", error)
-    words = error_words(kind[1], int(kind[2])) if kind else "an exception"
+    words = error_words(kind, line if line < LINES else 0, text)
     return {"cell": name, "state": "error", "error": words}
 
 
-def _reason(ended: str, sandbox: Sandbox) -> str:
-    limits = sandbox.limits
+def _known(kind: str, text: str, imported: Collection[str]) -> str:
+    """An error's text, but of a module only the name, and only if it is imported."""
+    if kind != "ModuleNotFoundError":
+        return text
+    named = re.match(r"No module named '([\w.]+)'", text)
+    return named[1] if named and named[1].partition(".")[0] in imported else ""
+
+
+def _imported(cells: Sequence[tuple[str, str]]) -> set[str]:
+    """The modules that the code names after ``import`` or ``from``, by first part."""
+    named = re.compile(r"\b(?:import|from)[ \t]+([\w., \t]+)")
+    lists = (found for _, source in cells for found in named.findall(source))
+    words = (word for found in lists for word in re.split(r"[, \t]+", found))
+    return {word.partition(".")[0] for word in words}
+
+
+def _reasons(limits: Limits) -> dict[str, str]:
+    """What a step is told by how it ended the process; else it is not to blame."""
+    memory = f"{limits.memory_bytes / 2**30:.3g} GiB of memory"
     return {
         "over": "it ended or crashed the process",
         "time": f"it did not stop after {limits.cell_seconds:g} s",
         "total time": f"all together took longer than {limits.total_seconds:g} s",
-        "memory": f"it needed more than {limits.memory_bytes / 2**30:g} GiB of memory",
+        "memory": f"it needed more than {memory}",
         "output": f"it returned more than {limits.output_bytes / 2**20:g} MiB",
-    }.get(ended, ended)
+    }
 
 
-def records(packed: bytes) -> list[Record]:
-    """Records from bytes of a process that is not trusted; of one case if damaged."""
+def records(packed: bytes, imported: Collection[str] = ()) -> list[Record]:
+    """Records from bytes of a process that is not trusted; of one case if damaged.
+
+    Args:
+        packed: the bytes.
+        imported: modules that the submission's code names.
+    """
     try:
         return [
-            [_case(case) for case in _list(found)] for found in _list(decode(packed))
+            [_case(case, imported) for case in _list(found)]
+            for found in _list(decode(packed))
         ]
     except (Malformed, TypeError, ValueError, LookupError):
         return [[("fact", "", "", None)]]
 
 
-def _case(case: Any) -> tuple[Any, ...]:
+def _case(case: Any, imported: Collection[str]) -> tuple[Any, ...]:
     kind, name, where, value = _list(case)[:4]
     if kind not in LABELS or not isinstance(name + where, str):
         raise Malformed("a case is a kind, a name, a place and a value")
     if kind == "raised":
-        value = {key: str(value[key])[:300] for key in ("type", "text", "state")} | {
+        text = {key: str(value[key])[:300] for key in ("type", "text", "state")}
+        value = {
+            "type": text["type"],
+            "text": _known(text["type"], text["text"], imported),
+            "state": text["state"],
             "line": value["line"] if type(value["line"]) is int else 0,
             "code": "",
         }

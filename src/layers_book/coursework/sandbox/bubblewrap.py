@@ -19,11 +19,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import layers_book
+from layers_book.coursework.sandbox import memory
 from layers_book.coursework.sandbox.inside.wire import Malformed, decode, encode
+from layers_book.coursework.sandbox.memory import Group
 
 START_SECONDS = 120.0  # for importing torch on a busy machine
 FRAME_STRUCTURE = 1024  # bytes: kind, name, state, where the result lies
 ANSWER_SECONDS = 30.0  # the warm process enforces the limits; this is for its own end
+LOOK_SECONDS = 0.25  # between two looks at the machine's memory
+KERNEL_BYTES = 64 * 2**20  # beside the memory and the files that a submission may have
+NO_MEMORY = (
+    "the machine ran out of memory meanwhile: close other programs, or give fewer "
+    "--workers or less --memory"
+)
 
 
 class NoSandbox(RuntimeError):
@@ -36,17 +44,17 @@ class Limits:
 
     Args:
         cell_seconds: for a cell of the submission.
-        total_seconds: for all cells and questions.
+        total_seconds: for all cells and questions, whatever has to be run again.
         memory_bytes: of all its processes together, beyond what importing torch takes.
-        processes: at once.
+        processes: at once, threads counted.
         output_bytes: sent back.
-        scratch_bytes: in its scratch folder.
+        scratch_bytes: of files, in each of ``/scratch``, ``/dev/shm`` and ``/tmp``.
     """
 
     cell_seconds: float = 30.0
     total_seconds: float = 300.0
     memory_bytes: int = 2**30
-    processes: int = 64
+    processes: int = 32
     output_bytes: int = 64 * 2**20
     scratch_bytes: int = 64 * 2**20
 
@@ -55,7 +63,8 @@ class Limits:
 class Outcome:
     """What came back: frames as lists of plain data, and how the process ended.
 
-    ``ended``: over, time, total time, memory, output.
+    ``ended``: over, time, total time, memory, output; anything else says in words why
+    it could not be run to its end, which is not the submission's fault.
     """
 
     ended: str
@@ -65,18 +74,24 @@ class Outcome:
 class Sandbox:
     """A warm process in its sandbox, for one submission after another.
 
+    It is started when this is made, and waited for when it is needed.
+
     Raises:
-        NoSandbox: bubblewrap is missing or is not allowed to work here.
+        NoSandbox: bubblewrap is missing.
     """
 
     def __init__(self, limits: Limits | None = None, trusted: bool = False) -> None:
         """``trusted``: run submissions without a sandbox, as the teacher's own code."""
         self.limits, self.trusted = limits or Limits(), trusted
+        self.ready = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._group: Group | None = None
+        self._why = ""  # no answer came
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self._start()
 
     def __enter__(self) -> Self:
+        self.wait()
         return self
 
     def __exit__(
@@ -93,6 +108,9 @@ class Sandbox:
             self._process.kill()
             self._process.communicate()
             self._process = None
+        if self._group is not None:
+            self._group.close()
+            self._group = None
 
     def run(
         self,
@@ -100,6 +118,7 @@ class Sandbox:
         questions: Iterable[bytes],
         skip: Iterable[str] = (),
         step_seconds: float = 0.0,
+        total_seconds: float | None = None,
     ) -> Outcome:
         """Run a submission's cells, then put questions to what they define.
 
@@ -108,10 +127,16 @@ class Sandbox:
             questions: encoded, as in `Question.message`.
             skip: what is left out: ``"cell NAME"`` or ``"question NAME"``.
             step_seconds: the longest time of a question, if longer than a cell's.
+            total_seconds: what is left of the limit, if not all.
+
+        Raises:
+            NoSandbox: it is not allowed to work here.
         """
         if self._process is None or self._process.poll() is not None:
             self._start()
-        return self._try(cells, questions, skip, step_seconds)
+        self.wait()
+        left = self.limits.total_seconds if total_seconds is None else total_seconds
+        return self._try(cells, questions, skip, step_seconds, left)
 
     def _try(
         self,
@@ -119,27 +144,38 @@ class Sandbox:
         questions: Iterable[bytes] = (),
         skip: Iterable[str] = (),
         step_seconds: float = 0.0,
+        total_seconds: float = START_SECONDS,
     ) -> Outcome:
         job = {"cells": list(cells), "questions": list(questions), "skip": list(skip)}
         limits = asdict(self.limits)
         limits["step_seconds"] = max(step_seconds, self.limits.cell_seconds)
+        limits["total_seconds"] = total_seconds
         limits["scratch_folders"] = _scratch_folders()
         limits["user"] = 0
         if not self.trusted and os.geteuid() == 0:
             limits["user"] = 20_000 + os.getpid() % 40_000  # one user id a sandbox
+        before = self._group.ended() if self._group else 0
         self._send(encode(limits))
         self._send(encode(job))
-        answer = self._receive(self.limits.total_seconds + ANSWER_SECONDS)
+        answer = self._receive(total_seconds + ANSWER_SECONDS, watched=True)
         if answer is None:
             self.close()
-            return Outcome("the sandbox itself ended", [])
-        return Outcome(answer["ended"], [*_frames(answer["frames"])])
+            return Outcome(self._why or "the sandbox itself ended", [])
+        ended = answer["ended"]
+        if ended == "killed":
+            at_its_limit = self._group and self._group.ended() > before
+            ended = "memory" if at_its_limit else NO_MEMORY
+        return Outcome(ended, [*_frames(answer["frames"])])
 
     def _start(self) -> None:
         self.close()
         command = [*_python(), *(["--trusted"] if self.trusted else [])]
         if not self.trusted:
             command = [*_bubblewrap(), *command]
+            self._group = Group.make()
+        if self._group is not None:
+            command = self._group.entering(command)
+        self.ready = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -148,12 +184,25 @@ class Sandbox:
             bufsize=0,
             env=ENVIRONMENT | {"PATH": os.defpath},
         )
+
+    def wait(self) -> None:
+        """Until it is ready, and has shown that it can close off a submission.
+
+        Raises:
+            NoSandbox: it is not allowed to work here.
+        """
+        if self.ready:
+            return
         ready = self._receive(START_SECONDS, raw=True) == b"ready"
         if not ready or ["end", ""] not in self._try().frames:
             self.close()
             self._said.seek(0)
             said = self._said.read().decode(errors="replace").strip()
             raise NoSandbox(_advice(said or "a process in it cannot be closed off"))
+        if self._group is not None:
+            files = len(_scratch_folders()) * self.limits.scratch_bytes
+            self._group.limit(self.limits.memory_bytes + files + KERNEL_BYTES)
+        self.ready = True
 
     def _send(self, data: bytes) -> None:
         assert self._process and self._process.stdin
@@ -164,15 +213,24 @@ class Sandbox:
         except BrokenPipeError:
             return  # the answer will be missing
 
-    def _receive(self, seconds: float, raw: bool = False) -> Any:
-        """The next message of the warm process; ``None`` if it ended or is too late."""
+    def _receive(self, seconds: float, raw: bool = False, watched: bool = False) -> Any:
+        """The next message of the warm process; ``None`` if it ended or is too late.
+
+        ``watched``: ``None``, too, if meanwhile the machine's memory becomes scarce.
+        """
         assert self._process and self._process.stdout
         pipe, deadline = self._process.stdout.fileno(), time.monotonic() + seconds
         data, wanted = bytearray(), 4
+        self._why, enough = "", not memory.low()
         while len(data) < wanted:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            if left <= 0:
                 return None
+            if not select.select([pipe], [], [], min(left, LOOK_SECONDS))[0]:
+                if watched and enough and memory.low():
+                    self._why = NO_MEMORY
+                    return None
+                continue
             part = os.read(pipe, 2**20)
             if not part:
                 return None
@@ -206,6 +264,7 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "LAYERS_BOOK_DEVICE": "cpu",
+    "TORCH_COMPILE_DISABLE": "1",
 }
 
 

@@ -21,9 +21,11 @@ import signal
 import sys
 import types
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -38,7 +40,11 @@ SLAVE = (1 << 19) | 0x4000  # MS_SLAVE | MS_REC
 NO_SUID_DEV, READ_ONLY = 2 | 4, 1  # MS_NOSUID | MS_NODEV, MS_RDONLY
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 FILES = 10_000  # in a scratch folder
+DESCRIPTORS = 64  # of a process: each may be a socket with 300 kB in the kernel
+SIGNALS = 256  # that wait, each with a few hundred bytes in the kernel
 FRAME_BYTES = 32 * 2**20
+TEXT = 100  # characters of an error that say what it is about
+LINES = 10**6  # of a cell
 OUT = 3  # the pipe's file descriptor
 RUNNER = 0  # the process that runs the cells
 
@@ -47,6 +53,27 @@ FUTURES = functools.reduce(
     (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names),
 )
 libc = ctypes.CDLL(None, use_errno=True)
+
+# what any cell may leave otherwise, put back before each question; bound here, before
+# a cell can replace a function
+KNOWN_STATE: tuple[Callable[[], Any], ...] = tuple(
+    functools.partial(function, *args)
+    for function, *args in (
+        (torch.set_default_device, None),
+        (torch.set_default_dtype, torch.float32),
+        (torch.set_grad_enabled, True),
+        (torch.set_num_threads, 1),
+        (torch.set_deterministic_debug_mode, "default"),
+        (torch.set_float32_matmul_precision, "highest"),
+        (torch.set_flush_denormal, False),
+        (torch.set_anomaly_enabled, False),
+        (torch.set_autocast_enabled, "cpu", False),
+        (torch.manual_seed, 0),
+        (random.seed, 0),
+        (numpy.random.seed, 0),
+    )
+)
+ON_CPU = KNOWN_STATE[0]
 
 
 class TimeLimit(BaseException):
@@ -83,19 +110,23 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
         if f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, shell, limits["cell_seconds"]))
+            ON_CPU()
     if RUNNER == 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what the cells have left running
     for message in work["questions"]:
-        question = decode(message, trusted=True)
-        if f"question {question['name']}" not in work["skip"]:
-            _say("question", question["name"], "start")
-            _say("question", question["name"], *_ask(question, shell.space))
+        with _known_state():
+            question = decode(message, trusted=True)
+            if f"question {question['name']}" not in work["skip"]:
+                _say("question", question["name"], "start")
+                _say("question", question["name"], *_ask(question, shell.space))
     _say("end", "")
 
 
 def _lock_down(limits: dict[str, Any], lock: Any) -> None:
     """Own mounts, no /proc, another user, no privileges, few system calls."""
+    # what the kernel is to end first where memory runs out
+    Path("/proc/self/oom_score_adj").write_text("1000")
     _done(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     _done(libc.unshare(NEW_MOUNTS))
     _done(libc.mount(None, b"/", None, SLAVE, None))
@@ -105,7 +136,8 @@ def _lock_down(limits: dict[str, Any], lock: Any) -> None:
     for folder in limits["scratch_folders"]:
         place = folder.encode()
         _done(libc.mount(b"tmpfs", place, b"tmpfs", NO_SUID_DEV, size))
-    _done(libc.mount(b"tmpfs", b"/proc", b"tmpfs", READ_ONLY, b"size=4096"))
+    for place in (b"/proc", b"/dev/pts"):  # a terminal holds memory in the kernel
+        _done(libc.mount(b"tmpfs", place, b"tmpfs", READ_ONLY, b"size=4096"))
     os.chdir(limits["scratch_folders"][0])
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one
@@ -130,7 +162,8 @@ def _limit(limits: dict[str, Any]) -> None:
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: limits["scratch_bytes"],
-        resource.RLIMIT_NOFILE: 256,
+        resource.RLIMIT_NOFILE: DESCRIPTORS,
+        resource.RLIMIT_SIGPENDING: SIGNALS,
         resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_CPU: int(limits["total_seconds"]) + 5,
         resource.RLIMIT_AS: limits["virtual_bytes"] + limits["memory_bytes"],
@@ -177,29 +210,42 @@ class _Shell:
             asyncio.run(waits)
 
 
-def _run_cell(name: str, source: str, shell: _Shell, seconds: float) -> tuple[str, str]:
-    """How a cell ended: ok, error, time or memory; and why, without its own words."""
+def _run_cell(
+    name: str, source: str, shell: _Shell, seconds: float
+) -> tuple[str, str, int, str]:
+    """How a cell ended (ok, error, time or memory), and an error's type, line, text."""
     shell.file = f"<cell {name}>"
     try:
         with _within(seconds):
             shell.execute(source)
     except TimeLimit:
-        return "time", f"took longer than {seconds:g} s"
+        return "time", "", 0, ""
     except MemoryError:
-        return "memory", "asked for more memory than allowed"
+        return "memory", "", 0, ""
     except BaseException as error:
-        if _is_memory(error):
-            return "memory", "asked for more memory than allowed"
+        text = _text(error)
+        if "can't allocate memory" in text:
+            return "memory", "", 0, ""
         line = raised(error)["line"] or getattr(error, "lineno", 0)
-        return "error", f"{type(error).__name__[:50]} in line {line}"
-    return "ok", ""
+        line = line if type(line) is int and 0 < line < LINES else 0
+        return "error", type(error).__name__[:50], line, text[:TEXT]
+    return "ok", "", 0, ""
 
 
-def _is_memory(error: BaseException) -> bool:
+def _text(error: BaseException) -> str:
     try:
-        return "can't allocate memory" in str(error)
+        return str(error).encode("utf-8", "replace").decode()
     except BaseException:  # an exception whose text raises
-        return False
+        return ""
+
+
+@contextlib.contextmanager
+def _known_state() -> Iterator[None]:
+    """torch as it is before any cell, whatever cells and answers have left."""
+    for put_back in KNOWN_STATE:
+        put_back()
+    with torch.inference_mode(False):
+        yield
 
 
 def _ask(question: dict[str, Any], space: dict[str, Any]) -> tuple[str, bytes]:
@@ -233,7 +279,7 @@ def _records(
 
 
 def _only(error: BaseException) -> bytes:
-    return encode([[("raised", "", "", raised(error))]])
+    return encode([[["raised", "", "", raised(error)]]])
 
 
 @contextlib.contextmanager

@@ -7,32 +7,20 @@ an object. Into the sandbox go inputs, with tensors; out come records, which hol
 
 import array
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STRUCTURE_BYTES = 2**20
 NUMBER_BYTES = 32 * 2**20
 TENSOR, NUMBERS, TUPLE = 1, 2, 3  # extension types
-DTYPES = {
-    str(dtype).removeprefix("torch."): dtype
-    for dtype in (
-        torch.float64,
-        torch.float32,
-        torch.float16,
-        torch.bfloat16,
-        torch.complex64,
-        torch.complex128,
-        torch.bool,
-        torch.uint8,
-        torch.int8,
-        torch.int16,
-        torch.int32,
-        torch.int64,
-    )
-}
+DTYPES = (
+    *("float64", "float32", "float16", "bfloat16", "complex64", "complex128"),
+    *("bool", "uint8", "int8", "int16", "int32", "int64"),
+)
 
 
 class Malformed(ValueError):
@@ -50,11 +38,13 @@ def encode(value: Any) -> bytes:
     def extended(x: Any) -> msgpack.ExtType:
         if type(x) is tuple:
             return msgpack.ExtType(TUPLE, pack(list(x)))
-        if isinstance(x, Tensor):
-            return msgpack.ExtType(TENSOR, pack(_described(x, numbers)))
         if isinstance(x, array.array):
             numbers.append(x.tobytes())
             return msgpack.ExtType(NUMBERS, pack([x.typecode, len(numbers[-1])]))
+        import torch  # only where there is a tensor: it takes seconds
+
+        if isinstance(x, torch.Tensor):
+            return msgpack.ExtType(TENSOR, pack(_described(x, numbers)))
         raise TypeError(
             f"{type(x).__name__} cannot be sent: only plain data and tensors"
         )
@@ -131,8 +121,10 @@ def packed_numbers(value: Any) -> Any:
     return {key: packed_numbers(item) for key, item in value.items()}
 
 
-def _described(x: Tensor, numbers: list[bytes]) -> list[Any]:
+def _described(x: "Tensor", numbers: list[bytes]) -> list[Any]:
     """Data type, shape, strides, wish for a gradient, and how many bytes of numbers."""
+    import torch
+
     plain = x.detach().resolve_conj().resolve_neg().contiguous()
     numbers.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
     stride = list(x.stride()) if all(x.stride()) and not x.is_contiguous() else None
@@ -142,8 +134,12 @@ def _described(x: Tensor, numbers: list[bytes]) -> list[Any]:
 
 def _tensor(
     name: str, shape: list[int], stride: list[int] | None, grad: bool, data: memoryview
-) -> Tensor:
-    dtype = DTYPES[name]
+) -> "Tensor":
+    import torch
+
+    if name not in DTYPES:
+        raise Malformed(f"data type {name!r:.30}")
+    dtype = getattr(torch, name)
     if math.prod(max(n, 1) for n in shape) * dtype.itemsize > NUMBER_BYTES:
         raise Malformed(f"shape {shape!r:.60}")  # an empty one could be endless
     flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else None
