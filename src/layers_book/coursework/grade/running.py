@@ -27,6 +27,7 @@ class Found:
     cells: list[CellRecord] = field(default_factory=list)
     asked: dict[str, Any] = field(default_factory=dict)  # state and records by question
     reasons: dict[str, str] = field(default_factory=dict)  # why a step was stopped
+    stopped: set[str] = field(default_factory=set)  # questions that ended the process
 
 
 class Unfinished(RuntimeError):
@@ -34,12 +35,14 @@ class Unfinished(RuntimeError):
 
 
 def run(
-    cells: Sequence[tuple[str, str]], wanted: Mapping[str, Question], sandbox: Sandbox
+    cells: Sequence[tuple[str, str | None]],
+    wanted: Mapping[str, Question],
+    sandbox: Sandbox,
 ) -> Found:
     """Run; where a step ends the process, run again without it, so others count.
 
     Args:
-        cells: name and source of each, in order.
+        cells: name and source of each, in order; as `Sandbox.run` takes them.
         wanted: the questions to put, by name.
         sandbox: where.
 
@@ -62,6 +65,8 @@ def run(
         if not step:
             raise Unfinished(reason)
         found.reasons[step] = reason
+        if outcome.ended != "total time":
+            found.stopped.add(step.removeprefix("question "))
         skip.append(step)
         if outcome.ended == "total time" or time.monotonic() > ends:
             for name in wanted.keys() - found.asked.keys():

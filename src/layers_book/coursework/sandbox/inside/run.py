@@ -56,8 +56,9 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     """Run a job and write what happens, a frame a step, to ``out``.
 
     Args:
-        job: an encoded dict: ``cells`` (name, source), ``questions`` (encoded, as in
-            `Question.message`), ``skip`` (names of steps that ended a former try).
+        job: an encoded dict: ``cells`` (name, source; see `Sandbox.run`),
+            ``questions`` (encoded, as in `Question.message`), ``skip`` (names of steps
+            that ended a former try).
         out: a pipe.
         limits: see `layers_book.coursework.sandbox.bubblewrap.Limits`.
         lock: the seccomp filter, or ``None`` where submissions are trusted.
@@ -78,17 +79,23 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     torch.manual_seed(0)
     shell = _Shell()
     gc.enable()
+    seen: dict[str, dict[str, Any]] = {}  # by question, what is defined at its check
     for name, source in work["cells"]:
-        if f"cell {name}" not in work["skip"]:
+        if source is None:
+            seen[name] = dict(shell.space)
+        elif f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, shell, limits["cell_seconds"]))
     if RUNNER == 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what the cells have left running
+    last = dict(shell.space)
     for message in work["questions"]:
         question = decode(message, trusted=True)
         if f"question {question['name']}" not in work["skip"]:
             _say("question", question["name"], "start")
+            shell.space.clear()
+            shell.space.update(seen.get(question["name"], last))
             _say("question", question["name"], *_ask(question, shell.space))
     _say("end", "")
 
