@@ -32,7 +32,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import nbformat
-from nbformat import v3
+from nbformat import v3, v4
 
 from layers_book.coursework import release
 from layers_book.coursework.assignment import Assignment
@@ -71,6 +71,7 @@ def damaged(assignment: Assignment, steps: list[Mapping[str, Any]]) -> bytes:
 
 
 def _saved(notebook: Any) -> bytes:
+    notebook["nbformat_minor"] = 4  # without ids of Jupyter's own
     for cell in notebook["cells"]:
         cell.pop("id", None)
         if cell["cell_type"] == "code":
@@ -155,8 +156,7 @@ def _put(cells: list[Any], cell: Any, step: Mapping[str, Any]) -> None:
 
 
 def _nbformat_3(data: bytes) -> bytes:
-    found = v3.downgrade(nbformat.reads(data.decode(), 4))
-    text: str = v3.writes_json(found)
+    text: str = v3.writes_json(v4.downgrade(nbformat.from_dict(json.loads(data))))
     return text.encode()
 
 

@@ -120,7 +120,9 @@ class Matched:
     def _given(self) -> set[int | None]:
         asked = self.assignment.questions
         return {
-            a.index for q, a in self.answers.items() if q in asked and a.reason == ""
+            answer.index
+            for question, answer in self.answers.items()
+            if question in asked and answer.state == "given"
         }
 
     def stands_in(self, index: int, cell: Cell) -> bool:
@@ -140,7 +142,7 @@ class Matched:
                 before
                 and before.type == cell.type == "code"
                 and cell.grade_id in ("", before.grade_id)
-                and re.match(r"\s*\n?[ \t]+\S", cell.source)
+                and cell.source.lstrip("\n")[:1] in (" ", "\t")
                 and not names(cell.source).parses
                 and names(whole := f"{before.source}\n{cell.source}").parses
             ):
@@ -216,7 +218,7 @@ class Matched:
             written,
             [i for i in code if name in self.names[i].binds],
             broken,
-            [i for i in prose if name in self.names[i].binds],
+            [i for i in prose if name in self._gives(i, defines)],
         )
         for found in kinds:
             if whole := [i for i in found if not self.stands_in(i, cell)]:
@@ -224,7 +226,7 @@ class Matched:
         if partly := next((found for found in kinds if found), None):
             return self._last(cell, partly)
         for i in reversed(prose):
-            if i in mine or _says(self.cells[i].source, name, r"[\s>]*"):
+            if i in mine or _says(self.cells[i].source, name, r"[ \t>]*"):
                 kind = self.cells[i].type
                 said = f"{self.label(i)} is a {kind} cell, and no code defines {name}"
                 return Answer("unclear", i, said)
@@ -232,14 +234,42 @@ class Matched:
             if _says(self.cells[i].source, name, r"[ \t]*#[# \t]*"):
                 said = f"{self.label(i)} defines {name} in a comment alone"
                 return Answer("unclear", i, said)
+        instead = self._instead(mine[-1]) if mine else None
+        if instead is not None:
+            empty = self._untouched(mine[-1]).reason
+            given = ", ".join(sorted(self.names[instead].defines))
+            said = f"{empty}, but {self.label(instead)} near it defines {given}"
+            return Answer("unclear", instead, said)
         if mine:
             return self._untouched(mine[-1])
         reason = f"its cell is not in the notebook, and no other cell defines {name}"
         return Answer("missing", None, reason)
 
+    def _gives(self, index: int, defines: bool) -> frozenset[str]:
+        found = self.names[index]
+        return found.defines if defines else found.binds
+
+    def _instead(self, index: int) -> int | None:
+        """A cell near an untouched one that may answer it under another name."""
+        asked = {q.answer for q in self.assignment.questions.values()}
+        used = set[str]().union(*(n.uses | n.calls for n in self.names))
+        ends = [
+            i
+            for i, role in enumerate(self.roles)
+            if role and role.kind in ("answer", "manual") and i != index
+        ]
+        first = max([i for i in ends if i < index], default=-1)
+        last = min([i for i in ends if i > index], default=len(self.cells))
+        for i in range(last - 1, first, -1):
+            defined = self.names[i].defines
+            code = i in self._own and self.cells[i].type == "code"
+            if code and defined and not defined & (asked | used):
+                return i
+        return None
+
     def _last(self, cell: Cell, found: Sequence[int]) -> Answer:
         if len({self._plain[i] for i in found}) > 1:
-            where = " and ".join(self.label(i) for i in found)
+            where = " and ".join(self.label(i) for i in found[-5:])
             said = f"{cell.grade_id} is answered in {where}: the last one is taken"
             self.notes.append(said)
         kind = self.cells[found[-1]].type

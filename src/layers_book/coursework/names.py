@@ -9,7 +9,7 @@ from functools import lru_cache
 
 LONGEST = 20_000  # characters of a cell that are read
 MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
-MAGIC_VALUE = re.compile(r"^([ \t]*[\w, ]+=)[ \t]*[%!][^=].*$", re.MULTILINE)
+MAGIC_VALUE = re.compile(r"^([ \t]*\w[\w, ]*=)[ \t]*[%!][^=].*$", re.MULTILINE)
 CELL_MAGIC = re.compile(r"\s*%%(\w+)[^\n]*\n?")
 RUN = ("time", "capture")  # cell magics under which the sandbox runs code
 LAMBDA = re.compile(r"^(\w+)[ \t]*=[ \t]*lambda\b", re.MULTILINE)
@@ -49,10 +49,10 @@ def names(source: str) -> Names:
     >>> sorted(found.calls), names("An *answer* in words.").parses
     (['g'], False)
     """
-    text = python(source)
+    text = python(source[:LONGEST])
     try:
         with warnings.catch_warnings(action="ignore"):
-            top = symtable.symtable(text[:LONGEST], "cell", "exec")
+            top = symtable.symtable(text, "cell", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names()
     uses = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
@@ -79,7 +79,7 @@ def names(source: str) -> Names:
         binds=frozenset(binds),
         uses=frozenset(uses),
         calls=frozenset(calls),
-        hides=bool(HIDING.search(source) or DYNAMIC & (uses | calls)),
+        hides=bool(HIDING.search(source[:LONGEST]) or DYNAMIC & (uses | calls)),
     )
 
 

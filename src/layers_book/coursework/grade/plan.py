@@ -60,7 +60,7 @@ class _Planner:
         self.matched, self.notes = matched, list[str]()
         self.setup = version.setup
         self.known = set(GIVEN).union(*(names(s).binds for s in self.setup.values()))
-        self.master = version.assignment.master
+        self.master, self.questions = version.assignment.master, version.questions
         self.checked = {
             cell.question: self._check(cell)
             for cell in self.master
@@ -111,13 +111,21 @@ class _Planner:
         for i, role in enumerate(self.matched.roles):
             if i >= self.end or not self.matched.runs(i):
                 continue
-            if role is not None and role.kind == "answer":
-                answer = self.matched.answers[role.grade_id]
-                given = answer.state == "given" and answer.index != i
-                if given and self.matched.stands_in(i, role):
-                    continue  # it would take the answer's name
+            if i not in self.chosen and self._takes_a_name(i):
+                continue
             if role is None or role.kind in ("answer", "manual") or i in self.chosen:
                 yield self._step(i)
+
+    def _takes_a_name(self, index: int) -> bool:
+        """Whether a cell would put a stub in the place of an answer."""
+        names = self.matched.names[index].defines
+        return any(
+            self.matched.answers[cell.grade_id].state == "given"
+            and names == {self.questions[cell.question].answer}
+            and self.matched.stands_in(index, cell)
+            for cell in self.master
+            if cell.kind == "answer"
+        )
 
     def _masters(self) -> Iterable[_Step]:
         at = -1.0
