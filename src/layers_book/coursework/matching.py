@@ -306,6 +306,9 @@ class Matched:
             reason = "its cell is not in the notebook: look at the whole notebook"
             return Answer("missing", None, reason)
         empty = self._untouched(mine[-1])
+        if not any(self.cells[i].grade_id == cell.grade_id for i in mine):
+            reason = f"{empty.reason}, but has lost its id: look at the whole notebook"
+            return Answer("unclear", mine[-1], reason)
         near = [i for i in self._between(cell, mine[-1]) if i in free]
         others = [
             i

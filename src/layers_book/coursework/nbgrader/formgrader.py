@@ -428,9 +428,9 @@ def _remarks(record: Record) -> Iterator[str]:
 
 def _points(question: QuestionRecord) -> str:
     points = question["points"]
-    given = f"By machine: {points:g} of {question['max_points']:g} points."
-    if points is None:
-        given = "No points by machine: please give them."
+    given = "No points by machine: please give them."
+    if points is not None:
+        given = f"By machine: {points:g} of {question['max_points']:g} points."
     lines = [f"**{given}** {_line(question['reason'])}".strip()]
     if question["parts"]:
         lines.append(
