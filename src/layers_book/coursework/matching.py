@@ -14,7 +14,7 @@ from typing import Literal
 from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.cells import CODE_STUB, Cell
 from layers_book.coursework.collect.notebook import Submission, SubmittedCell
-from layers_book.coursework.names import names
+from layers_book.coursework.names import LONGEST, Names, names
 
 __all__ = ["Answer", "Matched"]
 
@@ -27,6 +27,7 @@ CHECK = re.compile(r"\s*# ([\w-]+), [\d.]+ points?: ")
 HEADER = re.compile(r"\s*\*\*(?:Due|Points):\*\*")
 VARIANT = re.compile(r"\s*VARIANT\s*=\s*\{")
 STUB = "".join("".join(CODE_STUB).split())
+READ = 500_000  # characters of a notebook whose names are read
 PROMPT = 20  # characters by which a beginning is known
 WORDS = 10  # in a text that may be an answer, and not a title or a name
 
@@ -69,7 +70,7 @@ class Matched:
         self.cells, self.places = self._joined(notebook.cells)
         if self.cells and not any(cell.grade_id for cell in self.cells):
             self.notes.append(NO_IDS)
-        self.names = [names(cell.source) for cell in self.cells]
+        self.names = self._names()
         self._plain = [_plain(cell.source) for cell in self.cells]
         self.roles = self._roles()
         self._own = [i for i in range(len(self.cells)) if self._is_own(i)]
@@ -125,6 +126,11 @@ class Matched:
             if question in asked and answer.state == "given"
         }
 
+    def untouched(self, index: int) -> bool:
+        """Whether a cell asks for an answer and holds none of the student's own."""
+        role = self.roles[index]
+        return bool(role and role.grade_id in self.answers) and index not in self._own
+
     def stands_in(self, index: int, cell: Cell) -> bool:
         """Whether a cell holds an answer as it was given out, or parts of it."""
         source = self._plain[index]
@@ -143,6 +149,7 @@ class Matched:
                 and before.type == cell.type == "code"
                 and cell.grade_id in ("", before.grade_id)
                 and cell.source.lstrip("\n")[:1] in (" ", "\t")
+                and len(before.source) + len(cell.source) < LONGEST
                 and not names(cell.source).parses
                 and names(whole := f"{before.source}\n{cell.source}").parses
             ):
@@ -153,6 +160,13 @@ class Matched:
                 kept.append(cell)
                 places.append(place)
         return kept, places
+
+    def _names(self) -> list[Names]:
+        read, found = 0, []
+        for cell in self.cells:
+            read += len(cell.source)
+            found.append(names(cell.source) if read <= READ else Names())
+        return found
 
     def _roles(self) -> list[Cell | None]:
         known = {cell.grade_id: cell for cell in self.assignment.master}

@@ -111,6 +111,8 @@ class _Planner:
         for i, role in enumerate(self.matched.roles):
             if i >= self.end or not self.matched.runs(i):
                 continue
+            if self.matched.untouched(i) and not self.matched.names[i].defines:
+                continue  # it would only raise NotImplementedError
             if i not in self.chosen and self._takes_a_name(i):
                 continue
             if role is None or role.kind in ("answer", "manual") or i in self.chosen:
