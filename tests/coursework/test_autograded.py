@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -552,6 +552,7 @@ PIECES += ["[", "]", "(", ")", "<", ">", "\\", "!", "|", "*", "_", ":", "a", " "
 
 
 @settings(max_examples=150, deadline=None)
+@example(["```mermaid\n</pre><script>alert(1)</script>\n```", "`<b>`` <i> `"])
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_mixtures_of_attacks(pieces: list[str]) -> None:
     for made in (shown("".join(pieces)), plain("".join(pieces))):

@@ -46,6 +46,12 @@ INLINE = re.compile(r"!\[([^\[\]]*)\]\(data:image/\w+;base64,([A-Za-z0-9+/=]+)\)
 # what MathJax takes for links, ids, classes and styles
 UNSAFE_TEX = re.compile(r"\\(?=(?:href|cssId|class|style|require|unicode)\b)")
 
+# what markdown makes, and no HTML of the student's own
+TEXT_TAGS = {"p", "br", "hr", "em", "strong", "del", "code", "pre", "div", "span", "a"}
+BLOCK_TAGS = {"ul", "ol", "li", "dl", "dt", "dd", "blockquote", "img", "input"}
+TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}
+TAGS = TEXT_TAGS | BLOCK_TAGS | TABLE_TAGS | {f"h{level}" for level in range(1, 7)}
+
 ATTRIBUTES = {
     "class": re.compile("highlight|[a-z0-9]{1,3}"),  # of the highlighter
     "href": re.compile(r"https?://\S+"),
@@ -341,7 +347,7 @@ def shown(
     return _one_line(
         nh3.clean(
             page,
-            tags=nh3.ALLOWED_TAGS | {"input"},  # of a task list
+            tags=TAGS,
             attributes={"*": set(ATTRIBUTES)},
             attribute_filter=_allowed,
             url_schemes={"http", "https", "data"},
