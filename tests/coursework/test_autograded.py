@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -48,6 +48,10 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(released: Path, tmp_path: Path) -> Path:
     return shutil.copytree(released, tmp_path / "course")
+
+
+def submitted(data: bytes) -> list[dict[str, Any]]:
+    return submitted_cells(data, load(EXAMPLE))
 
 
 def record(student: str = "ada", **more: Any) -> Record:
@@ -104,7 +108,7 @@ def cell_of(data: dict[str, Any], id: str) -> dict[str, Any]:
 
 def autograded(root: Path, data: Any, **more: Any) -> Any:
     path = write_autograded(
-        Course(root), record(**more), submitted_cells(json.dumps(data).encode())
+        Course(root), record(**more), submitted(json.dumps(data).encode())
     )
     made = nbformat.read(path, as_version=4)
     nbformat.validate(made)
@@ -205,6 +209,36 @@ def test_a_missing_answer_and_an_unreadable_file(root: Path) -> None:
     said = "<strong>Could not be graded by machine:</strong> damaged &lt;i&gt;"
     assert said in sources(empty)[0]
     assert cell_of(empty, "scale")["source"].startswith("# The student's notebook")
+
+
+def test_answers_stand_in_their_places_without_ids(root: Path) -> None:
+    data = notebook(root)
+    cell_of(data, "scale")["source"] = "def scale(x, weight):\n    return x * weight"
+    cell_of(data, "rms")["source"] = "def rms(x):\n    return x"
+    cell_of(data, "report")["source"] += "\n\nIt doubles."
+    for cell in data["cells"]:
+        cell["metadata"] = {}
+    made = autograded(root, data)
+    assert cell_of(made, "scale")["source"].endswith("x * weight")
+    assert cell_of(made, "rms")["source"].endswith("return x")
+    assert "It doubles." in cell_of(made, "report")["source"]
+    assert sum("It doubles." in source for source in sources(made)) == 1
+
+
+def test_what_waits_is_asked_for_under_the_check(root: Path) -> None:
+    waits = record()["questions"][0] | {
+        "state": "waiting",
+        "points": None,
+        "parts": [],
+        "hint": "",
+        "seen": "",
+        "reason": "its cell defines no scale",
+    }
+    made = autograded(root, notebook(root), questions=[waits])
+    check = made.cells.index(cell_of(made, "scale-check"))
+    said = "No points by machine: please give them."
+    expected = html_of(f"<strong>{said}</strong> its cell defines no scale")
+    assert sources(made)[check + 1] == expected
 
 
 def test_marks_stand_under_the_check(root: Path) -> None:
@@ -351,16 +385,16 @@ def test_many_cells_are_limited(root: Path) -> None:
 def test_a_notebook_of_nbformat_3_and_none() -> None:
     old = {"input": "x = 1", "cell_type": "code", "outputs": [{"png": PICTURE}]}
     data = {"nbformat": 3, "worksheets": [{"cells": [old]}]}
-    (cell,) = submitted_cells(json.dumps(data).encode())
+    (cell,) = submitted(json.dumps(data).encode())
     assert (cell["source"], cell["outputs"]) == ("x = 1", [])
     with pytest.raises(Unreadable):
-        submitted_cells(b"no notebook")
+        submitted(b"no notebook")
 
 
 def test_outputs_stay_with_their_cells() -> None:
     cells = [{"cell_type": "odd"}, 5, code("a", [1]), text("b"), code("c", [3])]
     data = {"nbformat": 4, "cells": cells}
-    made = submitted_cells(json.dumps(data).encode())
+    made = submitted(json.dumps(data).encode())
     assert [(cell["source"], cell["outputs"]) for cell in made] == [
         ("a", [1]),
         ("b", None),
@@ -518,6 +552,7 @@ PIECES += ["[", "]", "(", ")", "<", ">", "\\", "!", "|", "*", "_", ":", "a", " "
 
 
 @settings(max_examples=150, deadline=None)
+@example(["```mermaid\n</pre><script>alert(1)</script>\n```", "`<b>`` <i> `"])
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_mixtures_of_attacks(pieces: list[str]) -> None:
     for made in (shown("".join(pieces)), plain("".join(pieces))):

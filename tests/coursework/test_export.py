@@ -170,6 +170,48 @@ def test_who_waits_is_listed(tmp_path: Path) -> None:
     assert [p.name for p in done.files] == names
 
 
+def test_what_waits_for_a_person_has_no_mark_anywhere(tmp_path: Path) -> None:
+    lost = question(
+        "batch_norm", None, 6.0, state="waiting", reason="its cell defines no f"
+    )
+    report = question("report", None, 5.0, state="manual", title="The report")
+    doubt = report | {"reason": "its cell was found by its place alone"}
+    rows = [record("ada", lost, report), record("bob", lost, doubt)]
+    done = export(tmp_path, "normalization", rows, submitted=["ada", "bob", "cy"])
+    seen = {w.student: (w.state, w.reason) for w in done.waiting}
+    assert seen["ada"] == (
+        "not marked yet",
+        "to be looked at: Batch norm (its cell defines no f); "
+        "to be marked by hand: The report",
+    )
+    assert "The report (its cell was found by its place alone)" in seen["bob"][1]
+    assert seen["cy"] == (
+        "not graded yet",
+        "handed in, but there is no record of it yet: run grade",
+    )
+    folder = tmp_path / "normalization"
+    assert [row[-1] for row in read(folder / "canvas.csv")[2:]] == ["", "", ""]
+    assert len(read(folder / "moodle.csv")) == 1
+    settled = {"ada": {"batch_norm-check": (2, "a typo"), "report": (5.0, "")}}
+    export(tmp_path, "normalization", rows, manual=settled)
+    totals = [row[-1] for row in read(folder / "canvas.csv")[2:]]
+    assert totals == ["7", ""]
+
+
+def test_the_summary_counts_those_without_a_mark_alone(tmp_path: Path) -> None:
+    done = export(tmp_path, "normalization", records(), roster=ROSTER, manual=MANUAL)
+    assert done.summary == "3 students without a mark: see waiting.csv"
+    roster = ROSTER | {"ada": {"name": "Ada"}}
+    done = export(tmp_path, "normalization", records(), roster=roster, manual=MANUAL)
+    assert done.summary == (
+        "3 students without a mark, 1 student left out of moodle.csv: see waiting.csv"
+    )
+    marked = [record("eve", question("batch_norm", 0.0, 6.0))]
+    roster = {"eve": ROSTER["eve"]}
+    done = export(tmp_path, "normalization", marked, roster=roster)
+    assert done.summary == "all have a mark"
+
+
 FORMULAS = [
     "=1+1",
     "+1+1",

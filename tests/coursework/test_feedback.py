@@ -82,12 +82,26 @@ def test_what_a_page_says() -> None:
     assert "Your code raised RuntimeError in line 3 of your cell" in said
     assert "Why took longer than 10 s" in said
     assert "✓ right" in said and "○ not answered" in said
-    assert "○ its cell is missing" in said
     assert "● marked by hand" in said and "Say what happens in evaluation" in said
     assert "mean = x.mean((0, 2), keepdim=True).detach() # (1, C, 1)" in said
     assert "explore ended with an error: NameError: name 'y'" in said
     assert "appears twice" in said and "a" * 64 in said
     assert "ended with an error" in said and "setup" not in said
+
+
+def test_what_waits_for_a_person_is_no_zero() -> None:
+    lost = question(
+        "scale", None, 3.0, state="waiting", reason="its cell defines no scale"
+    )
+    waits = record("bob", question("rms", 4.0, 4.0), lost)
+    said = words(feedback.page(waits, {"scale": "def Scale(x): ..."}))
+    assert "4 of the 4 points marked so far" in said
+    assert "○ to be looked at No points yet, which is not a mark of 0" in said
+    assert "Why its cell defines no scale" in said and "— of 3" in said
+    assert "0 of 3" not in said and "failed" not in said
+    settled = words(feedback.page(waits, {}, {"scale-check": (2, "A typo.")}))
+    assert "6 of 7 points" in settled and "● marked by hand" in settled
+    assert "to be looked at" not in settled and "A typo." in settled
 
 
 def test_what_is_not_marked_yet_is_no_zero() -> None:

@@ -77,7 +77,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
         path.with_name("timestamp.txt").write_text("2026-12-01 12:00:00 UTC\n")
-        write_autograded(course, each, submitted_cells(data))
+        write_autograded(course, each, submitted_cells(data, load(EXAMPLE)))
     write(course, "example", records)
     return course
 

@@ -25,11 +25,13 @@ from layers_book.coursework.nbgrader.database import connect
 from layers_book.coursework.nbgrader.gradebook import (
     Scores,
     Written,
+    by_hand,
     read_scores,
     update_penalties,
     write,
 )
 from layers_book.coursework.release import release
+from layers_book.coursework.results.grades import grade_of
 
 EXAMPLE = Path(__file__).parent / "example"
 DUE = datetime(2026, 12, 1, 18)
@@ -124,6 +126,14 @@ def failed(student: str) -> Record:
         questions=[],
         points=None,
     )
+
+
+def waits(student: str) -> Record:
+    """The machine could not find the answer to a question."""
+    lost = question("scale", None, 3.0, state="waiting", reason="no cell defines scale")
+    data = record(student)
+    data["questions"][0] = lost
+    return data
 
 
 def submit(root: Path, student: str, time: datetime) -> None:
@@ -375,6 +385,23 @@ def test_totals_are_those_of_nbgrader_export(root: Path) -> None:
         assert points == 8 == float(rows[student]["raw_score"])
         assert points * (1 - lost) == float(rows[student]["score"])
         assert float(rows[student]["max_score"]) == 10
+
+
+def test_what_waits_is_settled_by_hand_and_then_has_a_mark(root: Path) -> None:
+    data = waits("ada")
+    write(Course(root), "example", [data])
+    with gradebook(root) as book:
+        grade = book.find_grade("scale-check", "example", "example", "ada")
+        assert grade.needs_manual_grade and grade.auto_score is None
+        said = book.find_comment("scale", "example", "example", "ada").auto_comment
+        assert said.endswith("waits for points by hand: no cell defines scale")
+    mark_by_hand(root, "ada", "report", manual_score=3.0)
+    before = grade_of(data, by_hand(Course(root), "example")["ada"])
+    assert (before.state, before.total) == ("not marked yet", None)
+    mark_by_hand(root, "ada", "scale-check", manual_score=2.5)
+    write(Course(root), "example", [data])  # graded again: the mark stays
+    after = grade_of(data, by_hand(Course(root), "example")["ada"])
+    assert (after.state, after.total) == ("graded", 9.5)
 
 
 def test_a_comment_carries_no_script(root: Path) -> None:

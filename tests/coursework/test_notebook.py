@@ -18,7 +18,6 @@ from layers_book.coursework.collect.notebook import (
     LIMIT,
     Submission,
     Unreadable,
-    answers,
     read,
 )
 
@@ -41,6 +40,10 @@ def code(source="x = 1", grade_id=None, **nbgrader):
 def notebook(*cells, **more):
     book = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(book | more).encode()
+
+
+def answers(submission):
+    return {cell.grade_id: cell.source for cell in submission.cells if cell.grade_id}
 
 
 def sources(submission):
@@ -106,25 +109,29 @@ def test_only_the_id_and_the_source_are_believed():
     assert sources(read(notebook(forged))) == [("code", "x = 1", "a")]
 
 
-def test_the_last_copy_of_an_id_counts_and_is_noted():
-    book = notebook(
-        code("1", "batch_norm"), code("2"), code("3", "batch_norm"), code("4", "other")
-    )
+def test_copies_of_a_cell_are_all_read():
+    book = notebook(code("1", "batch_norm"), code("2"), code("3", "batch_norm"))
     submission = read(book)
-    assert answers(submission) == {"batch_norm": "3", "other": "4"}
-    assert [cell.source for cell in submission.cells] == ["1", "2", "3", "4"]
     assert [cell.grade_id for cell in submission.cells] == [
-        "",
+        "batch_norm",
         "",
         "batch_norm",
-        "other",
     ]
-    assert submission.notes == (
-        "the cell batch_norm appears twice: the last one is graded",
-    )
-    thrice = read(notebook(*[code(str(i), "a") for i in range(3)]))
-    assert thrice.notes == ("the cell a appears 3 times: the last one is graded",)
-    assert answers(thrice) == {"a": "2"}
+    assert submission.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"),
+    [
+        ({"coursework": {"assignment": "basic"}}, "basic"),
+        ({"coursework": {"assignment": "<b>"}}, ""),
+        ({"coursework": {"assignment": 5}}, ""),
+        ({"coursework": "basic"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_assignment_that_a_notebook_names(metadata, name):
+    assert read(notebook(code(), metadata=metadata)).assignment == name
 
 
 @pytest.mark.parametrize(
@@ -318,8 +325,6 @@ def harmless(data):
         assert str(error).encode().isascii()
         return False
     assert len(submission.cells) <= 2000
-    ids = [cell.grade_id for cell in submission.cells if cell.grade_id]
-    assert len(ids) == len(set(ids)) == len(answers(submission))
     json.dumps([submission.notes, sources(submission)]).encode()
     "".join(cell.source for cell in submission.cells).encode()
     return True

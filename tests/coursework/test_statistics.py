@@ -98,13 +98,31 @@ def test_what_is_not_marked_is_left_out() -> None:
 
 
 def test_not_answered_counts_with_no_points() -> None:
-    states = ["graded", "not answered", "missing", "stopped"]
+    points = {"graded": 2.0, "not answered": 0.0, "stopped": 0.0, "waiting": None}
     rows = [
-        record(f"s{i}", question("q", 2.0 if i == 0 else 0.0, 2.0, state=state))
-        for i, state in enumerate(states)
+        record(state, question("q", given, 2.0, state=state))
+        for state, given in points.items()
     ]
     (q,) = statistics.question_statistics(rows)
-    assert (q.n, q.mean, q.difficulty, q.not_answered) == (4, 0.5, 0.25, 0.5)
+    assert (q.n, q.mean, q.difficulty) == (
+        3,
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+    )
+    assert (q.not_answered, q.waiting) == (0.25, 1)
+
+
+def test_one_who_waits_takes_no_question_out_of_the_correlations() -> None:
+    waits = record(
+        "waits",
+        question("q0", 6.0, 6.0),
+        question("q1", None, 3.0, state="waiting"),
+        question("q2", 0.0, 4.0),
+    )
+    before = statistics.question_statistics(records())
+    after = statistics.question_statistics([*records(), waits])
+    assert [q.discrimination for q in after] == [q.discrimination for q in before]
+    assert [q.n for q in after] == [7, 6, 7]
 
 
 def mistaken() -> list[Any]:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook
 
 from layers_book.coursework import __main__ as command
 from layers_book.coursework.grade import grading, queue
@@ -31,4 +32,17 @@ def test_what_cannot_be_read_is_entered_without_marks(
     queue.write(course.records("example"), record)
     command._enter(course, assignment, submitted)
     assert record["state"] == "could not grade" and record["points"] is None
+    assert {q["points"] for q in record["questions"]} == {None}
+    (tmp_path / "roster.csv").write_text("student\nbad\n")
+    command.export("example")
+    folder = tmp_path / "exports" / "example"
+    assert "bad,,all,could not grade" in (folder / "waiting.csv").read_text("utf-8-sig")
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as book:
+        for cell in ("scale-check", "rms-check", "report"):
+            grade = book.find_grade(cell, "example", "example", "bad")
+            assert grade.needs_manual_grade and grade.auto_score is None
+            grade.manual_score, grade.needs_manual_grade = 2.0, False
+        book.db.commit()
+    command.export("example")
+    assert "bad,,2,2,2,6,0,6,10,graded" in (folder / "plain.csv").read_text("utf-8-sig")
     assert (tmp_path / "autograded" / "bad" / "example" / "example.ipynb").exists()

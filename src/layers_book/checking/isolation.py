@@ -15,6 +15,10 @@ from torch.utils import _device
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
+class Stopped(BaseException):
+    """Ends a check from outside, as a limit of time does."""
+
+
 class Refused(Exception):
     """An answer that cannot be checked; the text is shown to the reader as it is."""
 

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from layers_book.checking.cuts import Watch
-from layers_book.checking.isolation import Refused, isolated, reset
+from layers_book.checking.isolation import Refused, Stopped, isolated, reset
 from layers_book.checking.judging.words import CONFIGURATION, article
 
 Record = list[tuple[Any, ...]]
@@ -128,7 +128,7 @@ def record(
                     written["cut"] = cut
                 found.append((kind, name, where, written, *own))
                 reset()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             raise
         except BaseException as error:  # whatever an answer may raise
             found.append(("raised", "", "", raised(error)))

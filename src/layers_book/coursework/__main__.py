@@ -222,7 +222,7 @@ def _enter(
     paths = dict(submitted)
     with _progress("autograded notebooks", len(records)) as advance:
         for record in records:
-            cells = _cells(paths[record["student"]])
+            cells = _cells(assignment, paths[record["student"]])
             formgrader.write_autograded(course, record, cells)
             advance()
     out.print(
@@ -249,7 +249,7 @@ def feedback_pages(name: Name) -> None:
             received = course.submitted_at(student, name)
             text = feedback.page(
                 record,
-                _answers(paths[student]),
+                _answers(assignment, paths[student]),
                 hands.get(student),
                 student_name=titles.get(student, ""),
                 penalty=_penalty(course, record, hands),
@@ -284,18 +284,18 @@ def export(
         roster={s.id: vars(s) for s in course.roster.values()},
         manual=hands,
         penalties={r["student"]: _penalty(course, r, hands) for r in records},
+        submitted=[student for student, _ in submitted],
         kind=kind,  # type: ignore[arg-type]
         column=column,
     )
     for path in (*written.files, *statistics.write(folder, name, records, hands)):
         out.print(f"wrote {path}")
-    answers = {student: _answers(path) for student, path in submitted}
+    answers = {student: _answers(assignment, path) for student, path in submitted}
     given = [cell.student for cell in assignment.master]
     prose = [c.grade_id for c in assignment.master if c.type == "markdown"]
     for path in similarity.write(folder, name, answers, given, prose):
         out.print(f"wrote {path}")
-    if written.waiting:
-        out.print(f"{len(written.waiting)} lines without a mark: see waiting.csv")
+    out.print(written.summary)
 
 
 @app.command()
@@ -357,18 +357,20 @@ def _penalty(
     return (earned or 0.0) * fraction
 
 
-def _cells(path: Path) -> list[dict[str, Any]]:
+def _cells(assignment: Assignment, path: Path) -> list[dict[str, Any]]:
     from layers_book.coursework.nbgrader import formgrader
 
     try:
-        return formgrader.submitted_cells(notebook.file_bytes(path))
+        return formgrader.submitted_cells(notebook.file_bytes(path), assignment)
     except notebook.Unreadable:
         return []
 
 
-def _answers(path: Path) -> dict[str, str]:
+def _answers(assignment: Assignment, path: Path) -> dict[str, str]:
+    from layers_book.coursework.matching import Matched
+
     try:
-        return notebook.answers(notebook.read(path))
+        return Matched(assignment, notebook.read(path)).sources
     except notebook.Unreadable:
         return {}
 

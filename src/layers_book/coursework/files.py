@@ -46,7 +46,8 @@ COMBINING = 4  # combining characters on another one: no script needs more
 # joiners are invisible but harmless, and Persian and many emoji need them
 _HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-_FORMULA = re.compile(r'(^|[;,|])(?=[\s"]*[=+\-@＝＋－＠])')
+_FORMULA = re.compile(r"(^|[;,|])(?=[\s\"']*[=+\-@＝＋－＠])")
+_MARKED = re.compile(r"(^|[;,|])'(?=[\s\"']*[=+\-@＝＋－＠])")
 
 
 def sha256_of(data: bytes) -> str:
@@ -188,7 +189,10 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, int | float):
         return repr(round(value, 4)).removesuffix(".0")
-    text = " ".join(visible(str(value)).split())
+    return _no_formula(" ".join(visible(str(value)).split()))
+
+
+def _no_formula(text: str) -> str:
     return _FORMULA.sub(r"\1'", text)
 
 
@@ -219,7 +223,7 @@ def append_rows(
 ) -> None:
     """Add lines to a table of our own, which gets its header with the first.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe, which
+    What a spreadsheet would take for a formula is marked as `cell` does it, which
     `own_rows` takes away again.
     """
     with path.open("a", encoding="utf-8", newline="") as file:
@@ -227,8 +231,7 @@ def append_rows(
         if not file.tell():
             writer.writerow(header)
         for row in rows:
-            texts = map(str, row)
-            writer.writerow([f"'{t}" if t[:1] in tuple("=+-@'") else t for t in texts])
+            writer.writerow([_no_formula(str(value)) for value in row])
 
 
 def own_rows(path: Path) -> list[dict[str, str]]:
@@ -237,7 +240,7 @@ def own_rows(path: Path) -> list[dict[str, str]]:
         return []
     text = path.read_text(encoding="utf-8", errors="replace").replace("\0", "")
     return [
-        {key: (value or "").removeprefix("'") for key, value in row.items() if key}
+        {k: _MARKED.sub(r"\1", value or "") for k, value in row.items() if k}
         for row in csv.DictReader(text.split("\n"))
     ]
 

@@ -6,8 +6,7 @@ import json
 import os
 import re
 import stat
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,7 +18,6 @@ __all__ = [
     "SubmittedCell",
     "TooLarge",
     "Unreadable",
-    "answers",
     "file_bytes",
     "read",
 ]
@@ -85,13 +83,15 @@ class Submission:
 
     Args:
         sha256: of the file's bytes, in hexadecimal.
-        cells: in order; a ``grade_id`` occurs once, at its last copy.
+        cells: in order; copies of a cell have its ``grade_id``, too.
         notes: what was odd about it, a sentence each.
+        assignment: the one that the notebook says it is of, or ``""``.
     """
 
     sha256: str
     cells: tuple[SubmittedCell, ...]
     notes: tuple[str, ...]
+    assignment: str = ""
 
 
 def read(source: str | Path | bytes) -> Submission:
@@ -111,24 +111,13 @@ def read(source: str | Path | bytes) -> Submission:
     if len(data) > LIMIT:
         raise TooLarge(f"the file is larger than {LIMIT >> 20} MB")
     notes: list[str] = []
-    cells = _cells(_notebook(_json(_text(data))), notes)
-    last = {cell.grade_id: i for i, cell in enumerate(cells)}
-    for grade_id, count in Counter(cell.grade_id for cell in cells).items():
-        if grade_id and count > 1:
-            times = "twice" if count == 2 else f"{count} times"
-            notes.append(f"the cell {grade_id} appears {times}: the last one is graded")
-    unique = tuple(
-        cell if last[cell.grade_id] == i else replace(cell, grade_id="")
-        for i, cell in enumerate(cells)
-    )
+    notebook = _json(_text(data))
+    cells = _cells(_notebook(notebook), notes)
     if len(notes) > NOTES:
         notes[NOTES:] = [f"{len(notes) - NOTES} more oddities are not listed"]
-    return Submission(sha256_of(data), unique, tuple(notes))
-
-
-def answers(submission: Submission) -> dict[str, str]:
-    """The source of each cell that has an nbgrader id, by that id."""
-    return {cell.grade_id: cell.source for cell in submission.cells if cell.grade_id}
+    return Submission(
+        sha256_of(data), tuple(cells), tuple(notes), _assignment(notebook)
+    )
 
 
 def file_bytes(path: str | Path, limit: int = LIMIT) -> bytes:
@@ -286,3 +275,11 @@ def _grade_id(metadata: Any) -> str | None:
     if not isinstance(grade_id, str):
         return None
     return grade_id if grade_id == "" or GRADE_ID.fullmatch(grade_id) else None
+
+
+def _assignment(notebook: dict[str, Any]) -> str:
+    """What a release writes into a notebook's own metadata."""
+    metadata = notebook.get("metadata")
+    ours = metadata.get("coursework") if isinstance(metadata, dict) else None
+    name = ours.get("assignment") if isinstance(ours, dict) else None
+    return name if isinstance(name, str) and GRADE_ID.fullmatch(name) else ""

@@ -3,19 +3,23 @@
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 
 import torch
 
 from layers_book.coursework.assignment import Version
 from layers_book.coursework.cells import Cell
-from layers_book.coursework.collect.notebook import Submission, Unreadable, read
+from layers_book.coursework.collect.notebook import Unreadable, read
 from layers_book.coursework.files import digest, sha256_of
 from layers_book.coursework.grade import running
 from layers_book.coursework.grade.grader import unasked
+from layers_book.coursework.grade.plan import Plan, plan
 from layers_book.coursework.grade.record import SCHEMA, QuestionRecord, Record
+from layers_book.coursework.matching import Answer, Matched
+from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
+
+UNINSTALLED = ("ModuleNotFoundError", "ImportError")
 
 
 def job_key(version: Version, student: str, submission: str) -> str:
@@ -81,77 +85,31 @@ def grade(
         "seconds": 0.0,
     }
     try:
-        notebook = read(data)
+        matched = Matched(version.assignment, read(data))
     except Unreadable as error:
-        return record | {"reason": str(error)}
-    plan = _plan(version, notebook)
+        questions = [*_waiting(version)]
+        return record | {"reason": str(error), "questions": questions}
+    if matched.foreign:
+        questions = [*_waiting(version)]
+        return record | {"reason": matched.foreign, "questions": questions}
+    planned = plan(version, matched)
     kept = _kept(version, earlier)
     wanted = {n: q for n, q in version.questions.items() if n not in kept}
     found = (
-        running.run(plan.cells, wanted, sandbox)
+        running.run(planned.cells, wanted, sandbox)
         if wanted
         else running.Found(asked=dict.fromkeys(kept))
     )
-    given = {cell.grade_id for cell in notebook.cells}
-    questions = list(_questions(version, found, given, kept))
+    questions = list(_questions(version, found, matched, planned, kept))
     points = [q["points"] for q in questions if q["state"] != "manual"]
     return record | {
         "state": "graded",
-        "notes": [*notebook.notes, *plan.notes],
+        "notes": [*matched.notes, *planned.notes],
         "cells": found.cells or (earlier["cells"] if earlier else []),
         "questions": questions,
         "points": sum(p for p in points if p is not None),
         "seconds": round(time.monotonic() - begun, 3),
     }
-
-
-@dataclass
-class _Plan:
-    """The cells to run, in order, and what was odd."""
-
-    cells: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def _plan(version: Version, notebook: Submission) -> _Plan:
-    """The master's own cells as they were given out, the student's in their order.
-
-    Left out: checks (the grader has its own) and what follows the last answer, such
-    as a hand-marked investigation.
-    """
-    plan = _Plan()
-    master = {cell.grade_id: cell for cell in version.assignment.master}
-    given = {cell.grade_id for cell in notebook.cells}
-    for own in master.values():
-        if own.kind in ("setup", "variant"):
-            plan.cells.append((own.grade_id, version.setup[own.grade_id]))
-        elif own.kind == "code" and own.grade_id not in given:
-            plan.cells.append((own.grade_id, own.student))
-            plan.notes.append(f"the cell {own.grade_id} is missing: ours was run")
-    last = _last_answer(notebook, master)
-    for number, cell in enumerate(notebook.cells, 1):
-        ours = master.get(cell.grade_id)
-        if cell.type != "code" or number > last or cell.grade_id == "install":
-            continue
-        if ours is None:
-            plan.cells.append((f"cell {number}", cell.source))
-        elif ours.kind in ("answer", "manual"):
-            plan.cells.append((cell.grade_id, cell.source))
-        elif ours.kind == "code":
-            plan.cells.append((cell.grade_id, ours.student))
-    return plan
-
-
-def _last_answer(notebook: Submission, master: Mapping[str, Cell]) -> int:
-    """The number of the last cell that may matter to an autograded question."""
-    places = [
-        number
-        for number, cell in enumerate(notebook.cells, 1)
-        if cell.grade_id in master and master[cell.grade_id].kind == "answer"
-    ]
-    answers = [cell for cell in master.values() if cell.kind == "answer"]
-    whole = len(places) == len(answers)  # else an answer may have lost its id
-    return places[-1] if whole and places else len(notebook.cells)
 
 
 def _kept(version: Version, earlier: Record | None) -> dict[str, QuestionRecord]:
@@ -168,53 +126,96 @@ def _kept(version: Version, earlier: Record | None) -> dict[str, QuestionRecord]
 def _questions(
     version: Version,
     found: running.Found,
-    given: set[str],
+    matched: Matched,
+    planned: Plan,
     kept: Mapping[str, QuestionRecord],
 ) -> Iterator[QuestionRecord]:
     """A record for each question, in the master's order."""
     failed = {c["cell"]: c["error"] for c in found.cells if c["state"] != "ok"}
     for cell in version.assignment.master:
         if cell.kind == "manual":
-            yield _manual(cell, cell.grade_id in given)
-        if cell.kind != "answer":
-            continue
-        if cell.question in kept:
+            yield _by_hand(cell, matched.answers[cell.grade_id])
+        elif cell.kind == "answer" and cell.question in kept:
             yield kept[cell.question]
-            continue
-        question, key = version.questions[cell.question], version.keys[cell.question]
-        state, packed = found.asked.get(cell.question, ("stopped", b""))
-        record = unasked(question, key)
-        if state == "asked":
-            records = running.records(packed, found.imported)
-            record = version.grader(cell.question).record(records, key)
-        elif state == "missing":
-            if cell.grade_id not in given:
-                record |= {
-                    "state": "missing",
-                    "reason": "its cell is not in the notebook",
-                }
-        else:
-            reason = found.reasons.get(f"question {cell.question}")
-            limit = f"it took longer than {question.seconds:g} s"
-            record |= {
-                "state": "stopped",
-                "reason": reason
-                or {"time": limit, "memory": "it needed too much memory"}.get(state)
-                or "another cell of the notebook ended the process",
-            }
-        if cell.grade_id in failed and not record["error"]:
-            record |= {"error": failed[cell.grade_id]}
-            if state == "missing":
-                record |= {"state": "graded", "reason": "the cell did not run"}
-        yield record
+        elif cell.kind == "answer":
+            error = failed.get(planned.answers.get(cell.question, ""), "")
+            answer = matched.answers[cell.question]
+            yield _by_machine(version, cell.question, found, answer, error)
 
 
-def _manual(cell: Cell, given: bool) -> QuestionRecord:
+def _by_machine(
+    version: Version, name: str, found: running.Found, answer: Answer, error: str
+) -> QuestionRecord:
+    """What an answer is worth; without points where that cannot be told.
+
+    Args:
+        version: the assignment as the student got it.
+        name: the question's.
+        found: what came out of the sandbox.
+        answer: what was found of it in the notebook.
+        error: how its cell failed, if it did.
+    """
+    question, key = version.questions[name], version.keys[name]
+    state, packed = found.asked.get(name, ("stopped", b""))
+    record = unasked(question, key)
+    if state == "asked":
+        record = version.grader(name).record(running.records(packed), key)
+        if record["state"] != "not answered":
+            return _with_error(question, record, error)
+        if answer.state == "given":
+            return record | {"reason": "it raises NotImplementedError"}
+    elif state != "missing":
+        reason = found.reasons.get(f"question {name}")
+        if state == "stopped" and name not in found.stopped:
+            said = reason or "the notebook's other cells ended the process"
+            return _undecided(question, key, f"it could not be asked: {said}")
+        limit = f"it took longer than {question.seconds:g} s"
+        words = {"time": limit, "memory": "it needed too much memory"}
+        return record | {"state": "stopped", "reason": reason or words.get(state, "")}
+    elif answer.state == "given" and error:
+        record |= {"state": "graded", "reason": "the cell did not run"}
+        return _with_error(question, record, error)
+    if answer.state == "untouched":
+        return record | {"reason": answer.reason}
+    defines = f"its cell defines no {question.answer}"
+    return _undecided(question, key, answer.reason or defines)
+
+
+def _with_error(
+    question: Question, record: QuestionRecord, error: str
+) -> QuestionRecord:
+    """With the error of its cell, if its own run has shown none."""
+    record["error"] = record["error"] or error
+    if not record["points"] and record["error"].startswith(UNINSTALLED):
+        said = "it needs a module that is not installed where it is graded"
+        error, record = record["error"], _undecided(question, record["key"], said)
+        record["error"] = error
+    return record
+
+
+def _undecided(question: Question, key: str, reason: str) -> QuestionRecord:
+    """No points, and no mark of 0: it waits for a person."""
+    record = unasked(question, key)
+    record |= {"state": "waiting", "points": None, "parts": [], "reason": reason}
+    return record
+
+
+def _waiting(version: Version) -> Iterator[QuestionRecord]:
+    """All questions of a submission that could not be graded."""
+    for cell in version.assignment.master:
+        if cell.kind == "answer":
+            yield _undecided(version.questions[cell.question], "", "")
+        elif cell.kind == "manual":
+            yield _by_hand(cell, Answer("given"))
+
+
+def _by_hand(cell: Cell, answer: Answer) -> QuestionRecord:
+    untouched = answer.state == "untouched"
     return {
         "name": cell.grade_id,
         "title": cell.grade_id.replace("_", " ").replace("-", " ").capitalize(),
-        "state": "manual" if given else "missing",
-        "points": None if given else 0.0,
+        "state": "not answered" if untouched else "manual",
+        "points": 0.0 if untouched else None,
         "max_points": float(cell.points or 0),
         "key": "",
         "parts": [],
@@ -222,5 +223,5 @@ def _manual(cell: Cell, given: bool) -> QuestionRecord:
         "hint": "",
         "seen": "",
         "error": "",
-        "reason": "" if given else "its cell is not in the notebook",
+        "reason": answer.reason,
     }

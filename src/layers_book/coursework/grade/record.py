@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypedDict
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Part(TypedDict):
@@ -15,11 +15,15 @@ class Part(TypedDict):
 
 
 class QuestionRecord(TypedDict):
-    """One question; a hand-marked one has state ``manual`` and no points."""
+    """One question.
+
+    Without points: a hand-marked one (``manual``), and one that the machine could not
+    judge (``waiting``, with the reason). ``not answered``: left as it was given out.
+    """
 
     name: str
     title: str
-    state: Literal["graded", "not answered", "missing", "stopped", "manual"]
+    state: Literal["graded", "not answered", "stopped", "waiting", "manual"]
     points: float | None
     max_points: float
     key: str

@@ -29,6 +29,7 @@ class Found:
     asked: dict[str, Any] = field(default_factory=dict)  # state and records by question
     reasons: dict[str, str] = field(default_factory=dict)  # why a step was stopped
     imported: Collection[str] = ()  # modules, by name
+    stopped: set[str] = field(default_factory=set)  # questions that ended the process
 
 
 class Unfinished(RuntimeError):
@@ -36,12 +37,14 @@ class Unfinished(RuntimeError):
 
 
 def run(
-    cells: Sequence[tuple[str, str]], wanted: Mapping[str, Question], sandbox: Sandbox
+    cells: Sequence[tuple[str, str | None]],
+    wanted: Mapping[str, Question],
+    sandbox: Sandbox,
 ) -> Found:
     """Run; where a step ends the process, run again without it, so others count.
 
     Args:
-        cells: name and source of each, in order.
+        cells: name and source of each, in order; as `Sandbox.run` takes them.
         wanted: the questions to put, by name.
         sandbox: where.
 
@@ -65,6 +68,8 @@ def run(
         if not step or not reason:
             raise Unfinished(reason or outcome.ended)
         found.reasons[step] = reason
+        if outcome.ended != "total time":
+            found.stopped.add(step.removeprefix("question "))
         skip.append(step)
         if outcome.ended == "total time" or time.monotonic() > ends:
             for name in wanted.keys() - found.asked.keys():
@@ -121,10 +126,10 @@ def _known(kind: str, text: str, imported: Collection[str]) -> str:
     return named[1] if named and named[1].partition(".")[0] in imported else ""
 
 
-def _imported(cells: Sequence[tuple[str, str]]) -> set[str]:
+def _imported(cells: Sequence[tuple[str, str | None]]) -> set[str]:
     """The modules that the code names after ``import`` or ``from``, by first part."""
     named = re.compile(r"\b(?:import|from)[ \t]+([\w., \t]+)")
-    lists = (found for _, source in cells for found in named.findall(source))
+    lists = (found for _, source in cells for found in named.findall(source or ""))
     words = (word for found in lists for word in re.split(r"[, \t]+", found))
     return {word.partition(".")[0] for word in words}
 

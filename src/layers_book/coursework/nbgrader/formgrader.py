@@ -18,10 +18,12 @@ from typing import Any
 import nh3
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.collect.notebook import read
 from layers_book.coursework.course import Course
 from layers_book.coursework.files import visible, write
 from layers_book.coursework.grade.record import QuestionRecord, Record
+from layers_book.coursework.matching import Matched
 
 __all__ = ["plain", "png", "shown", "soften", "submitted_cells", "write_autograded"]
 
@@ -44,6 +46,12 @@ INLINE = re.compile(r"!\[([^\[\]]*)\]\(data:image/\w+;base64,([A-Za-z0-9+/=]+)\)
 # what MathJax takes for links, ids, classes and styles
 UNSAFE_TEX = re.compile(r"\\(?=(?:href|cssId|class|style|require|unicode)\b)")
 
+# what markdown makes, and no HTML of the student's own
+TEXT_TAGS = {"p", "br", "hr", "em", "strong", "del", "code", "pre", "div", "span", "a"}
+BLOCK_TAGS = {"ul", "ol", "li", "dl", "dt", "dd", "blockquote", "img", "input"}
+TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}
+TAGS = TEXT_TAGS | BLOCK_TAGS | TABLE_TAGS | {f"h{level}" for level in range(1, 7)}
+
 ATTRIBUTES = {
     "class": re.compile("highlight|[a-z0-9]{1,3}"),  # of the highlighter
     "href": re.compile(r"https?://\S+"),
@@ -59,17 +67,18 @@ ATTRIBUTES = {
 Node = Mapping[str, Any]  # a cell as a notebook's JSON has it
 
 
-def submitted_cells(data: bytes) -> list[dict[str, Any]]:
+def submitted_cells(data: bytes, assignment: Assignment) -> list[dict[str, Any]]:
     """The cells of a submitted notebook, with outputs and attachments as they came.
 
     Returns:
-        A dict a cell: ``type``, ``source`` and ``grade_id`` as `notebook.read` gives
-        them; ``outputs`` and ``attachments`` are the stranger's own data.
+        A dict a cell: its ``type`` and ``source``; ``ids``, those of the cells of the
+        assignment in whose place it stands; ``outputs`` and ``attachments``, the
+        stranger's own data.
 
     Raises:
         Unreadable: it is no notebook that can be read.
     """
-    cells = read(data).cells
+    matched = Matched(assignment, read(data))
     notebook = json.loads(data.decode("utf-8-sig"))
     found = notebook.get("cells", []) if notebook["nbformat"] == 4 else []
     raw = [cell for cell in found if _is_cell(cell)]
@@ -77,11 +86,13 @@ def submitted_cells(data: bytes) -> list[dict[str, Any]]:
         {
             "type": cell.type,
             "source": cell.source,
-            "grade_id": cell.grade_id,
-            "outputs": raw[i].get("outputs") if raw else [],
-            "attachments": raw[i].get("attachments") if raw else {},
+            "ids": matched.ids(i),
+            "outputs": raw[place].get("outputs") if raw else [],
+            "attachments": raw[place].get("attachments") if raw else {},
         }
-        for i, cell in enumerate(cells)
+        for i, (cell, place) in enumerate(
+            zip(matched.cells, matched.places, strict=True)
+        )
     ]
 
 
@@ -161,7 +172,7 @@ def _merged(
 ) -> Iterator[dict[str, Any]]:
     """The master's cells in order, each with what the student put after it."""
     by_id = {_grade_id(cell): cell for cell in master if _grade_id(cell)}
-    answers = {cell["grade_id"]: cell for cell in cells if cell["grade_id"] in by_id}
+    answers = {id: cell for cell in cells for id in cell["ids"]}
     extras = _extras(cells, by_id, {_source(cell).strip() for cell in master})
     questions = {question["name"]: question for question in record["questions"]}
     pictures = _Allowance(PICTURES)
@@ -171,7 +182,8 @@ def _merged(
         grade_id = _grade_id(cell)
         yield _from_master(cell, answers.get(grade_id) if grade_id else None, pictures)
         question = questions.get(grade_id.removesuffix("-check"))
-        if question and question["parts"] and cell["metadata"]["nbgrader"]["grade"]:
+        judged = question and (question["parts"] or question["reason"])
+        if question and judged and cell["metadata"]["nbgrader"]["grade"]:
             yield _markdown(shown(_points(question)))
         if grade_id:
             yield from _shown_extras(extras.get(grade_id, []), pictures)
@@ -184,8 +196,8 @@ def _extras(
     extras: dict[str, list[Node]] = {}
     after, count = "", 0
     for cell in cells:
-        if cell["grade_id"] in by_id:
-            after = cell["grade_id"]
+        if known := [id for id in cell["ids"] if id in by_id]:
+            after = known[-1]
         elif cell["source"].strip() and cell["source"].strip() not in texts:
             count += 1
             if count <= EXTRA_CELLS:
@@ -335,7 +347,7 @@ def shown(
     return _one_line(
         nh3.clean(
             page,
-            tags=nh3.ALLOWED_TAGS | {"input"},  # of a task list
+            tags=TAGS,
             attributes={"*": set(ATTRIBUTES)},
             attribute_filter=_allowed,
             url_schemes={"http", "https", "data"},
@@ -422,15 +434,18 @@ def _remarks(record: Record) -> Iterator[str]:
 
 def _points(question: QuestionRecord) -> str:
     points = question["points"]
-    given = "none" if points is None else f"{points:g} of {question['max_points']:g}"
-    lines = [f"**By machine: {given} points.** {_line(question['reason'])}".strip()]
-    lines.append(
-        "\n".join(
-            f"- {'✓' if part['passed'] else '✗'} {_line(part['title'])}:"
-            f" {part['points']:g} of {part['max_points']:g}"
-            for part in question["parts"]
+    given = "No points by machine: please give them."
+    if points is not None:
+        given = f"By machine: {points:g} of {question['max_points']:g} points."
+    lines = [f"**{given}** {_line(question['reason'])}".strip()]
+    if question["parts"]:
+        lines.append(
+            "\n".join(
+                f"- {'✓' if part['passed'] else '✗'} {_line(part['title'])}:"
+                f" {part['points']:g} of {part['max_points']:g}"
+                for part in question["parts"]
+            )
         )
-    )
     said = {"Hint": question["hint"], "Seen with": question["seen"]}
     said |= {"Error": question["error"]}
     lines += [f"{label}: {_line(text)}" for label, text in said.items() if text]

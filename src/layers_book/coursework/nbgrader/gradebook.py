@@ -387,8 +387,11 @@ def _comment(record: Record, question: QuestionRecord | None) -> str:
         return f"Could not be graded by machine: {_short(record['reason'])}"
     if question is None:
         return "Not graded by machine."
-    if question["state"] in ("not answered", "missing"):
-        return "No response."
+    reason = _short(question["reason"])
+    if question["state"] == "waiting":
+        return f"Not graded by machine, waits for points by hand: {reason}"
+    if question["state"] == "not answered":
+        return f"No response. {reason}".strip()
     lost = [part for part in question["parts"] if not part["passed"]]
     lines = [
         f"{_short(part['title'])}: {part['points']:g} of {part['max_points']:g} points"

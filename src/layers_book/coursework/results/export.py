@@ -6,7 +6,8 @@ Canvas and Moodle do with a file was read in their sources (``gradebook_importer
 something here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,10 +32,22 @@ class Waiting(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """The files written, and the students without a question."""
+    """The files written, and who is missing in which, and why."""
 
     files: tuple[Path, ...]
     waiting: tuple[Waiting, ...]
+
+    @property
+    def summary(self) -> str:
+        """How many wait for a mark, and how many are left out of a file all the same.
+
+        >>> Exported((), (Waiting("s1", "Ada", "all", "not marked yet", ""),)).summary
+        '1 student without a mark: see waiting.csv'
+        """
+        count = Counter(each.file for each in self.waiting)
+        lines = [f"{_students(n)} without a mark" for n in [count.pop("all", 0)] if n]
+        lines += [f"{_students(n)} left out of {file}" for file, n in count.items()]
+        return f"{', '.join(lines)}: see waiting.csv" if lines else "all have a mark"
 
 
 class _Row(NamedTuple):
@@ -61,6 +74,7 @@ def export(
     roster: Mapping[str, Mapping[str, str]] | None = None,
     manual: Mapping[str, Mapping[str, ByHand]] | None = None,
     penalties: Mapping[str, float] | None = None,
+    submitted: Collection[str] = (),
     kind: Kind = "all",
     column: str = "",
 ) -> Exported:
@@ -76,6 +90,7 @@ def export(
             submission come from here.
         manual: points by hand, by student and grade id.
         penalties: points lost for lateness, by student.
+        submitted: the students of whom there is a submission, graded or not.
         kind: which of the files; ``waiting.csv`` always comes along.
         column: the heading of Canvas's column, such as ``"Normalization (4321)"`` in
             a gradebook that Canvas exported; the assignment's name by default.
@@ -87,7 +102,8 @@ def export(
     if kind not in ("all", *KINDS):
         raise ValueError(f"kind={kind!r}: allowed are all, {', '.join(KINDS)}")
     folder = folder / folder_name("assignment", assignment)
-    rows = _rows(assignment, records, roster or {}, manual or {}, penalties or {})
+    given = manual or {}
+    rows = _rows(assignment, records, roster or {}, given, penalties or {}, submitted)
     max_points = max((r.grade.max_points for r in rows if r.grade), default=None)
     waiting = [
         Waiting(row.student, row.name, "all", row.state, row.reason)
@@ -112,8 +128,9 @@ def _rows(
     roster: Mapping[str, Mapping[str, str]],
     manual: Mapping[str, Mapping[str, ByHand]],
     penalties: Mapping[str, float],
+    submitted: Collection[str],
 ) -> list[_Row]:
-    """One row a student, of the roster and of the records, by student id."""
+    """One row a student, of the roster and of those who submitted, by student id."""
     found: dict[str, Record] = {}
     for record in records:
         student = record["student"]
@@ -126,8 +143,12 @@ def _rows(
             )
         found[student] = record
     rows = []
-    for student in sorted(found.keys() | roster.keys()):
+    for student in sorted({*found, *roster, *submitted}):
         person = roster.get(student, {})
+        if student not in found and student in submitted:
+            reason = "handed in, but there is no record of it yet: run grade"
+            rows.append(_Row(student, person, None, "not graded yet", reason))
+            continue
         if student not in found:
             reason = "nothing was handed in"
             rows.append(_Row(student, person, None, "no submission", reason))
@@ -136,9 +157,25 @@ def _rows(
         grade = grade_of(record, manual.get(student), penalties.get(student, 0.0))
         reason = record["reason"] if grade.state == "could not grade" else ""
         if grade.state == "not marked yet":
-            reason = "to be marked by hand: " + ", ".join(grade.waiting)
+            reason = _waits_for(grade)
         rows.append(_Row(student, person, grade, grade.state, reason))
     return rows
+
+
+def _waits_for(grade: Grade) -> str:
+    """What a person has still to give points for, and what is odd about it."""
+    words = {"manual": "to be marked by hand", "waiting": "to be looked at"}
+    said: dict[str, list[str]] = {}
+    for question, points, *_ in grade.questions:
+        if points is None:
+            reason = f" ({question['reason']})" if question["reason"] else ""
+            what = words.get(question["state"], "to be looked at")
+            said.setdefault(what, []).append(question["title"] + reason)
+    return "; ".join(f"{what}: {', '.join(titles)}" for what, titles in said.items())
+
+
+def _students(count: int) -> str:
+    return f"{count} student{'' if count == 1 else 's'}"
 
 
 def _plain(path: Path, rows: Sequence[_Row], max_points: float | None) -> Path:

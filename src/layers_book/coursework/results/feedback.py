@@ -112,8 +112,8 @@ def _view(grade: QuestionGrade, answers: Mapping[str, str]) -> _View:
     share = min(max((points or 0.0) / of, 0.0), 1.0) if of else 1.0
     sign, words, tone = _state(grade, share)
     explained = ""
-    if question["state"] == "missing":
-        explained = "Your notebook has no cell for it: start again from the release."
+    if question["state"] == "waiting":
+        explained = "No points yet, which is not a mark of 0: your teacher looks at it."
     if grade.by_hand and points is not None and question["state"] != "manual":
         explained = "Your teacher's points replace the automatic ones."
     answer = answers.get(question["name"], "")
@@ -129,12 +129,10 @@ def _state(grade: QuestionGrade, share: float) -> tuple[str, str, str]:
         return "○", "not marked yet", "open"
     if state == "not answered":
         return "○", "not answered", "open"
-    if state == "missing":
-        return "○", "its cell is missing", "open"
+    if state == "waiting":
+        return "○", "to be looked at", "open"
     if state == "stopped":
         return "✗", "stopped", "wrong"
-    if grade.points is None:
-        return "○", "could not grade", "open"
     if share == 1:
         return "✓", "right", "right"
     return ("◐", "partly right", "open") if share else ("✗", "not right yet", "wrong")

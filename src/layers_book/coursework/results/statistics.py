@@ -32,7 +32,8 @@ class QuestionStatistics(NamedTuple):
     ``difficulty`` is the mean share of the points (1: everybody has them all), ``sd``
     the sample standard deviation of the points, ``q1`` to ``q3`` the quartiles of the
     share. ``discrimination`` is the correlation of the points with the points in all
-    other questions. ``not_answered`` is the share of students without an answer.
+    other questions. ``not_answered`` is the share of students without an answer,
+    ``waiting`` the number of those whose points a person has still to give.
     """
 
     question: str
@@ -47,6 +48,7 @@ class QuestionStatistics(NamedTuple):
     q3: float | None
     discrimination: float | None
     not_answered: float | None
+    waiting: int
 
 
 class MistakeCount(NamedTuple):
@@ -66,7 +68,8 @@ def question_statistics(
 
     A question that was not answered counts with its 0 points. What could not be
     graded, or is not marked yet, is left out. The other questions, with which one is
-    correlated, are those for which every student has points.
+    correlated, are those for which every student has points but those of whom a
+    question waits that the machine should have judged.
 
     Args:
         records: one a student.
@@ -202,7 +205,7 @@ def _question(
     quartiles: Sequence[float | None] = [None] * 3
     if len(shares) > 1:
         quartiles = statistics.quantiles(shares, n=4, method="inclusive")
-    empty = [q["state"] in ("not answered", "missing") for q in asked.values()]
+    empty = [q["state"] == "not answered" for q in asked.values()]
     by_hand = any(q["state"] == "manual" for q in asked.values())
     return QuestionStatistics(
         name,
@@ -215,17 +218,30 @@ def _question(
         quartiles[0],
         quartiles[1],
         quartiles[2],
-        _discrimination(name, table, len(graded)),
+        _discrimination(name, table, _judged(graded)),
         None if by_hand or not empty else sum(empty) / len(empty),
+        len(asked) - len(points),
     )
 
 
+def _judged(graded: Sequence[Grade]) -> list[int]:
+    """The students of whom no question waits that the machine should have judged."""
+    return [
+        student
+        for student, grade in enumerate(graded)
+        if not any(
+            q.points is None and q.question["state"] == "waiting"
+            for q in grade.questions
+        )
+    ]
+
+
 def _discrimination(
-    name: str, table: Mapping[str, Mapping[int, float]], students: int
+    name: str, table: Mapping[str, Mapping[int, float]], students: Sequence[int]
 ) -> float | None:
     """The corrected item-total correlation; ``None`` below 3 or without variance."""
-    column = table[name]
-    others = [c for n, c in table.items() if n != name and len(c) == students]
+    others = [c for n, c in table.items() if n != name and c.keys() >= {*students}]
+    column = {s: table[name][s] for s in students if s in table[name]}
     rest = [math.fsum(other[student] for other in others) for student in column]
     mine = list(column.values())
     # below this a difference is rounding

@@ -114,7 +114,7 @@ class Sandbox:
 
     def run(
         self,
-        cells: Sequence[tuple[str, str]],
+        cells: Sequence[tuple[str, str | None]],
         questions: Iterable[bytes],
         skip: Iterable[str] = (),
         step_seconds: float = 0.0,
@@ -123,7 +123,8 @@ class Sandbox:
         """Run a submission's cells, then put questions to what they define.
 
         Args:
-            cells: name and source of each, in order.
+            cells: name and source of each, in order; in the place of one without a
+                source, the question of that name sees what is defined so far.
             questions: encoded, as in `Question.message`.
             skip: what is left out: ``"cell NAME"`` or ``"question NAME"``.
             step_seconds: the longest time of a question, if longer than a cell's.
@@ -140,7 +141,7 @@ class Sandbox:
 
     def _try(
         self,
-        cells: Sequence[tuple[str, str]] = (),
+        cells: Sequence[tuple[str, str | None]] = (),
         questions: Iterable[bytes] = (),
         skip: Iterable[str] = (),
         step_seconds: float = 0.0,

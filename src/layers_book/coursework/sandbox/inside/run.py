@@ -29,7 +29,7 @@ import numpy
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from layers_book.checking.isolation import Refused
+from layers_book.checking.isolation import Refused, Stopped
 from layers_book.checking.recording import Record, raised, record
 from layers_book.checking.runs import asked, steps_from
 from layers_book.coursework.sandbox.inside.wire import decode, encode, packed_numbers
@@ -76,7 +76,7 @@ KNOWN_STATE: tuple[Callable[[], Any], ...] = tuple(
 ON_CPU = KNOWN_STATE[0]
 
 
-class TimeLimit(BaseException):
+class TimeLimit(Stopped):
     """A cell or a question took too long; no Exception, so that few catch it."""
 
 
@@ -84,8 +84,9 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     """Run a job and write what happens, a frame a step, to ``out``.
 
     Args:
-        job: an encoded dict: ``cells`` (name, source), ``questions`` (encoded, as in
-            `Question.message`), ``skip`` (names of steps that ended a former try).
+        job: an encoded dict: ``cells`` (name, source; see `Sandbox.run`),
+            ``questions`` (encoded, as in `Question.message`), ``skip`` (names of steps
+            that ended a former try).
         out: a pipe.
         limits: see `layers_book.coursework.sandbox.bubblewrap.Limits`.
         lock: the seccomp filter, or ``None`` where submissions are trusted.
@@ -106,19 +107,25 @@ def main(job: bytes, out: int, limits: dict[str, Any], lock: Any) -> None:
     torch.manual_seed(0)
     shell = _Shell()
     gc.enable()
+    seen: dict[str, dict[str, Any]] = {}  # by question, what is defined at its check
     for name, source in work["cells"]:
-        if f"cell {name}" not in work["skip"]:
+        if source is None:
+            seen[name] = dict(shell.space)
+        elif f"cell {name}" not in work["skip"]:
             _say("cell", name, "start")
             _say("cell", name, *_run_cell(name, source, shell, limits["cell_seconds"]))
             ON_CPU()
     if RUNNER == 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what the cells have left running
+    last = dict(shell.space)
     for message in work["questions"]:
         with _known_state():
             question = decode(message, trusted=True)
             if f"question {question['name']}" not in work["skip"]:
                 _say("question", question["name"], "start")
+                shell.space.clear()
+                shell.space.update(seen.get(question["name"], last))
                 _say("question", question["name"], *_ask(question, shell.space))
     _say("end", "")
 
