@@ -159,7 +159,9 @@ def _by_machine(
     state, packed = found.asked.get(name, ("stopped", b""))
     record = unasked(question, key)
     if state == "asked":
-        record = version.grader(name).record(running.records(packed), key)
+        record = version.grader(name).record(
+            running.records(packed, found.imported), key
+        )
         if record["state"] != "not answered":
             return _with_error(question, record, error)
         if answer.state == "given":
