@@ -371,6 +371,6 @@ def test_check_names_what_is_not_recognized(course: Path) -> None:
     )
     path.write_text(text.replace(last, last + twin))
     said = command("check", "example")
-    assert "wrong answers caught: 6 of 6\nwrong answers recognized: 5 of 6\n" in said
+    assert "wrong answers caught: 7 of 7\nwrong answers recognized: 6 of 7\n" in said
     assert "not recognized: rms: 'its twin' gets the hint of 'no root'\n" in said
     assert said.endswith("next: coursework release example\n")

@@ -214,7 +214,7 @@ def _by_roster(
 
 def _words(text: str) -> str:
     """A name, in whatever order its words are."""
-    return " ".join(sorted(filter(None, map(fold, re.split(r"[\s,]+", text)))))
+    return " ".join(sorted(filter(None, map(fold, re.split(r"[\W_]+", text)))))
 
 
 def _of_roster(roster: Mapping[str, Student]) -> dict[str, set[str]]:
