@@ -85,12 +85,18 @@ class Reader:
         match block.language:
             case "bash":
                 self.said = "".join(map(self.enter, block.commands))
-            case "toml" | "python":
-                name = block.text.split("\n", 1)[0].removeprefix("# ")
+            case "toml":  # the first makes the file, another adds to it
+                path = self.course / "coursework.toml"
+                before = path.read_text("utf8") if path.exists() else ""
+                self.teacher.write(path, before + block.text)
+            case "python":
+                assert block.text.startswith("# nbgrader_config.py\n")
                 text = block.text.replace(EXCHANGE, str(self.folder / "exchange"))
-                self.teacher.write(self.course / name, text)
-                if name == "nbgrader_config.py":
-                    self.student.write(self.student.home / name, text)
+                for terminal, place in (
+                    (self.teacher, self.course),
+                    (self.student, self.student.home),
+                ):
+                    terminal.write(place / "nbgrader_config.py", text)
             case "csv":
                 self.teacher.write(self.course / "roster.csv", block.text)
             case "text" if block.text.startswith("https://"):
@@ -108,7 +114,8 @@ class Reader:
             self.teacher.write(self.teacher.home / "Downloads/moodle-export.zip", data)
         if command.startswith("jupyter lab"):
             return self.mark_by_hand(command)
-        if command.startswith(("dask scheduler", "dask worker")):
+        command = command.replace("HOST", "localhost")
+        if "dask scheduler" in command or "dask worker" in command:
             self.teacher.start(command)
             return ""
         if command.startswith(BY_STUDENTS):

@@ -103,7 +103,7 @@ class Terminal:
         """Run a command beside the others, until `close`."""
         with (self.home / "said").open("ab") as said:
             process = subprocess.Popen(
-                ["bash", "-c", f"exec {command}"],
+                ["bash", "-c", command],
                 cwd=self.folder,
                 env=self.environment | {"PATH": self.path},
                 stdin=subprocess.DEVNULL,
