@@ -37,14 +37,11 @@ STANDS_FOR = {
 }
 
 
-def people() -> list[str]:
-    """An ordinary user, where one can read the book, and root, if that is who tests."""
-    found = ordinary()
-    names = [found.pw_name] if found else []
-    return [*names, "root"] if os.geteuid() == 0 else names
+# an ordinary user, and root where that is who tests
+PEOPLE = sorted({ordinary().pw_name, pwd.getpwuid(os.geteuid()).pw_name})
 
 
-@pytest.fixture(params=people())
+@pytest.fixture(params=PEOPLE)
 def reader(request: pytest.FixtureRequest) -> Iterator["Reader"]:
     # pytest's own folders are closed to other users
     folder = Path(tempfile.mkdtemp(prefix="guide-"))
@@ -69,7 +66,7 @@ class Reader:
             (programs / name).chmod(0o755)
         path = f"{programs}:/usr/local/bin:/usr/bin:/bin"
         self.teacher = Terminal(folder / "teacher", user, path)
-        self.student = Terminal(folder / "student", ordinary() or user, path)
+        self.student = Terminal(folder / "student", ordinary(), path)
         self.teacher.write(
             self.teacher.home / ".gitconfig",
             f'[safe]\ndirectory = *\n[url "file://{ROOT}"]\ninsteadOf = {REPOSITORY}\n',

@@ -4,10 +4,12 @@ import os
 import pwd
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -33,26 +35,45 @@ def blocks() -> Iterator[Block]:
         yield Block(*found.groups())
 
 
-def ordinary() -> pwd.struct_passwd | None:
-    """Somebody who is not root and can read the book; for root: another account."""
+def ordinary() -> pwd.struct_passwd:
+    """Somebody who is not root: who tests, or else another account of the machine."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid())
-    everyone = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 60_000]
-    for user in [*everyone, pwd.getpwnam("nobody")]:
-        reads = [sys.executable, "-c", "import layers_book"]
-        try:
-            subprocess.run(reads, cwd="/", check=True, **switched(user))
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return user
-    return None
+    regular = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 60_000]
+    return regular[0] if regular else pwd.getpwnam("nobody")
 
 
-def switched(user: pwd.struct_passwd) -> dict[str, object]:
-    """What makes subprocess start something as this user."""
+def switched(user: pwd.struct_passwd, place: Path) -> list[str]:
+    """What goes before a command so that a user runs it.
+
+    If the book or its Python lie in root's closed home, the user gets a view of the
+    machine in which nothing else is in there.
+
+    Args:
+        user: whose command it is.
+        place: an empty folder of root's.
+    """
     if user.pw_uid == os.geteuid():
-        return {}
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        return []
+    python = Path(sys.executable).resolve().parents[1]
+    needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix), python}
+    closed = {folder: folders[-1] for folder in needed if (folders := _closed(folder))}
+    lines = ["set -e"]
+    for number, folder in enumerate(sorted(closed)):
+        (place / f"{number}").mkdir(parents=True, exist_ok=True)
+        lines.append(f"mount --bind {quote(str(folder))} {quote(f'{place}/{number}')}")
+    lines += [f"mount -t tmpfs -o mode=755 none {f}" for f in set(closed.values())]
+    for number, folder in enumerate(sorted(closed)):
+        lines.append(f"mkdir -p {quote(str(folder))}")
+        lines.append(f"mount --bind {quote(f'{place}/{number}')} {quote(str(folder))}")
+    ids = f"--reuid {user.pw_uid} --regid {user.pw_gid} --clear-groups"
+    lines.append(f'exec setpriv {ids} --inh-caps=-all "$@"')
+    return ["unshare", "--mount", "sh", "-c", "\n".join(lines), "sh"]
+
+
+def _closed(folder: Path) -> list[Path]:
+    """The folders on the way that others may not enter, the outermost last."""
+    return [each for each in folder.parents if not each.stat().st_mode & stat.S_IXOTH]
 
 
 class Terminal:
@@ -71,6 +92,7 @@ class Terminal:
         if os.geteuid() == 0:
             os.chown(home, user.pw_uid, user.pw_gid)
         self.folder, self.path = home, path
+        self._before = switched(user, home.with_name(f"{home.name}-view"))
         self.environment: dict[str, str] = {
             "HOME": str(home),
             "USER": user.pw_name,
@@ -85,14 +107,13 @@ class Terminal:
             f'{command}\ncode=$?\nprintf "%s\\n" "$PWD" "$PATH" >{state}\nexit $code'
         )
         done = subprocess.run(
-            ["bash", "-c", script],
+            [*self._before, "bash", "-c", script],
             cwd=self.folder,
             env=self.environment | {"PATH": self.path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            **switched(self.user),
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         folder, self.path = state.read_text("utf8").splitlines()
@@ -103,14 +124,13 @@ class Terminal:
         """Run a command beside the others, until `close`."""
         with (self.home / "said").open("ab") as said:
             process = subprocess.Popen(
-                ["bash", "-c", command],
+                [*self._before, "bash", "-c", command],
                 cwd=self.folder,
                 env=self.environment | {"PATH": self.path},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
-                **switched(self.user),
             )
         self._running.append(process)
         return process
