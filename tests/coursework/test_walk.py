@@ -71,6 +71,7 @@ class Reader:
             self.teacher.home / ".gitconfig",
             f'[safe]\ndirectory = *\n[url "file://{ROOT}"]\ninsteadOf = {REPOSITORY}\n',
         )
+        self.exchange = str(self.teacher.home / "exchange")
         self.said = ""
 
     @property
@@ -88,7 +89,7 @@ class Reader:
                 self.teacher.write(path, before + block.text)
             case "python":
                 assert block.text.startswith("# nbgrader_config.py\n")
-                text = block.text.replace(EXCHANGE, str(self.folder / "exchange"))
+                text = block.text.replace(EXCHANGE, self.exchange)
                 for terminal, place in (
                     (self.teacher, self.course),
                     (self.student, self.student.home),
@@ -111,7 +112,7 @@ class Reader:
             self.teacher.write(self.teacher.home / "Downloads/moodle-export.zip", data)
         if command.startswith("jupyter lab"):
             return self.mark_by_hand(command)
-        command = command.replace("HOST", "localhost")
+        command = command.replace("HOST", "localhost").replace(EXCHANGE, self.exchange)
         if "dask scheduler" in command or "dask worker" in command:
             self.teacher.start(command)
             return ""

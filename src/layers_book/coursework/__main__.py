@@ -220,7 +220,8 @@ def _summarize(course: Course, name: str, records: list[Record]) -> None:
 
     hands = gradebook.by_hand(course, name)
     states = Counter(grade_of(r, hands.get(r["student"])).state for r in records)
-    typer.echo(f"{len(records)} submissions: {_counted(states)}")
+    plural = "" if len(records) == 1 else "s"
+    typer.echo(f"{len(records)} submission{plural}: {_counted(states)}")
     for state in ("stopped", "missing"):
         theirs = [
             record["student"]
