@@ -126,6 +126,8 @@ def test_a_course_from_release_to_export(course: Path, tmp_path: Path) -> None:
     assert "failed" in page.replace(DETACHED, "")
     assert "Well &lt;b&gt;argued&lt;/b&gt;." in page
     assert "x.square().mean(-1).sqrt()" not in page.replace(DETACHED, "")
+    found = list((course / "feedback").rglob("submission_secret.txt"))
+    assert len({path.read_text() for path in found}) == len(found) == 3
 
 
 def test_nbgrader_gives_the_same_marks(

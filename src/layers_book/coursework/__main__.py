@@ -1,10 +1,11 @@
 """The command line, ``coursework``; run it in the course's folder."""
 
 import math
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -277,10 +278,20 @@ def feedback_pages(name: Name) -> None:
 
 
 def _keep_beside(page: Path, submission: Path) -> None:
-    """Put beside a page what `nbgrader release_feedback` finds its student by."""
-    for name in ("timestamp.txt", "submission_secret.txt"):
-        with suppress(notebook.Unreadable):
+    """Put beside a page what `nbgrader release_feedback` finds its student by.
+
+    It stops at a page without: one whose submission did not come by the exchange gets
+    a secret under which nobody looks for it.
+    """
+    for name, else_ in (
+        ("timestamp.txt", ""),
+        ("submission_secret.txt", secrets.token_hex(64)),
+    ):
+        try:
             write(page.with_name(name), notebook.file_bytes(submission.with_name(name)))
+        except notebook.Unreadable:
+            if not page.with_name(name).exists():
+                write(page.with_name(name), else_)
 
 
 @app.command(name="hand-out")
