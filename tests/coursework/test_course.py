@@ -56,7 +56,8 @@ def test_settings(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("sallt = 'x'", "sallt = 'x' is not known.* assignments, late, layouts, salt"),
-        ("salt = 5", "salt = 5: a text"),
+        ("salt = 5", "salt = 5: a secret text"),
+        ("salt = ''", "salt = '': a secret text"),
         ("late = 3", r"late = 3: a table \[late\]"),
         ("[late]\nper_day = 10", "late.per_day = 10: a number from 0 to 1"),
         ("[late]\nper_day = true", "late.per_day = True: a number"),
@@ -77,6 +78,23 @@ def test_settings(tmp_path: Path) -> None:
 def test_mistakes_in_settings(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"(?s)coursework.toml: .*{said}"):
         course(tmp_path, coursework=text)
+
+
+def test_a_salt_is_drawn_once(tmp_path: Path) -> None:
+    one = course(tmp_path, coursework=b"\xef\xbb\xbf# of ours\r\n" + LATE.encode())
+    salt = one.salt()
+    assert len(salt) >= 24 and one.salt() == salt
+    again = Course(tmp_path)
+    assert again.salt() == salt and again.settings.late.max_days == 5
+    assert "# of ours" in (tmp_path / "coursework.toml").read_text()
+    (tmp_path / "without").mkdir()
+    assert Course(tmp_path / "without").salt() != salt
+
+
+def test_a_folder_is_a_course_by_what_lies_in_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert not Course(tmp_path).begun
+    assert course(tmp_path, coursework=LATE).begun
 
 
 def test_a_roster_as_excel_saves_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from layers_book.coursework.leaks import Leak, check_leaks
 from layers_book.coursework.release import (
     install_cell,
     release,
+    released_values,
     source_version,
     student_version,
 )
@@ -210,7 +211,7 @@ def test_nothing_is_overwritten_silently(tmp_path):
     assert release(EXAMPLE, tmp_path) == paths
     assert release(EXAMPLE, tmp_path, ["ada"])[:2] == paths, "one more is no change"
     corrected = edited("A tiny", "A small")
-    with pytest.raises(FileExistsError, match=r"source.*release.*students may have it"):
+    with pytest.raises(FileExistsError, match=r"source.*release.*it; --force"):
         release(corrected, tmp_path, ["bob"])
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in paths} == before
     assert not (tmp_path / "release" / "bob").exists()
@@ -238,6 +239,28 @@ def test_a_student_like_the_assignment(tmp_path):
         release(without, tmp_path, ["ada"])
     with pytest.raises(ValueError, match="it has 3 characters: at least 8"):
         release(EXAMPLE, tmp_path, ["ada"], salt="abc")
+    with pytest.raises(ValueError, match="has stood in the guide"):
+        release(EXAMPLE, tmp_path, ["ada"], salt="a secret of this course")
+
+
+def test_the_values_that_were_released(tmp_path):
+    _, common, own = release(EXAMPLE, tmp_path, ["ada"], salt=SALT)
+    assert released_values(EXAMPLE, own) == EXAMPLE.values("ada", SALT)
+    assert released_values(EXAMPLE, common) == EXAMPLE.values()
+    text = own.read_text()
+    for old, new, said in (
+        ("'seed'", "'sad'", r"gives \['n', 'sad'\], the master \['n', 'seed'\]"),
+        (
+            "VARIANT = {",
+            "VARIANT = open({",
+            "has no variant cell: a variant cell holds",
+        ),
+        ('"id": "variant"', '"id": "other"', "has no variant cell"),
+        ("{", "", "has no variant cell"),
+    ):
+        own.write_text(text.replace(old, new))
+        with pytest.raises(AssignmentError, match=said):
+            released_values(EXAMPLE, own)
 
 
 IMAGE = base64.b64encode(b"\x89PNG\xff\xfe").decode()

@@ -13,15 +13,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import layers_book
 from layers_book.coursework.cells import NAME, NAME_RULE, AssignmentError, Cell, parse
 from layers_book.coursework.files import digest
-from layers_book.coursework.grade.grader import Grader
-from layers_book.coursework.question import Question
 
-__all__ = ["Assignment", "AssignmentError", "Cell", "Version", "find", "load"]
+if TYPE_CHECKING:  # they import torch, which commands that only look need not do
+    from layers_book.coursework.grade.grader import Grader
+    from layers_book.coursework.question import Question
+
+__all__ = [
+    "Assignment",
+    "AssignmentError",
+    "Cell",
+    "Version",
+    "find",
+    "load",
+    "names",
+    "variant_values",
+]
 
 BOOK = Path(layers_book.__file__).parents[2] / "coursework" / "assignments"
 MASTERS = ("assignment.md", "assignment.ipynb")
@@ -74,7 +85,7 @@ class Assignment:
         cell = next((cell for cell in cells if cell.kind == "variant"), None)
         if cell is not None:
             try:
-                _common(cell)
+                variant_values(cell.source)
             except AssignmentError as error:
                 raise AssignmentError(f"{where}, cell {cell.number}: {error}") from None
         elif self.variant:
@@ -84,7 +95,7 @@ class Assignment:
         return cells
 
     @cached_property
-    def questions(self) -> Mapping[str, Question]:
+    def questions(self) -> Mapping[str, "Question"]:
         """The autograded questions by name, in the order of their answer cells.
 
         Executes the assignment's own files, which are as trusted as their author.
@@ -96,6 +107,16 @@ class Assignment:
         names = [cell.question for cell in self.master if cell.kind == "answer"]
         found = {name: _question(self, name) for name in names}
         return types.MappingProxyType(found)
+
+    @property
+    def by_hand(self) -> float:
+        """The points that people give."""
+        return sum(c.points or 0.0 for c in self.master if c.kind == "manual")
+
+    @property
+    def points(self) -> float:
+        """What all questions are worth."""
+        return sum(q.points for q in self.questions.values()) + self.by_hand
 
     def values(self, student: str = "", salt: str = "") -> dict[str, Any]:
         """The values of ``VARIANT`` for a student, the same on every machine.
@@ -119,7 +140,7 @@ class Assignment:
                 master's cell or other values than JSON knows.
         """
         cell = next((c for c in self.master if c.kind == "variant"), None)
-        common = _common(cell) if cell else {}
+        common = variant_values(cell.source) if cell else {}
         if not student or not self.variant:
             return common
         where = f"{self.name}/variant.py"
@@ -198,7 +219,7 @@ class Version:
         self._graders: dict[str, Grader] = {}
 
     @property
-    def questions(self) -> Mapping[str, Question]:
+    def questions(self) -> Mapping[str, "Question"]:
         """The autograded questions by name."""
         return self.assignment.questions
 
@@ -219,12 +240,14 @@ class Version:
             if cell.kind in ("setup", "variant")
         }
 
-    def grader(self, question: str) -> Grader:
+    def grader(self, question: str) -> "Grader":
         """What judges answers to a question; it knows the right ones to these values.
 
         The reference is run for it, once a version; the wrong answers, when an answer
         is wrong, and only once for all versions if no code of theirs names VARIANT.
         """
+        from layers_book.coursework.grade.grader import Grader
+
         if question not in self._graders:
             grader = Grader(
                 question=self.questions[question],
@@ -263,18 +286,25 @@ def find(name: str, course: Path = Path()) -> Assignment:
         AssignmentError: there is no such assignment (the names there are), it has no
             master or two, or a file is not UTF-8 text.
     """
-    places = [course / "assignments", BOOK]
+    places = _places(course)
     if NAME.fullmatch(name):
         for place in places:
             if (place / name).is_dir():
                 return load(place / name)
-    found = sorted(
-        {m.parent.name for place in places for m in place.glob("*/assignment.*")}
-    )
     raise AssignmentError(
-        f"assignment {name!r}: there are {', '.join(found) or 'none'} "
+        f"assignment {name!r}: there are {', '.join(names(course)) or 'none'} "
         f"in {places[0]} and {places[1]}"
     )
+
+
+def names(course: Path = Path()) -> list[str]:
+    """The assignments there are, the teacher's own and the book's, sorted."""
+    masters = (m for place in _places(course) for m in place.glob("*/assignment.*"))
+    return sorted({master.parent.name for master in masters})
+
+
+def _places(course: Path) -> tuple[Path, Path]:
+    return course / "assignments", BOOK
 
 
 def load(folder: Path) -> Assignment:
@@ -301,7 +331,9 @@ def _text(path: Path) -> str:
         raise AssignmentError(f"{path}: UTF-8 is needed: {error}") from None
 
 
-def _question(assignment: Assignment, name: str) -> Question:
+def _question(assignment: Assignment, name: str) -> "Question":
+    from layers_book.coursework.question import Question
+
     where = f"{assignment.name}/{name}.py"
     question = _module(where, assignment.files[name]).get("QUESTION")
     if not isinstance(question, Question):
@@ -349,10 +381,14 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {said}"
 
 
-def _common(cell: Cell) -> dict[str, Any]:
-    """The values that the master's variant cell holds."""
+def variant_values(source: str) -> dict[str, Any]:
+    """The values that a variant cell holds.
+
+    Raises:
+        AssignmentError: it is another cell.
+    """
     try:
-        (statement,) = ast.parse(cell.source).body
+        (statement,) = ast.parse(source).body
         if not isinstance(statement, ast.Assign):
             raise ValueError
         (target,) = statement.targets

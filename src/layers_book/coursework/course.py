@@ -2,10 +2,11 @@
 
 import math
 import re
+import secrets
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from layers_book.coursework.collect.layouts import (
     columns,
     own_layout,
 )
-from layers_book.coursework.files import Row, read_header, read_table
+from layers_book.coursework.files import Row, read_header, read_table, write
 
 __all__ = ["Course", "Late", "Student", "parse_time"]
 
@@ -52,6 +53,17 @@ TABLES = {
         " student from ID number or Username, email from Email address"
     ),
 }
+SETTINGS = "coursework.toml"
+# what lies in a course's folder, of ours and of nbgrader's
+CONTENTS = (
+    SETTINGS,
+    "roster.csv",
+    "assignments",
+    "source",
+    "release",
+    "submitted",
+    "nbgrader_config.py",
+)
 
 
 @dataclass(frozen=True)
@@ -130,10 +142,29 @@ class Course:
         self.root = Path(root).resolve()
         if not self.root.is_dir():
             raise FileNotFoundError(f"root={str(root)!r} is no folder")
-        self.settings = _settings(self.root / "coursework.toml")
+        self.settings = _settings(self.root / SETTINGS)
         layouts = (*self.settings.layouts, *LAYOUTS)
         self.roster = _roster(self.root / "roster.csv", columns(layouts))
         self.extensions = self._read_extensions(self.root / "extensions.csv")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder holds anything of a course."""
+        return any((self.root / name).exists() for name in CONTENTS)
+
+    def salt(self) -> str:
+        """The secret of ``coursework.toml``; one is drawn and written there first.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if not self.settings.salt:
+            path, salt = self.root / SETTINGS, secrets.token_urlsafe(24)
+            text = path.read_text("utf-8-sig") if path.exists() else ""
+            said = "secret: the numbers of --variants follow from it"
+            write(path, f'salt = "{salt}"  # {said}\n{text}')
+            self.settings = replace(self.settings, salt=salt)
+        return self.settings.salt
 
     @property
     def gradebook(self) -> Path:
@@ -402,8 +433,8 @@ def _settings(path: Path) -> Settings:
     if not (days is None or (type(days) is int and days >= 0)):
         raise _wrong("late.max_days", days, "a whole number of days from 0")
     salt = data.get("salt", "")
-    if not isinstance(salt, str):
-        raise _wrong("salt", salt, "a text in quotes")
+    if not isinstance(salt, str) or (not salt and "salt" in data):
+        raise _wrong("salt", salt, "a secret text in quotes, or no such line,")
     due = {}
     for name in _table(data, "assignments"):
         try:

@@ -3,6 +3,7 @@
 import copy
 import importlib.metadata
 import importlib.resources
+import json
 import pprint
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -12,15 +13,28 @@ from typing import Any
 
 import nbformat
 
-from layers_book.coursework.assignment import Assignment, AssignmentError
+from layers_book.coursework.assignment import (
+    Assignment,
+    AssignmentError,
+    variant_values,
+)
 from layers_book.coursework.cells import Cell
 from layers_book.coursework.files import write
 from layers_book.coursework.leaks import Leak, check_leaks
 
-__all__ = ["Leak", "install_cell", "release", "source_version", "student_version"]
+__all__ = [
+    "Leak",
+    "as_bytes",
+    "install_cell",
+    "release",
+    "released_values",
+    "source_version",
+    "student_version",
+]
 
 DISTRIBUTION = "torch-layers-book"
 SALT_LENGTH = 8
+PUBLIC_SALT = "a secret of this course"  # once the guide's example
 HIDDEN_TESTS = """\
 ### BEGIN HIDDEN TESTS
 from layers_book.coursework import score
@@ -57,6 +71,12 @@ def release(
         ValueError: a student id that is no folder name, a due date without time zone,
             or a salt that can be guessed.
     """
+    if salt == PUBLIC_SALT:
+        raise ValueError(
+            f"salt: {salt!r} has stood in the guide, so everyone can draw everyone's "
+            "numbers: take the line out of coursework.toml, and release --variants "
+            "writes a secret of your own there"
+        )
     if 0 < len(salt) < SALT_LENGTH:
         raise ValueError(
             f"salt: it has {len(salt)} characters: at least {SALT_LENGTH} are needed"
@@ -71,16 +91,16 @@ def release(
         if paths:
             check_leaks(notebook, assignment, salt)
         paths.append(path)
-        if path.exists() and path.read_bytes() != _bytes(notebook):
+        if path.exists() and path.read_bytes() != as_bytes(notebook):
             differing.append(str(path))
     if differing and not force:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise FileExistsError(
             f"{', '.join(differing[:3])}{more}: released before with another content, "
-            "and students may have it; force=True replaces it"
+            "and students may have it; --force replaces it"
         )
     for path, notebook in _versions(assignment, course, drawn, due):
-        write(path, _bytes(notebook))
+        write(path, as_bytes(notebook))
     return paths
 
 
@@ -137,6 +157,31 @@ def student_version(
         _fill(notebook, values)
     nbformat.validate(notebook)
     return notebook
+
+
+def released_values(assignment: Assignment, path: Path) -> dict[str, Any]:
+    """The values in a student's own version, by which the student is graded.
+
+    Args:
+        assignment: what was released.
+        path: the student's notebook in ``release/``.
+
+    Raises:
+        AssignmentError: it is no such notebook, or has other names than the master.
+    """
+    wanted = assignment.values().keys()
+    try:
+        cells = json.loads(path.read_text("utf8"))["cells"]
+        source = next(cell["source"] for cell in cells if cell["id"] == "variant")
+        values = variant_values("".join(source))
+    except (ValueError, LookupError, TypeError, StopIteration) as error:
+        raise AssignmentError(f"{path} has no variant cell: {error}") from None
+    if values.keys() != wanted:
+        raise AssignmentError(
+            f"{path} gives {sorted(values)}, the master {sorted(wanted)}: what "
+            "students have is of another master"
+        )
+    return values
 
 
 def source_version(assignment: Assignment) -> Any:
@@ -311,5 +356,6 @@ def _check_student(student: str, assignment: Assignment) -> None:
         )
 
 
-def _bytes(notebook: Any) -> bytes:
+def as_bytes(notebook: Any) -> bytes:
+    """A notebook as its file has it."""
     return f"{nbformat.writes(notebook)}\n".encode()

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-import nbformat
 
 from layers_book.checking import Mistake
 from layers_book.checking.judging.words import CONFIGURATION, label
@@ -30,7 +27,7 @@ class Report:
         remarks: what could be better.
         caught: wrong answers that lost what they should.
         wrong: all wrong answers.
-        recognized: those for which the hint is their own.
+        unrecognized: sentences on those that got no hint or another one's.
         points: of all questions, those marked by hand included.
     """
 
@@ -38,7 +35,7 @@ class Report:
     remarks: list[str] = field(default_factory=list)
     caught: int = 0
     wrong: int = 0
-    recognized: int = 0
+    unrecognized: list[str] = field(default_factory=list)
     points: float = 0.0
 
     @property
@@ -67,10 +64,7 @@ def check(
         AssignmentError: the assignment is not written as it must be.
     """
     report = Report()
-    report.points = sum(
-        [q.points for q in assignment.questions.values()]
-        + [c.points or 0.0 for c in assignment.master if c.kind == "manual"]
-    )
+    report.points = assignment.points
     for question in assignment.questions.values():
         report.problems += _form(assignment, question)
         if len(question.mistakes) < LEAST:
@@ -140,7 +134,7 @@ def _solved(
     for student in VARIANTS if assignment.variant else VARIANTS[:1]:
         notebook = release.source_version(assignment)
         version = assignment.version(assignment.values(student))
-        record = grade(version, student, _bytes(notebook), sandbox)
+        record = grade(version, student, release.as_bytes(notebook), sandbox)
         records.append(record)
         for question in record["questions"]:
             points, most = question["points"], question["max_points"]
@@ -158,7 +152,7 @@ def _solved(
 
 def _starter(assignment: Assignment, sandbox: Sandbox, report: Report) -> None:
     notebook = release.student_version(assignment)
-    record = grade(assignment.version(), "", _bytes(notebook), sandbox)
+    record = grade(assignment.version(), "", release.as_bytes(notebook), sandbox)
     report.problems += [
         f"{question['name']}: the starter gets {question['points']:g} points"
         for question in record["questions"]
@@ -202,7 +196,9 @@ def _wrong_answers(
         found = next(q for q in record["questions"] if q["name"] == question.name)
         kept = {p["title"] for p in found["parts"] if p["passed"]}
         report.wrong += 1
-        report.recognized += found["mistake"] == wrong.name
+        if found["mistake"] != wrong.name:
+            got = f"the hint of {found['mistake']!r}" if found["mistake"] else "no hint"
+            report.unrecognized.append(f"{question.name}: {wrong.name!r} gets {got}")
         if found["points"] == found["max_points"] or kept & set(wrong.loses):
             report.problems.append(
                 f"{question.name}: the wrong answer {wrong.name!r} keeps "
@@ -218,9 +214,4 @@ def _with(assignment: Assignment, question: Question, wrong: Mistake) -> bytes:
         cell = next((c for c in assignment.master if c.grade_id == node.id), None)
         if cell and cell.kind == "answer" and cell.question == question.name:
             node.source = question.code(wrong, cell.source)
-    return _bytes(notebook)
-
-
-def _bytes(notebook: Any) -> bytes:
-    data: bytes = nbformat.writes(notebook).encode()
-    return data
+    return release.as_bytes(notebook)
