@@ -121,6 +121,11 @@ HELP = (
         "are where the exercise allows any number, and count what a function returns.",
     ),
     (
+        r"dimension \d+ is 0 but|\b0\] at entry",
+        "One of the tensors has no entries along an axis: a slice such as x[:-0] is "
+        "empty.",
+    ),
+    (
         "shapes cannot be multiplied",
         "The last axis of the left factor must be as long as the first axis of the "
         "right one: look for a missing transpose, such as x @ weight.T, since torch "
@@ -393,8 +398,8 @@ def _numbers(words: str, kind: str, case: "Any", expected: "Any", got: "Any") ->
         if cut:
             return f"{text}compute without {cut} between it and the output."
         return text + (
-            "no step from it to the output can be differentiated. Comparisons, "
-            "rounding and whole numbers have no gradient."
+            "the output does not use it, or by a step that has no gradient, such as a "
+            "comparison, rounding, whole numbers, or a new nn.Parameter made of it."
         )
     fact = _fact(list(expected["shape"]), right, numbers)
     text += f": {fact}." if fact else "."
@@ -628,6 +633,8 @@ def _values(expected: "list[Any]", got: "Any") -> str:
     if not isinstance(got, list):
         said = f"a list of {count} values, in order, is expected"
         return f": {said}, and you give {kind_of(got)}."
+    if any(map(is_list, got)) and not any(map(is_list, expected)):
+        return f": {count} values in one list are expected, and yours holds lists."
     if count != len(got):
         return f": {count} values are expected, and you give {len(got)}."
     for e, g in zip(expected, got):
