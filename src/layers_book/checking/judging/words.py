@@ -5,6 +5,7 @@ import re
 
 from .compare import (
     TOLERANCES,
+    as_number,
     close,
     conformed,
     device,
@@ -128,8 +129,19 @@ HELP = (
     (
         "shapes cannot be multiplied",
         "The last axis of the left factor must be as long as the first axis of the "
-        "right one: look for a missing transpose, such as x @ weight.T, since torch "
-        "stores weights as (out, in).",
+        "right one: look for a transpose that is missing or one too many. torch stores "
+        "weights as (out, in), for x @ weight.T or F.linear(x, weight).",
+    ),
+    (
+        "Boolean value of Tensor",
+        "`if`, `and`, `or` and `not` ask a tensor whether it is true, which one with "
+        "several numbers cannot answer: ask whether it is None, or take .any() or "
+        ".all().",
+    ),
+    (
+        "'str' object is not callable",
+        "You call a text, which is no function: compare it, or take getattr(torch, "
+        "name).",
     ),
     (
         "unsupported operand .*NoneType|NoneType.* has no attribute",
@@ -240,7 +252,8 @@ def _difference(words: str, case: "Any", expected: "Any", got: "Any") -> str:
     if isinstance(expected, str) and isinstance(got, str):
         return f"{_start(words)} is {got}, expected {expected}."
     if not is_tensor(expected):
-        return f"{_start(words)} is {_shown(got)}, expected {_shown(expected)}."
+        given = _shown(as_number(got))
+        return f"{_start(words)} is {given}, expected {_shown(expected)}."
     if not is_tensor(got):
         return f"{_start(words)} is {kind_of(got)}: it should be a tensor."
     if form(expected) != form(got):
@@ -299,8 +312,8 @@ def _sizes(text: str, reduced: bool) -> str:
             " A mean, sum or the like loses its axes: keep them with keepdim=True."
         )
     return said + (
-        " Give the smaller one axes of size 1 where they are missing: keepdim=True in "
-        "what averages or sums, view or unsqueeze for a parameter."
+        " If one of them lacks axes, give it some of size 1: keepdim=True in what "
+        "averages or sums, view or unsqueeze for a parameter."
     )
 
 
