@@ -50,7 +50,7 @@ LINEAR = Exercise(
     """,
     reference=_linear,
     run=function_run(_rows, names=("x", "out"), configurations=18),
-    forbid=("interpolate", "upsample", "grid_sample", "adaptive"),
+    forbid=("interpolate", "upsample", "grid_sample"),
     mistakes=[
         (
             "(i + 0.5) * n / out - 0.5",
