@@ -1,5 +1,7 @@
 """Foreign answers to the exercises on groups and separable convolutions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from answers import FOREIGN, Foreign, right, wrong
 from torch import nn
@@ -73,6 +75,22 @@ def traced(x, weight, bias, groups):
     return torch.jit.trace(
         lambda a, b, c: F.conv2d(a, b, c, groups=groups), (x, weight, bias)
     )(x, weight, bias)
+
+
+@wrong("groups_and_separable/by_hand", "threads")
+def in_a_thread(x, weight, bias, groups):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(F.conv2d, x, weight, bias, groups=groups).result()
+
+
+@wrong("groups_and_separable/by_hand", "may not be")
+def as_function(x, weight, bias, groups):
+    class Grouped(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *args):
+            return F.conv2d(*args, groups=groups)
+
+    return Grouped.apply(x, weight, bias)
 
 
 @wrong("groups_and_separable/by_hand", "flip")
