@@ -22,6 +22,8 @@ LEFT = {
     "__array__": "NumPy",
     "__float__": "float(...)",
 }
+# what fills a tensor with numbers that come from no other
+FILLS = {"uniform_", "normal_", "zero_", "fill_", "trunc_normal_", "bernoulli_"}
 
 
 class Watch(TorchFunctionMode):
@@ -49,7 +51,7 @@ class Watch(TorchFunctionMode):
         marks = {mark for x in given for mark in _marks(x)}
         if recorded and name in WRITTEN:
             marks.add(WRITTEN[name])
-        elif recorded and not torch.is_grad_enabled():
+        elif recorded and not torch.is_grad_enabled() and name not in FILLS:
             marks.add("torch.no_grad()")
         for x in _tensors([result]) if marks else ():
             if x.is_floating_point():

@@ -100,6 +100,7 @@ def conformed(expected: "Any", got: "Any") -> "Any":
         numbers = _flat(got)
         truths = expected["tensor"] == "bool"
         fitting = all([isinstance(v, bool) == truths for v in numbers])
+        fitting = fitting and all([isinstance(v, (int, float)) for v in numbers])
         shape = list(expected["shape"])
         same_size = _lengths(got) == shape and len(numbers) == len(expected["data"])
         if fitting and same_size:

@@ -5,6 +5,7 @@ import re
 
 from .compare import (
     TOLERANCES,
+    as_number,
     close,
     conformed,
     device,
@@ -124,10 +125,26 @@ HELP = (
         "are where the exercise allows any number, and count what a function returns.",
     ),
     (
+        (r"dimension \d+ is 0 but", r"[^0-9]0\] at entry"),
+        "One of the tensors has no entries along an axis: a slice such as x[:-0] is "
+        "empty.",
+    ),
+    (
         ("shapes cannot be multiplied",),
         "The last axis of the left factor must be as long as the first axis of the "
-        "right one: look for a missing transpose, such as x @ weight.T, since torch "
-        "stores weights as (out, in).",
+        "right one: look for a transpose that is missing or one too many. torch stores "
+        "weights as (out, in), for x @ weight.T or F.linear(x, weight).",
+    ),
+    (
+        ("Boolean value of Tensor",),
+        "`if`, `and`, `or` and `not` ask a tensor whether it is true, which one with "
+        "several numbers cannot answer: ask whether it is None, or take .any() or "
+        ".all().",
+    ),
+    (
+        ("'str' object is not callable",),
+        "You call a text, which is no function: compare it, or take getattr(torch, "
+        "name).",
     ),
     (
         ("unsupported operand .*NoneType", "NoneType.* has no attribute"),
@@ -252,7 +269,8 @@ def _difference(words: str, case: "Any", expected: "Any", got: "Any") -> str:
     if isinstance(expected, str) and isinstance(got, str):
         return f"{_start(words)} is {got}, expected {expected}."
     if not is_tensor(expected):
-        return f"{_start(words)} is {_shown(got)}, expected {_shown(expected)}."
+        given = _shown(as_number(got))
+        return f"{_start(words)} is {given}, expected {_shown(expected)}."
     if not is_tensor(got):
         return f"{_start(words)} is {kind_of(got)}: it should be a tensor."
     if form(expected) != form(got):
@@ -311,8 +329,8 @@ def _sizes(text: str, reduced: bool) -> str:
             " A mean, sum or the like loses its axes: keep them with keepdim=True."
         )
     return said + (
-        " Give the smaller one axes of size 1 where they are missing: keepdim=True in "
-        "what averages or sums, view or unsqueeze for a parameter."
+        " If one of them lacks axes, give it some of size 1: keepdim=True in what "
+        "averages or sums, view or unsqueeze for a parameter."
     )
 
 
@@ -410,8 +428,8 @@ def _numbers(words: str, kind: str, case: "Any", expected: "Any", got: "Any") ->
         if cut:
             return f"{text}compute without {cut} between it and the output."
         return text + (
-            "no step from it to the output can be differentiated. Comparisons, "
-            "rounding and whole numbers have no gradient."
+            "the output does not use it, or by a step that has no gradient, such as a "
+            "comparison, rounding, whole numbers, or a new nn.Parameter made of it."
         )
     fact = _fact(list(expected["shape"]), right, numbers)
     text += f": {fact}." if fact else "."
@@ -645,6 +663,8 @@ def _values(expected: "list[Any]", got: "Any") -> str:
     if not isinstance(got, list):
         said = f"a list of {count} values, in order, is expected"
         return f": {said}, and you give {kind_of(got)}."
+    if any(map(is_list, got)) and not any(map(is_list, expected)):
+        return f": {count} values in one list are expected, and yours holds lists."
     if count != len(got):
         return f": {count} values are expected, and you give {len(got)}."
     for e, g in zip(expected, got):

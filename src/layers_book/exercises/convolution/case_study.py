@@ -228,8 +228,8 @@ def join(coarse, fine, weight):
         (
             "(1 - height % 2, 1 - width % 2)",
             "(1 - width % 2, 1 - height % 2)",
-            "You have swapped the two axes: output_padding goes height first, then "
-            "width.",
+            "Your output_padding of the height goes by the width: height comes first, "
+            "and each axis goes by its own size.",
         ),
         (
             "1 - width % 2",
@@ -326,6 +326,12 @@ def join(coarse, fine, weight):
             "(coarse, weight,",
             "(coarse.detach(), weight,",
             "The output is right, the gradient is not: do not detach coarse.",
+        ),
+        (
+            "(coarse, weight,",
+            "(coarse, weight.detach(),",
+            "The output is right, but no gradient reaches weight: use weight itself, "
+            "without detach or .data, and not in a new nn.Parameter.",
         ),
     ],
 )

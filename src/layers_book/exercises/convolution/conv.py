@@ -407,6 +407,11 @@ MATRIX = Exercise(
             "k_W).",
         ),
         (
+            "k_h, k_w = weight.shape",
+            "k_h = k_w = weight.shape[0]",
+            "You take the kernel for a square: weight.shape gives k_H and k_W.",
+        ),
+        (
             "1, stride)",
             "1)",
             "You do not use stride: the windows start at multiples of it.",

@@ -57,7 +57,7 @@ DILATED = Exercise(
     """,
     reference=_dilated,
     run=function_run(_images, names=("x", "weight", "bias", "dilation")),
-    forbid=("conv", "unfold"),
+    forbid=("conv", "unfold", "im2col"),
     mistakes=[
         (
             "(d_h, d_w)",
@@ -348,6 +348,8 @@ def _three(answer: Any) -> Iterator[tuple[str, Any]]:
         return int(value) if whole else value
 
     answer = plain(answer)
+    if isinstance(answer, (set, frozenset)):
+        answer = list(answer)
     if not isinstance(answer, (list, tuple, range)):
         raise Refused("A list of three whole numbers is expected, such as [2, 2, 2].")
     (case,) = value_steps(answer)  # refuses dots

@@ -165,6 +165,12 @@ MATRIX = Exercise(
             "row of the picture the window must go down to the next row.",
         ),
         (
+            "rows, columns = weight.shape",
+            "rows = columns = weight.shape[0]",
+            "You use the kernel's number of rows for both of its axes: weight.shape "
+            "gives rows and columns.",
+        ),
+        (
             "return matrix",
             "return matrix[::2, ::2]",
             "Your windows start two pixels apart: with stride 1 the next one starts "
@@ -223,6 +229,14 @@ TOUCHED = Exercise(
             "i - padding",
             "You subtract the padding: the cells in front move pixel i to the right, "
             "to i + padding.",
+        ),
+        (
+            " + 2 * padding",
+            "",
+            "i + padding",
+            "i",
+            "You do not use padding: it moves pixel i to place i + padding, and there "
+            "are (n + 2 * padding - kernel) // stride + 1 outputs.",
         ),
         (
             " // stride",

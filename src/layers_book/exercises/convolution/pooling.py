@@ -350,6 +350,10 @@ PLAIN = Exercise(
             "cells 0 to 2.",
         ),
         (
+            [1, 2, 3],
+            "The order is kernel_size, stride, padding: yours runs the other way.",
+        ),
+        (
             [2, 3, 1],
             "The order is kernel_size, stride, padding: are the first two swapped?",
         ),

@@ -280,7 +280,7 @@ MERGE = Exercise(
         ),
         (
             "counts.clamp(min=1)",
-            "(counts + 1e-2)",
+            "(counts + 1e-5)",
             "You add a small number to every count: that shifts every mean. "
             "clamp(min=1) changes the zeros alone.",
         ),
@@ -296,6 +296,12 @@ MERGE = Exercise(
             "output_size, kernel_size, stride=stride",
             "You count without padding: fold ones with the same padding as the "
             "columns.",
+        ),
+        (
+            "torch.ones_like(columns), output_size, **window",
+            "F.unfold(torch.ones_like(sums), kernel_size), output_size, kernel_size",
+            "You count with stride 1 and no padding: fold ones with the stride and "
+            "padding of the columns.",
         ),
         (
             "counts.clamp",

@@ -50,7 +50,7 @@ LINEAR = Exercise(
     """,
     reference=_linear,
     run=function_run(_rows, names=("x", "out"), configurations=18),
-    forbid=("interpolate", "upsample", "grid_sample", "adaptive"),
+    forbid=("interpolate", "upsample", "grid_sample"),
     mistakes=[
         (
             "(i + 0.5) * n / out - 0.5",
@@ -62,6 +62,19 @@ LINEAR = Exercise(
             "/ out - 0.5",
             "/ out",
             "Your positions are half a pixel too far to the right: subtract 0.5.",
+        ),
+        (
+            "if align_corners",
+            "if False",
+            "((i + 0.5) * n / out - 0.5).clamp(0, n - 1)",
+            "i * n / out",
+            "left = p.floor().long().clamp(max=n - 1)",
+            "left = p.floor().long().clamp(max=n - 2)",
+            "right = (left + 1).clamp(max=n - 1)",
+            "right = left + 1",
+            "You sample at i * L / out, the left edge of each new pixel, and continue "
+            "the line beyond the last pixel. Without align_corners the positions are "
+            "the centers, (i + 0.5) * L / out - 0.5, clamped to 0 and L - 1.",
         ),
         (
             "* n / out",
@@ -303,8 +316,10 @@ AS_TRANSPOSED = Exercise(
 
 
 def _numbers(answer: Any) -> Iterator[Case]:
-    """A set or a range holds the numbers as well as a list does."""
-    if isinstance(answer, (set, frozenset, range)):
+    """The order is free, and a set or a range holds numbers as well as a list does."""
+    answer = answer.tolist() if hasattr(answer, "tolist") else answer
+    several = isinstance(answer, (list, tuple, set, frozenset, range))
+    if several and all(isinstance(n, (int, float)) for n in answer):
         answer = sorted(answer)
     for case in value_steps(answer):
         yield Case(case.kind, case.name, case.where, case.value, 1e-3)

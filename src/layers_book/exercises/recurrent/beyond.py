@@ -129,6 +129,26 @@ SDPA = Exercise(
             "attends to all of them alike: its output must be zeros.",
         ),
         (
+            """
+            def attention(q, k, v, mask=None):
+                scores = q @ k.mT / q.shape[-1] ** 0.5
+                if mask is not None:
+                    scores = scores.masked_fill(mask == 0, -1e9)
+                return scores.softmax(-1) @ v
+            """,
+            "You take a float mask for one of 0 and 1: it is added to the divided "
+            "scores. And with a large negative number, a query without keys attends to "
+            "all of them alike: its output must be zeros.",
+        ),
+        (
+            "(scores + mask).masked_fill(empty, 0.0)",
+            "(scores + mask.clamp(min=-1e9))",
+            "weights.masked_fill(empty, 0.0)",
+            "weights",
+            "You add a large negative number in place of -inf, so a query without keys "
+            "still attends to them: its output must be zeros.",
+        ),
+        (
             "~mask",
             "mask",
             "Your bool mask is the wrong way round: True means may attend, as in "

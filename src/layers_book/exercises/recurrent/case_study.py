@@ -162,6 +162,8 @@ def _fill(layer: nn.LSTM, weights: Any) -> None:
                 f"{name} has shape {tuple(value.shape)}, expected {shape}: rows are "
                 "the gates i, f, g, o, columns the words off, on, wind."
             )
+        if not value.isfinite().all():
+            raise Refused(f"{name} is not finite: 20 or 40 is large enough.")
         getattr(layer, f"{name}_l0").data.copy_(value)
 
 

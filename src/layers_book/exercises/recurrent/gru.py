@@ -100,6 +100,17 @@ STEP = Exercise(
             "You take the candidate from the first rows; torch stacks them in the "
             "order r, z, n.",
         ),
+        *(
+            (
+                "xr, xz, xn",
+                f"x{a}, x{b}, x{c}",
+                "hr, hz, hn",
+                f"h{a}, h{b}, h{c}",
+                f"You read the rows in the order {a}, {b}, {c}; torch stacks them in "
+                "the order r, z, n.",
+            )
+            for a, b, c in ("rnz", "znr", "nzr")
+        ),
         (
             "xn + r * hn",
             "r * (xn + hn)",
@@ -264,6 +275,14 @@ CONVERT = Exercise(
             "z",
             "The order of the blocks is right; z still means what it did. Flip the "
             "sign of its block: sigmoid(-a) = 1 - sigmoid(a).",
+        ),
+        (
+            "p.chunk(3)",
+            "p.chunk(3, -1)",
+            "[r, -z, n]",
+            "[r, -z, n], -1",
+            "You cut the weights along their last axis: the blocks are rows, along "
+            "axis 0.",
         ),
         (
             "[r, -z, n]",
@@ -485,6 +504,12 @@ MINIMAL = Exercise(
             "Your candidate goes through a sigmoid: the equations have tanh there.",
         ),
         ("u_h.T + b_h", "u_h.T", "Your candidate lacks its bias b_h."),
+        (
+            "torch.stack(states)",
+            "torch.stack(states), h",
+            "You return two values: asked for are the states of all steps, in one "
+            "tensor.",
+        ),
         (
             "torch.stack(states)",
             "h",

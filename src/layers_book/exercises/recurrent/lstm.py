@@ -1,6 +1,7 @@
 """Exercises of the page recurrent/lstm."""
 
 from collections.abc import Iterator
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -52,6 +53,15 @@ STEP = Exercise(
     run=function_run(_states, names=NAMES),
     forbid=("lstm",),
     mistakes=[
+        *(
+            (
+                "i, f, g, o",
+                order,
+                f"The order of the four parts is i, f, g, o; you read {order}.",
+            )
+            for order in map(", ".join, permutations("ifgo"))
+            if order not in ("i, f, g, o", "i, f, o, g", "f, i, g, o", "i, g, f, o")
+        ),
         (
             "i, f, g, o",
             "i, f, o, g",
@@ -63,11 +73,6 @@ STEP = Exercise(
             "f, i, g, o",
             "You have the first two parts the other way round: the input gate comes "
             "before the forget gate.",
-        ),
-        (
-            "i, f, g, o",
-            "f, i, o, g",
-            "The order of the four parts is i, f, g, o; you read f, i, o, g.",
         ),
         (
             "i, f, g, o",
@@ -399,6 +404,11 @@ def _carries(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
     sizes = layer.input_size, layer.hidden_size, layer.num_layers, layer.proj_size
     if sizes != (2, 1, 1, 0) or layer.bidirectional:
         raise Refused(f"Return an nn.LSTM(2, 1), not {layer}.")
+    if not layer.bias:
+        raise Refused(
+            "Your layer has no biases, and a gate that is open or shut at (0, 0) needs "
+            "one: return an nn.LSTM(2, 1) with its biases."
+        )
     if not all(p.isfinite().all() for p in layer.parameters()):
         raise Refused("A parameter of yours is not finite: 20 or 40 is large enough.")
     length = len(inputs)

@@ -277,6 +277,12 @@ JACOBIAN = Exercise(
         ),
         ("k + 1", "k", "You take a step too few: k steps back are k factors."),
         (
+            "range(1, k + 1)",
+            "range(1, (k or len(states)) + 1)",
+            "For k = 0 you take all the steps, as a slice states[-0:] does: none is to "
+            "be taken, and the matrix is the identity.",
+        ),
+        (
             "states[-t]",
             "states[t - 1]",
             "You take the slopes of the first states: the steps back start at "

@@ -124,6 +124,18 @@ SUMMARY = Exercise(
         ),
         (
             "lengths - 1",
+            "lengths",
+            "Steps count from 0, so the last real step is lengths - 1; lengths is the "
+            "one after it.",
+        ),
+        (
+            "[rows, lengths - 1, :H]",
+            "[:, lengths - 1, :H]",
+            "output[:, lengths - 1] takes each of these steps of every sequence: pair "
+            "them, output[torch.arange(N), lengths - 1].",
+        ),
+        (
+            "lengths - 1",
             "(lengths - 2).clamp(min=0)",
             "Your forward half is one step early: the last real step is lengths - 1.",
         ),
@@ -487,6 +499,10 @@ PACK = Exercise(
 )
 
 
+# what pads hold in some configurations: who multiplies by a mask is seen
+BROKEN_PADS = {2: torch.nan, 6: torch.inf, 8: -torch.inf, 10: torch.nan}
+
+
 def _tagged(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     lengths, length = _lengths(generator)
     index = generator.initial_seed()
@@ -495,7 +511,11 @@ def _tagged(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     target = torch.randint(0, classes, size, generator=generator)
     if index % 2:  # as a label tensor padded with 0
         target = target * _real_steps(lengths, length)
-    return (logits.requires_grad_(), target, lengths), {}
+    if index not in BROKEN_PADS:
+        return (logits.requires_grad_(), target, lengths), {}
+    # such logits have no gradient worth comparing
+    pads = ~_real_steps(lengths, length)[..., None]
+    return (logits.masked_fill(pads, BROKEN_PADS[index]), target, lengths), {}
 
 
 def _ignoring(logits: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
@@ -517,6 +537,19 @@ MASKED_LOSS = Exercise(
             "logits[mask], target[mask]",
             "logits.mT, target",
             "You average over all steps, pads included: they have no right answer.",
+        ),
+        (
+            "F.cross_entropy(logits[mask], target[mask])",
+            "F.cross_entropy(logits, target)",
+            "F.cross_entropy takes the classes on axis 1, and yours are on the last: "
+            "give it logits[mask] of shape (S, C), or logits.mT of shape (N, C, L).",
+        ),
+        (
+            "F.cross_entropy(logits[mask], target[mask])",
+            '(F.cross_entropy(logits.mT, target, reduction="none") * mask).sum()'
+            " / mask.sum()",
+            "You multiply the losses by the mask, and 0 times NaN or infinity is NaN: "
+            "select the real steps, logits[mask], or the losses there, loss[mask].",
         ),
         (
             "target[mask])",
