@@ -38,7 +38,8 @@ def begin(seed: int = 0) -> torch.device:
     torch.manual_seed(seed)
     torch.set_printoptions(precision=4, sci_mode=False, linewidth=80)
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # as use_deterministic_algorithms(True), which imports torch's compiler: seconds
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False

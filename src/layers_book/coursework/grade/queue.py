@@ -18,8 +18,6 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from layers_book.coursework.assignment import Assignment, AssignmentError, Version
 from layers_book.coursework.collect.notebook import Unreadable, file_bytes
 from layers_book.coursework.files import sha256_of, write_new
@@ -241,15 +239,9 @@ def work(job: Job) -> Record | Failed:
 
 def _prepare(version: Version) -> None:
     """Make what judges the answers, while a sandbox starts."""
-    torch.use_deterministic_algorithms = _deterministic
     with contextlib.suppress(Exception):  # it comes again where it is used
         for question in version.questions:
             version.grader(question)
-
-
-def _deterministic(mode: bool, **options: bool) -> None:
-    """As torch's own, which imports torch's compiler for it: seconds of work."""
-    torch.set_deterministic_debug_mode("error" if mode else "default")
 
 
 def _on_cores(
