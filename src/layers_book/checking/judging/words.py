@@ -526,7 +526,7 @@ def _meaning(ratio: float, shape: "list[int]") -> str:
                 best = min(best, (abs(ratio - value), abs(value - 1), text))
     error, size, text = best
     if error < 0.003 * size:
-        return f", {text} that an average may run over: divide by n or by n - 1?"
+        return f", {text} that an average may run over, so look at what var divides by"
     return ", so nearly right that eps may be the reason" * (abs(ratio - 1) < 1e-3)
 
 
