@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from layers_book.checking import (
     Case,
     Exercise,
-    Refused,
     call,
     custom_run,
     describe,
     distinct,
     kind,
+    refuse_no_function,
     signed,
     value_run,
 )
@@ -41,8 +41,7 @@ def _steps(answer: Any, x: Tensor, p: float, channels: bool = False) -> Iterator
     Args:
         channels: whole channels are deleted, not elements.
     """
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", describe({"x": x, "p": p})
     y = call(answer, x.clone(), p, False)
     yield Case("output", "", "for training=False", y)
