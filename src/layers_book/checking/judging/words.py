@@ -399,11 +399,15 @@ def _numbers(words: str, kind: str, case: "Any", expected: "Any", got: "Any") ->
     pairs = list(zip(right, numbers))
     if any([math.isnan(g) and not math.isnan(e) for e, g in pairs]):
         return (
-            f"{start} contains NaN: look for 0 / 0 or the root of a negative number, "
-            "as where a variance is zero and eps does not help."
+            f"{start} contains NaN: look for 0 / 0, as where a variance is zero and "
+            "eps does not help, for the root of a negative number, and for infinity or "
+            "NaN that you compute with."
         )
     if any([math.isinf(g) and not math.isinf(e) for e, g in pairs]):
-        return f"{start} contains infinity: look for a division by zero."
+        return (
+            f"{start} contains infinity: look for a division by zero, the logarithm of "
+            "0 or exp of a large number."
+        )
     cut = " and ".join(got.get("cut", []))
     if kind == "gradient" and not any(numbers):
         text = f"No gradient reaches {case[1]}{' ' * bool(where)}{where}: "
