@@ -203,6 +203,10 @@ def unbiased_and_eps_outside(x, weight, bias, eps=1e-5):
     return (x - mean) / (std + eps) * per_channel(weight, x) + per_channel(bias, x)
 
 
+def unbiased_and_less_eps_outside(x, weight, bias, eps=1e-5):
+    return unbiased_and_eps_outside(x, weight, bias, 0.7 * eps)
+
+
 def larger_eps(x, weight, bias, eps=1e-3):
     return right(x, weight, bias, eps)
 
@@ -313,7 +317,8 @@ WRONG_FUNCTIONS = [
     (in_float32, "as if a part were computed in float32"),
     (in_float64, "float64, expected float32"),
     (complex_output, "complex128"),
-    (unbiased_and_eps_outside, "(n - 1) / n with the n = 210 values"),
+    (unbiased_and_eps_outside, "std divides by n - 1, and eps belongs under the root"),
+    (unbiased_and_less_eps_outside, "(n - 1) / n with the n = 210 values"),
     (larger_eps, "eps"),
     (ten_times_eps, "eps"),
     (clamped, "eps"),

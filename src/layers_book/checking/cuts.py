@@ -46,9 +46,9 @@ class Watch(TorchFunctionMode):
             name = getattr(func.__self__, "__name__", "")
         given = list(_tensors([*args, *kwargs.values()]))
         recorded = any(x.requires_grad for x in given)
-        if recorded and name in LEFT:
-            self.left.append(LEFT[name])
         marks = {mark for x in given for mark in _marks(x)}
+        if name in LEFT and (recorded or marks):
+            self.left += [LEFT[name], *marks]
         if recorded and name in WRITTEN:
             marks.add(WRITTEN[name])
         elif recorded and not torch.is_grad_enabled() and name not in FILLS:

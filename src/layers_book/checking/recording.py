@@ -200,6 +200,8 @@ def _number(value: Any) -> int | float:
 
 
 def _tensor(x: Tensor) -> dict[str, Any]:
+    if x.is_nested:
+        return {"object": "a nested tensor"}
     found: dict[str, Any] = {
         "tensor": str(x.dtype).removeprefix("torch."),
         "shape": list(x.shape),

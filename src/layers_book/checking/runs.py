@@ -183,7 +183,7 @@ def function_steps(
     exact: bool = False,
 ) -> Iterator[Case]:
     """Record a function on the inputs of one configuration; see `function_run`."""
-    _refuse_no_function(answer)
+    refuse_no_function(answer)
     named = {**dict(zip(names, args, strict=False)), **kwargs}
     yield Case("configuration", "", "", describe(named))
     numbers = any(x.is_floating_point() for x in _tensors((args, kwargs)))
@@ -263,14 +263,16 @@ def steps_from(source: str, name: str) -> Steps:
     """Steps by name: those above, or an author's own from their text.
 
     The text may use its arguments, builtins, ``torch``, ``nn``, ``F``, ``Case``,
-    ``Refused``, ``call``, ``describe``, ``gradients`` and the steps above.
+    ``Refused``, ``call``, ``describe``, ``gradients``, ``refuse_no_function`` and the
+    steps above.
     """
     if not source:
         return STEPS[name]
     file = f"{STEPS_FILE}{name} {zlib.crc32(source.encode()):08x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     space: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, **STEPS}
-    space |= {f.__name__: f for f in (Case, Refused, call, describe, gradients)}
+    shared = (Case, Refused, call, describe, gradients, refuse_no_function)
+    space |= {f.__name__: f for f in shared}
     flags = __future__.annotations.compiler_flag  # their names are not there
     exec(compile(source, file, "exec", flags, dont_inherit=True), space)
     found: Steps = space[name]
@@ -365,7 +367,7 @@ def describe(named: dict[str, Any]) -> str:
     )
 
 
-def _refuse_no_function(answer: Any) -> None:
+def refuse_no_function(answer: Any) -> None:
     """Refuse what is no function, and say what to do."""
     if isinstance(answer, type):
         say = "write a function with def, and pass its name."

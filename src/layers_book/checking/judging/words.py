@@ -417,11 +417,15 @@ def _numbers(words: str, kind: str, case: "Any", expected: "Any", got: "Any") ->
     pairs = list(zip(right, numbers))
     if any([math.isnan(g) and not math.isnan(e) for e, g in pairs]):
         return (
-            f"{start} contains NaN: look for 0 / 0 or the root of a negative number, "
-            "as where a variance is zero and eps does not help."
+            f"{start} contains NaN: look for 0 / 0, as where a variance is zero and "
+            "eps does not help, for the root of a negative number, and for infinity or "
+            "NaN that you compute with."
         )
     if any([math.isinf(g) and not math.isinf(e) for e, g in pairs]):
-        return f"{start} contains infinity: look for a division by zero."
+        return (
+            f"{start} contains infinity: look for a division by zero, the logarithm of "
+            "0 or exp of a large number."
+        )
     cut = " and ".join(got.get("cut", []))
     if kind == "gradient" and not any(numbers):
         text = f"No gradient reaches {case[1]}{' ' * bool(where)}{where}: "
@@ -544,7 +548,7 @@ def _meaning(ratio: float, shape: "list[int]") -> str:
                 best = min(best, (abs(ratio - value), abs(value - 1), text))
     error, size, text = best
     if error < 0.003 * size:
-        return f", {text} that an average may run over: divide by n or by n - 1?"
+        return f", {text} that an average may run over, so look at what var divides by"
     return ", so nearly right that eps may be the reason" * (abs(ratio - 1) < 1e-3)
 
 
@@ -636,6 +640,8 @@ def _example(expected: "Any", got: "Any") -> str:
 
 def _value(expected: "Any", got: "Any") -> str:
     """A difference between values, in words that do not give the answer away."""
+    if is_tensor(got) and (device(got) == "meta" or layout(got) != "torch.strided"):
+        return ": give numbers, or an ordinary dense tensor that holds them."
     expected, got = loose(expected), loose(got)
     if isinstance(expected, list):
         return _values(expected, got)

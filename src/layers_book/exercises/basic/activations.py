@@ -94,7 +94,7 @@ THRESHOLD = Exercise(
         ),
         (
             "return torch.where(x > threshold, x, value)",
-            "x.data[x <= threshold] = value\n    return x",
+            "x[x <= threshold] = value\n    return x",
             "You change the caller's x: build a new tensor with torch.where.",
         ),
     ],
@@ -128,7 +128,14 @@ SOFTMAX = Exercise(
     """,
     reference=F.softmax,
     run=function_run(_logits, names=("x", "dim")),
-    forbid=("softmax", "softmin", "logsumexp"),
+    forbid=(
+        "softmax",
+        "softmin",
+        "logsumexp",
+        "logcumsumexp",
+        "cross_entropy",
+        "scaled_dot_product",
+    ),
     mistakes=[
         (
             " - x.amax(dim, keepdim=True)",
@@ -145,6 +152,14 @@ SOFTMAX = Exercise(
             "(dim, keepdim",
             "(0, keepdim",
             "You always use the first axis; use dim in each step.",
+        ),
+        (
+            "x.amax(dim, keepdim=True)",
+            "x.max()",
+            "e.sum(dim, keepdim=True)",
+            "e.sum()",
+            "You take maximum and sum over the whole tensor: take both along dim, with "
+            "keepdim=True.",
         ),
         (
             "x.amax(dim, keepdim=True)",

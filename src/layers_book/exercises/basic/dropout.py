@@ -10,18 +10,19 @@ from torch.nn import functional as F
 from layers_book.checking import (
     Case,
     Exercise,
-    Refused,
     call,
     custom_run,
     describe,
     distinct,
     kind,
+    refuse_no_function,
     signed,
     value_run,
 )
 
 RATES = (0.3, 0.2, 0.8, 0.5, 1.0, 0.0)
 CHANCE = 5  # standard errors that a share may be off
+CALLS = 100  # on a small input, to see how masks vary
 
 
 def _elements(generator: Generator) -> dict[str, Any]:
@@ -41,8 +42,7 @@ def _steps(answer: Any, x: Tensor, p: float, channels: bool = False) -> Iterator
     Args:
         channels: whole channels are deleted, not elements.
     """
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", describe({"x": x, "p": p})
     y = call(answer, x.clone(), p, False)
     yield Case("output", "", "for training=False", y)
@@ -52,9 +52,15 @@ def _steps(answer: Any, x: Tensor, p: float, channels: bool = False) -> Iterator
     yield "the shape of the output in training", shape
     if shape != str(tuple(x.shape)):
         return
-    yield "the input after the call", given
+    yield Case("inputs", "", "", {"x": given})
     yield "whether all values are finite", bool(y.isfinite().all())
     yield from _mask_steps(x, y.detach(), p, channels)
+    if 0 < p < 1:
+        small = x.detach()[:4, :6].contiguous()
+        masks = torch.stack([call(answer, small, p) == 0 for _ in range(CALLS)])
+        yield from _chance_steps(
+            masks[(..., *[0] * (x.dim() - 2))] if channels else masks, p
+        )
     again = bool((call(answer, x.clone(), p) != y).any())
     yield "whether a second call draws another mask", again
     gradient = torch.zeros_like(x)
@@ -72,6 +78,10 @@ def _mask_steps(x: Tensor, y: Tensor, p: float, channels: bool) -> Iterator[Any]
         flat = zero.reshape(*zero.shape[:2], -1)  # (N, C, positions)
         whole = bool((flat == flat[:, :, :1]).all())
         yield "whether channels are deleted or kept as a whole", whole
+    if 0 < p < 1:
+        yield "whether some values are set to 0", bool(zero.any())
+        if not zero.any():
+            return
     independent = True
     for axis in range(2 if channels else x.dim()):
         differs = bool((zero != zero.narrow(axis, 0, 1)).any())
@@ -88,6 +98,22 @@ def _mask_steps(x: Tensor, y: Tensor, p: float, channels: bool) -> Iterator[Any]
     yield "the factor on what is kept", factor
     same = bool(((factors - factor).abs() < 1e-6).all())
     yield "whether all that is kept has the same factor", same
+
+
+def _chance_steps(masks: Tensor, p: float) -> Iterator[Any]:
+    """Whether the positions of the masks of many calls are drawn one by one."""
+    masks = masks.flatten(1)  # (calls, positions)
+    counts = masks.sum(1).double()
+    yield (
+        "whether the number of zeros varies from call to call",
+        bool((counts != counts[0]).any()),
+    )
+    first = masks ^ masks[0]  # the same for a mask and its opposite
+    distinct_positions = len(first.T.unique(dim=0)) == masks.shape[1]
+    usual = p * (1 - p) * masks.shape[1]
+    off = abs(counts.var().item() / usual - 1)
+    independent = distinct_positions and off < CHANCE * (2 / CALLS) ** 0.5
+    yield "whether each decision is drawn independently of the others", independent
 
 
 EVAL = "    if not training:\n        return x\n"
@@ -145,6 +171,28 @@ COMMON = [
     ),
     (AT_ONE, "", "At p = 1 you compute 0 / 0: return zeros there."),
     (
+        "return x * keep / (1 - p)",
+        "return x * (1 + (p / (1 - p)) ** 0.5 * torch.randn(x.shape, dtype=x.dtype))",
+        "Nothing is set to 0: with probability p an element, or channel, is deleted, "
+        "and what is kept is divided by 1 - p.",
+    ),
+    (
+        "keep = torch.rand(SHAPE) >= p",
+        "draws = torch.rand(SHAPE)\n"
+        "    order = draws.flatten().argsort().argsort().view_as(draws)\n"
+        "    keep = order >= p * order.numel()",
+        "In each call you delete the same number of them: decide each by itself with "
+        "probability p, so that the number varies.",
+    ),
+    (
+        "keep = torch.rand(SHAPE) >= p",
+        "draws = torch.rand(SHAPE)\n"
+        "    half = draws.flatten()[: draws.numel() // 2]\n"
+        "    keep = torch.cat([half, half]).view_as(draws) >= p",
+        "Your decisions depend on one another, as where a part of the mask is used "
+        "twice: draw a random number of its own for each.",
+    ),
+    (
         "keep =",
         "torch.manual_seed(0)\n    keep =",
         "Each call uses the same mask: draw a new one, and leave the seed alone.",
@@ -160,6 +208,11 @@ COMMON = [
         "The output is right, the gradient is not: do not detach.",
     ),
 ]
+
+
+def _common(shape: str) -> list[tuple[str, ...]]:
+    """The mistakes of any dropout, for one whose mask has this shape."""
+    return [tuple(text.replace("SHAPE", shape) for text in m) for m in COMMON]
 
 
 def _drop_channels(x: Tensor, p: float, training: bool = True) -> Tensor:
@@ -182,7 +235,7 @@ INVERTED = Exercise(
     run=custom_run(_steps, _elements, configurations=len(RATES)),
     forbid=("dropout",),
     mistakes=[
-        *COMMON,
+        *_common("x.shape"),
         (
             "x.shape",
             "x.shape[1:]",
@@ -219,7 +272,7 @@ CHANNELS = Exercise(
     run=custom_run(_steps, _channels, configurations=len(RATES)),
     forbid=("dropout",),
     mistakes=[
-        *COMMON,
+        *_common("*x.shape[:2], *[1] * (x.dim() - 2)"),
         (
             "*x.shape[:2], *[1] * (x.dim() - 2)",
             "x.shape",

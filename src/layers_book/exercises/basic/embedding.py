@@ -42,7 +42,7 @@ LOOKUP = Exercise(
     """,
     reference=_by_autograd,
     run=function_run(_lookup_arguments, names=("ids", "weight", "upstream")),
-    forbid=("embedding", "backward"),
+    forbid=("embedding", "backward", "autograd."),
     mistakes=[
         (
             ".index_add_(0, ids.reshape(-1), rows)",
@@ -50,6 +50,18 @@ LOOKUP = Exercise(
             "Where an id occurs twice, the second row overwrites the first: gradients "
             "add up. gradient[ids] += rows does not add repeated ids either; use "
             "gradient.index_add_(0, ids, rows).",
+        ),
+        (
+            ".index_add_(0, ids.reshape(-1), rows)",
+            "\n    for i, row in zip(ids, upstream):\n        gradient[i] += row",
+            "Your loop runs over the first axis of ids only; ids may have any shape: "
+            "loop over ids.reshape(-1) and upstream.reshape(-1, D).",
+        ),
+        (
+            "index_add_(0, ids.reshape(-1), rows)",
+            "scatter_add_(0, ids.reshape(-1, 1), rows)",
+            "scatter_add_ takes an index for each number, and yours has one column, so "
+            "only feature 0 is added: use index_add_(0, ids, rows).",
         ),
         (
             "index_add_",

@@ -8,11 +8,11 @@ from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
-    Refused,
     call,
     custom_run,
     distinct,
     module_run,
+    refuse_no_function,
     signed,
 )
 
@@ -412,8 +412,7 @@ def _dims(generator: Generator) -> dict[str, Any]:
 
 
 def _counts(answer: Any, dims: list[int]) -> Iterator[Any]:
-    if not callable(answer) or isinstance(answer, type | nn.Module):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     for name, module in _modules(dims).items():
         yield f"the number for {name}", call(answer, module), 0.0
 

@@ -166,6 +166,13 @@ CAUSAL = Exercise(
             "Your output is too long: pad on the left only, or cut the end off.",
         ),
         (
+            "return F.conv1d(F.pad(x, (left, 0)), weight, bias, dilation=dilation)",
+            "y = F.conv1d(x, weight, bias, padding=left, dilation=dilation)\n"
+            "    return y[..., :-left]",
+            "With a kernel of size 1 there is nothing to cut off, and y[..., :-0] is "
+            "empty: cut with y[..., : x.shape[-1]].",
+        ),
+        (
             "(weight.shape[-1] - 1)",
             "weight.shape[-1]",
             "You pad too much: a kernel of k entries needs (k - 1) * dilation zeros.",

@@ -16,12 +16,17 @@ from layers_book.checking import (
     distinct,
     function_run,
     module_run,
+    refuse_no_function,
     signed,
     value_run,
     varied,
 )
+from layers_book.exercises.normalization import (
+    FORBIDDEN,
+    OTHER_DEFAULTS,
+    standard_deviations,
+)
 
-FORBIDDEN = ("batch_norm", "instance_norm", "group_norm", "layer_norm")
 EPS = (1e-5, 1e-3, 0.1)
 
 
@@ -59,6 +64,8 @@ BY_HAND = Exercise(
     run=function_run(_arguments),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "x.std(dims, {}keepdim=True)"),
         (
             ", correction=0",
             "",
@@ -197,6 +204,19 @@ MODULE = Exercise(
     run=module_run(_batches, configurations=8),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        (
+            "momentum=0.1",
+            "momentum=0.9",
+            "Where the caller gives no momentum, yours is 0.9: in torch it is the "
+            "share of the new batch, and the default is 0.1.",
+        ),
+        (
+            "torch.sqrt(var + self.eps)",
+            "((x.std((0, 2, 3)) if self.training else torch.sqrt(var)) + self.eps)",
+            "std divides by n - 1, and eps belongs under the root, next to the "
+            "variance: torch.sqrt(var + eps), with correction=0 in var.",
+        ),
         (
             "x.var((0, 2, 3), correction=0)",
             "x.var((0, 2, 3))",
@@ -432,8 +452,7 @@ def _fold_steps(
     x: Tensor,
 ) -> Iterator[Any]:
     """The output of the folded layer, and whether the layers given stay as they are."""
-    if not callable(answer) or isinstance(answer, type | nn.Module):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     c_in, c_out = channels
     words = ", ".join(f"{name}={value}" for name, value in settings.items())
     words = f"Conv2d({c_in}, {c_out}, {words}), BatchNorm2d({c_out}, eps={eps})"
@@ -506,6 +525,7 @@ FOLD = Exercise(
             "You divide by running_var + eps: divide by its root.",
         ),
         ("bn.eps", "1e-5", "Your eps is always 1e-5: use bn.eps."),
+        (" + bn.eps", "", "You leave out bn.eps: add it to running_var."),
         (
             "torch.sqrt(bn.running_var + bn.eps)",
             "(torch.sqrt(bn.running_var) + bn.eps)",

@@ -1,15 +1,29 @@
 """Exercises of the page normalization/choosing."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from layers_book.checking import Exercise, distinct, function_run, signed, value_run
+from layers_book.checking import (
+    Case,
+    Exercise,
+    call,
+    custom_run,
+    describe,
+    distinct,
+    function_run,
+    refuse_no_function,
+    signed,
+    value_run,
+)
+from layers_book.exercises.normalization import OTHER_DEFAULTS, standard_deviations
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _tables(generator: torch.Generator) -> Arguments:
+def _tables(generator: torch.Generator) -> dict[str, Any]:
     """Two tables, without ties in some configurations; no constant column or row."""
     case = generator.initial_seed()
     n, c = distinct(generator, 2, low=4)
@@ -25,7 +39,16 @@ def _tables(generator: torch.Generator) -> Arguments:
         t[0, :], t[1, :] = -5.0, 9.0
         t[:, 0] += 0.25 * torch.arange(n)
     x[:, 1] = x[:, 1].exp()  # values whose order and size differ
-    return (x, y), {}
+    return {"x": x, "y": y}
+
+
+def _spearman_steps(answer: Any, x: Tensor, y: Tensor) -> Iterator[Any]:
+    """The correlations, of any dtype and in any container, and the tables after it."""
+    refuse_no_function(answer)
+    yield "configuration", describe({"x": x, "y": y})
+    given = {"x": x.clone(), "y": y.clone()}
+    yield "the correlation of each feature", call(answer, *given.values()), 1e-3
+    yield Case("inputs", "", "", given)
 
 
 SPEARMAN = Exercise(
@@ -41,7 +64,7 @@ SPEARMAN = Exercise(
             a, b = centered_ranks(x), centered_ranks(y)
             return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))
     """,
-    run=function_run(_tables, names=("x", "y")),
+    run=custom_run(_spearman_steps, _tables),
     mistakes=[
         (
             "smaller + (equal - 1) / 2",
@@ -53,6 +76,12 @@ SPEARMAN = Exercise(
             "t.argsort(dim=0, stable=True).argsort(dim=0).double()",
             "Equal values get different ranks, in the order in which they stand: they "
             "must share the mean of these ranks.",
+        ),
+        (
+            "smaller + (equal - 1) / 2",
+            "torch.stack([c.unique(return_inverse=True)[1] for c in t.T], 1).double()",
+            "Equal values share a rank, but take up one rank only: the next value must "
+            "come as many ranks later as there are equal ones.",
         ),
         (
             "smaller + (equal - 1) / 2",
@@ -103,7 +132,10 @@ SPEARMAN = Exercise(
 
 
 def _sentences(generator: torch.Generator) -> Arguments:
-    """Sentences of unequal length, with zeros or other numbers as padding."""
+    """Sentences of unequal length; as padding, in turn, numbers, nan, zeros, inf.
+
+    Where the padding is not finite, no gradient is asked for.
+    """
     case = generator.initial_seed()
     n, length, c = distinct(generator, 3, low=3)
     lengths = torch.randint(1, length + 1, (n,), generator=generator)
@@ -113,10 +145,14 @@ def _sentences(generator: torch.Generator) -> Arguments:
         mask = mask.flip(1)
     x = torch.randn(n, length, c, generator=generator, dtype=torch.float64)
     x = x * (1 + torch.arange(c)) + signed(generator, c)
-    if case % 2 == 0:
-        x[~mask] = 0
+    if case % 6 == 3:
+        x[..., 0] *= 1e-3
+    if case % 6 == 4:
+        x[..., 1] = 2.0
+    if case % 4:
+        x[~mask] = (torch.nan, 0.0, torch.inf)[case % 4 - 1]
     eps = {} if case % 3 == 0 else {"eps": 0.1}
-    return (x.requires_grad_(), mask), eps
+    return (x.requires_grad_(case % 2 == 0), mask), eps
 
 
 MASKED_BATCH_NORM = Exercise(
@@ -130,6 +166,42 @@ MASKED_BATCH_NORM = Exercise(
     """,
     run=function_run(_sentences, names=("x", "mask")),
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "real.std(0, {})"),
+        (
+            "var + eps",
+            "var",
+            "You leave out eps: divide by torch.sqrt(var + eps).",
+        ),
+        (
+            "torch.where(mask[..., None], y, torch.zeros_like(y))",
+            "y * mask[..., None]",
+            "You multiply by the mask in the end, and what stands in the padding may "
+            "be nan or infinite: 0 times nan is nan. Choose with torch.where.",
+        ),
+        (
+            "real = x[mask]  # (tokens, C)\n"
+            "    mean, var = real.mean(0), real.var(0, correction=0)  # (C,)",
+            "kept = mask[..., None].to(x.dtype)\n"
+            "    mean = (x * kept).sum((0, 1)) / kept.sum()\n"
+            "    var = ((x - mean) * kept).square().sum((0, 1)) / kept.sum()",
+            "In mean and variance you multiply by the mask, and what stands in the "
+            "padding may be nan or infinite: 0 times nan is nan. Take x[mask], or "
+            "torch.where.",
+        ),
+        (
+            "mean, var = real.mean(0), real.var(0, correction=0)",
+            "mean = x.sum((0, 1)) / mask.sum()\n"
+            "    var = (real - mean).square().mean(0)",
+            "Your mean divides by the number of real tokens, but adds up the padding "
+            "too: sum x[mask].",
+        ),
+        (
+            "return torch.where(mask[..., None], y, torch.zeros_like(y))",
+            "return y[mask]",
+            "You return the real tokens only: the result has the shape of x, with 0 at "
+            "the padding.",
+        ),
         (
             "x[mask]",
             "x.flatten(0, 1)",

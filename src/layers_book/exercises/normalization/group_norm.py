@@ -15,12 +15,17 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    refuse_no_function,
     signed,
     value_run,
     varied,
 )
+from layers_book.exercises.normalization import (
+    FORBIDDEN,
+    OTHER_DEFAULTS,
+    standard_deviations,
+)
 
-FORBIDDEN = ("layer_norm", "group_norm", "instance_norm", "batch_norm", "rms_norm")
 EPS = (1e-5, 1e-3, 0.1)
 GROUPS = ((3, 6), (2, 8), (1, 4), (5, 5), (2, 6), (4, 12))  # num_groups, num_channels
 
@@ -53,6 +58,20 @@ BY_HAND = Exercise(
     run=function_run(_arguments, names=("x", "num_groups", "weight", "bias")),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "groups.std(-1, {}keepdim=True)"),
+        (
+            "groups.var(-1, correction=0, keepdim=True)",
+            "(groups**2).mean(-1, keepdim=True) - mean**2",
+            "The mean of squares minus the square of the mean cancels: with values "
+            "around 1e4, float32 has no digits left. Average (x - mean) ** 2.",
+        ),
+        (
+            ".view(shape)",
+            "",
+            "weight and bias line up with the last axis of x; they have one value a "
+            "channel: weight.view(1, -1, 1, 1) for (N, C, H, W).",
+        ),
         (
             "correction=0, ",
             "",
@@ -212,8 +231,7 @@ def _swap_steps(
     x: Tensor,
 ) -> Iterator[Any]:
     """The new layer's sizes and output, and whether it is a layer of its own."""
-    if not callable(answer) or isinstance(answer, type | nn.Module):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", f"BatchNorm2d({channels}, eps={eps}), at_most={at_most}"
     bn = nn.BatchNorm2d(channels, eps=eps)
     bn.load_state_dict({"weight": weight, "bias": bias}, strict=False)
@@ -225,10 +243,10 @@ def _swap_steps(
     yield Case("output", "", "of the new layer", gn(x).detach())
     with torch.no_grad():
         gn.weight.add_(1)
-    yield (
-        "whether training the new layer leaves bn alone",
-        bn.weight.equal(weight),
-    )
+        gn.bias.add_(1)
+    for name, given in (("weight", weight), ("bias", bias)):
+        left = bool(bn.state_dict()[name].equal(given))
+        yield f"whether training the new layer leaves bn.{name} alone", left
 
 
 SWAP = Exercise(
@@ -271,6 +289,12 @@ SWAP = Exercise(
             "next((g for g in range(2, at_most + 1) if channels % g == 0), 1)",
             "You return the smallest divisor; the largest up to at_most is wanted.",
         ),
+        (
+            "max(g for g in range(1, at_most + 1) if channels % g == 0)",
+            "at_most if channels % at_most == 0 else 1",
+            "Where at_most does not divide the channels you fall back to one group: a "
+            "smaller number of groups may divide them.",
+        ),
         ("at_most + 1", "33", "You always allow 32 groups: use the argument at_most."),
         (
             "GroupNorm(groups,",
@@ -294,8 +318,13 @@ SWAP = Exercise(
             "gn.weight = bn.weight",
             "gn.bias.copy_(bn.bias)",
             "gn.bias = bn.bias",
-            "Both layers share one weight tensor, so training one changes the other: "
+            "Both layers share weight and bias, so training one changes the other: "
             "copy the values.",
+        ),
+        (
+            "gn.bias.copy_(bn.bias)",
+            "gn.bias = bn.bias",
+            "You copy the weight, but both layers share one bias: copy its values too.",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from layers_book.checking import Exercise, distinct, function_run, value_run, varied
+from layers_book.exercises.normalization import FORBIDDEN, OTHER_DEFAULTS
 
 
 def _arguments(
@@ -34,8 +35,38 @@ NORMALIZE = Exercise(
             return (x - mean) / torch.sqrt(var + eps)
     """,
     run=function_run(_arguments, names=("x", "dims")),
-    forbid=("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm"),
+    forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        (
+            "torch.sqrt(var + eps)",
+            "(x.std(dims, keepdim=True) + eps)",
+            "x.std divides by n - 1, and eps belongs inside the square root: compute "
+            "torch.sqrt(x.var(..., correction=0) + eps).",
+        ),
+        (
+            "x.var(dims, keepdim=True, correction=0)",
+            "(x**2).mean(dims, keepdim=True) - mean**2",
+            "The mean of squares minus the square of the mean cancels: with values "
+            "around 1e4, float32 has no digits left. Average (x - mean) ** 2.",
+        ),
+        (
+            "dims, keepdim",
+            "dims[0], keepdim",
+            "You average over the first of `dims` only: average over all of them.",
+        ),
+        (
+            "    mean = x.mean(dims, keepdim=True)\n"
+            "    var = x.var(dims, keepdim=True, correction=0)\n"
+            "    return (x - mean) / torch.sqrt(var + eps)",
+            "    for d in dims:\n"
+            "        mean = x.mean(d, True)\n"
+            "        var = x.var(d, keepdim=True, correction=0)\n"
+            "        x = (x - mean) / torch.sqrt(var + eps)\n"
+            "    return x",
+            "You normalize along one axis after another: take one mean and one "
+            "variance over all of `dims` at once.",
+        ),
         (
             ", correction=0",
             "",
@@ -47,12 +78,6 @@ NORMALIZE = Exercise(
             "(torch.sqrt(var) + eps)",
             "You add eps to the standard deviation; it belongs to the variance, "
             "inside the square root.",
-        ),
-        (
-            "torch.sqrt(var + eps)",
-            "(x.std(dims, keepdim=True) + eps)",
-            "x.std divides by n - 1, and eps belongs inside the square root: compute "
-            "torch.sqrt(x.var(..., correction=0) + eps).",
         ),
         (
             "var + eps",

@@ -7,8 +7,12 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from layers_book.checking import Exercise, distinct, function_run, value_run, varied
+from layers_book.exercises.normalization import (
+    FORBIDDEN,
+    OTHER_DEFAULTS,
+    standard_deviations,
+)
 
-FORBIDDEN = ("layer_norm", "group_norm", "instance_norm", "batch_norm", "rms_norm")
 EPS = (1e-5, 1e-3, 0.1)
 
 
@@ -34,6 +38,14 @@ BY_HAND = Exercise(
     run=function_run(_arguments),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "x.std(axes, {}keepdim=True)"),
+        (
+            "x.var(axes, correction=0, keepdim=True)",
+            "(x**2).mean(axes, keepdim=True) - mean**2",
+            "The mean of squares minus the square of the mean cancels: with values "
+            "around 1e4, float32 has no digits left. Average (x - mean) ** 2.",
+        ),
         (
             "correction=0, ",
             "",
@@ -143,6 +155,8 @@ ADAIN = Exercise(
     run=function_run(_pair, names=("content", "style")),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "x.std((2, 3), {}keepdim=True)"),
         (
             "(content - mean) / std * new_std + new_mean",
             "(style - new_mean) / new_std * std + mean",

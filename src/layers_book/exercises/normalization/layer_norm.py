@@ -17,8 +17,12 @@ from layers_book.checking import (
     signed,
     varied,
 )
+from layers_book.exercises.normalization import (
+    FORBIDDEN,
+    OTHER_DEFAULTS,
+    standard_deviations,
+)
 
-FORBIDDEN = ("layer_norm", "group_norm", "instance_norm", "batch_norm", "rms_norm")
 EPS = (1e-5, 1e-3, 0.1)
 
 
@@ -27,7 +31,7 @@ def _arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     index = generator.initial_seed()
     last = (1, 2, 2, 3, 1, 2)[index % 6]
     leading = 1 + index % 2
-    sizes = distinct(generator, leading + last)
+    sizes = distinct(generator, leading + last, low=2 if index else 12)
     x = varied(generator, *sizes, axis=0).requires_grad_()
     shape = tuple(sizes[leading:])
     weight = signed(generator, *shape) if index else torch.ones(shape).to(x)
@@ -49,6 +53,14 @@ BY_HAND = Exercise(
     run=function_run(_arguments, names=("x", "normalized_shape", "weight", "bias")),
     forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        *standard_deviations("torch.sqrt(var + eps)", "x.std(axes, {}keepdim=True)"),
+        (
+            "x.var(axes, correction=0, keepdim=True)",
+            "(x**2).mean(axes, keepdim=True) - mean**2",
+            "The mean of squares minus the square of the mean cancels: with values "
+            "around 1e4, float32 has no digits left. Average (x - mean) ** 2.",
+        ),
         (
             "correction=0, ",
             "",
@@ -126,7 +138,7 @@ BY_HAND = Exercise(
 
 def _batches(generator: Generator) -> tuple[dict[str, Any], list[Tensor], Tensor]:
     index = generator.initial_seed()
-    sizes = distinct(generator, 2 + index % 3)
+    sizes = distinct(generator, 2 + index % 3, low=3)
     batches = [varied(generator, *sizes, axis=0) for _ in range(3)]
     batches[0][(0,) * (len(sizes) - 1)] = 0.0  # a padded token
     kwargs: dict[str, Any] = {"dim": sizes[-1]}
@@ -199,6 +211,18 @@ RMS_NORM = Exercise(
             "the squares.",
         ),
         (
+            "torch.sqrt(mean_square + eps)",
+            "(x.norm(dim=-1, keepdim=True) * x.shape[-1] ** -0.5 + eps)",
+            "You add eps to what norm gives; it belongs under the root, added to the "
+            "mean of the squares.",
+        ),
+        (
+            "x / torch.sqrt(mean_square + eps)",
+            "F.normalize(x, dim=-1) * x.shape[-1] ** 0.5",
+            "You do not use eps: F.normalize has another guard against 0. RMSNorm adds "
+            "eps to the mean of the squares.",
+        ),
+        (
             "mean_square + eps",
             "mean_square",
             "You leave out eps: a token of zeros then gives 0 / 0.",
@@ -213,6 +237,28 @@ RMS_NORM = Exercise(
             "1e-5",
             "1e-5 is LayerNorm's default; with eps=None RMSNorm uses the precision of "
             "the input's data type, torch.finfo(x.dtype).eps.",
+        ),
+        (
+            "torch.finfo(x.dtype).eps",
+            "1e-6",
+            "1e-6 is Llama's default; with eps=None this layer takes the precision of "
+            "the input's data type, torch.finfo(x.dtype).eps.",
+        ),
+        (
+            "torch.finfo(x.dtype).eps",
+            "1e-6",
+            "    mean_square",
+            "    dtype, x = x.dtype, x.float()\n        mean_square",
+            "x / torch.sqrt(mean_square + eps)",
+            "(x / torch.sqrt(mean_square + eps)).to(dtype)",
+            "You compute in float32 and with eps 1e-6, as Llama's class does: compute "
+            "in the data type of x, and with eps=None take torch.finfo(x.dtype).eps.",
+        ),
+        (
+            "torch.finfo(x.dtype).eps",
+            "1e-8",
+            "With eps=None you add a number of your own, about 1e-8: take the "
+            "precision of the input's data type, torch.finfo(x.dtype).eps.",
         ),
         (
             "x.dtype",

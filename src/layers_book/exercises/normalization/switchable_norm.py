@@ -13,6 +13,7 @@ from layers_book.checking import (
     value_run,
     varied,
 )
+from layers_book.exercises.normalization import FORBIDDEN, OTHER_DEFAULTS
 
 
 def _arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -101,6 +102,16 @@ GROUP_STATISTICS = Exercise(
             "sample.",
         ),
         (
+            "return mean, second.mean(-1) - mean**2",
+            "return second.mean(-1) - mean**2, mean",
+            "You return the variance first: the order is mean, variance.",
+        ),
+        (
+            "second.mean(-1) - mean**2",
+            "(second.mean(-1) - mean**2).sqrt()",
+            "You return the standard deviation: return the variance, without the root.",
+        ),
+        (
             "mean, second.mean(-1) - mean**2",
             "means.sum(-1), (second - mean[..., None] ** 2).sum(-1)",
             "You sum over the channels of a group: take the mean.",
@@ -168,8 +179,25 @@ MODULE = Exercise(
                 return y * self.weight[:, None] + self.bias[:, None]
     """,  # noqa: E501
     run=module_run(_batches),
-    forbid=("batch_norm", "instance_norm", "group_norm", "layer_norm"),
+    forbid=FORBIDDEN,
     mistakes=[
+        *OTHER_DEFAULTS,
+        (
+            "momentum=0.1",
+            "momentum=0.9",
+            "Where the caller gives no momentum, yours is 0.9: as in torch, it is the "
+            "share of the new batch, and the default is 0.1.",
+        ),
+        (
+            "variances = [x.var(dims, keepdim=True, correction=0) for dims in axes]",
+            "second = x.var(2, keepdim=True) + means[0] ** 2\n"
+            "        variances = [second - means[0] ** 2]\n"
+            "        for axis in (1, 0):\n"
+            "            mean = second.mean(axis, keepdim=True)\n"
+            "            variances.append(mean - means[2 - axis] ** 2)",
+            "IN's variance divides by n - 1 here, as in the paper's code, and so LN's "
+            "and BN's, made from it, are wrong too: use correction=0.",
+        ),
         (
             "correction=1",
             "correction=0",

@@ -1,0 +1,128 @@
+"""Foreign answers to the exercises on what a layer is."""
+
+import numpy as np
+import torch
+from answers import right, wrong
+from torch import nn
+
+right("basic/count")((2080, 0, 512, 170, 2762))
+right("basic/count")(torch.tensor([2080, 0, 512, 170, 2762]))
+right("basic/count")(np.array([2080.0, 0, 512, 170, 2762]))
+wrong("basic/count", "dense", "give 0")(torch.empty(5, device="meta"))
+wrong("basic/count", "dense", "give 0")(torch.eye(5).to_sparse())
+wrong("basic/count", "number|str", "0 of 5")(["2080", "0", "512", "170", "2762"])
+wrong("basic/count", "list")({2080, 0, 512, 170, 2762})
+wrong("basic/count", "bias=False")([2080, 0, 528, 170, 2778])
+wrong("basic/count", "very large")([10**400, 0, 512, 170, 2762])
+wrong("basic/count")({"first": 2080})
+
+right("basic/optimizer")((True, True, True, False, False, False))
+right("basic/optimizer")(torch.tensor([1, 1, 1, 0, 0, 0], dtype=torch.bool))
+right("basic/optimizer")(np.array([1, 1, 1, 0, 0, 0], dtype=bool))
+wrong("basic/optimizer", "True or False|bool", "0 of 6")([1, 1, 1, 0, 0, 0])
+wrong("basic/optimizer", "bool|str", "0 of 6")(["True"] * 3 + ["False"] * 3)
+wrong("basic/optimizer", "buffer")([True, True, True, False, True, False])
+
+
+@right("basic/parabola")
+class Horner(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.c = nn.Parameter(torch.zeros(features))
+        self.b = nn.Parameter(torch.full((features,), 1.0))
+        self.a = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x):
+        return self.a + x * (self.b + x * self.c)
+
+
+@right("basic/parabola")
+class ByRegistering(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        for name in "cab":
+            start = torch.ones if name == "b" else torch.zeros
+            self.register_parameter(name, nn.Parameter(start([features])))
+
+    def forward(self, x):
+        p = dict(self.named_parameters())
+        return torch.addcmul(p["a"] + p["b"] * x, p["c"], x.square())
+
+
+@wrong("basic/parabola", r"shape \(1, ")
+class OneRow(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(1, features))
+        self.b = nn.Parameter(torch.ones(1, features))
+        self.c = nn.Parameter(torch.zeros(1, features))
+
+    def forward(self, x):
+        return self.a + self.b * x + self.c * x**2
+
+
+@wrong("basic/parabola", "single numbers")
+class Scalars(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(1))
+        self.b = nn.Parameter(torch.ones(1))
+        self.c = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return self.a + self.b * x + self.c * x**2
+
+
+@wrong("basic/parabola", "shape|number")
+class NoAxes(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(0.0))
+        self.b = nn.Parameter(torch.tensor(1.0))
+        self.c = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x):
+        return self.a + self.b * x + self.c * x**2
+
+
+@wrong("basic/parabola", "a, b, c")
+class ParameterList(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.p = nn.ParameterList(torch.zeros(features) for _ in range(3))
+
+    def forward(self, x):
+        return self.p[0] + self.p[1] * x + self.p[2] * x**2
+
+
+@wrong("basic/parabola", "start")
+class RandomStart(Horner):
+    def __init__(self, features):
+        super().__init__(features)
+        self.b = nn.Parameter(torch.rand(features))
+
+
+@wrong("basic/parabola", "plain attributes|nn.Parameter")
+class RequiresGrad(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.a = torch.zeros(features, requires_grad=True)
+        self.b = torch.ones(features, requires_grad=True)
+        self.c = torch.zeros(features, requires_grad=True)
+
+    def forward(self, x):
+        return self.a + self.b * x + self.c * x**2
+
+
+@wrong("basic/parabola", "super")
+class NoSuper(nn.Module):
+    def __init__(self, features):
+        self.a = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x):
+        return x
+
+
+@wrong("basic/parabola", "arguments")
+def a_function(x):
+    return x
