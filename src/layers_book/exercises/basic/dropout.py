@@ -58,9 +58,9 @@ def _steps(answer: Any, x: Tensor, p: float, channels: bool = False) -> Iterator
     if 0 < p < 1:
         small = x.detach()[:4, :6].contiguous()
         masks = torch.stack([call(answer, small, p) == 0 for _ in range(CALLS)])
-        yield from _chance_steps(
-            masks[(..., *[0] * (x.dim() - 2))] if channels else masks, p
-        )
+        if channels:  # one decision for all that follows the second axis
+            masks = masks.flatten(3)[..., 0] if masks.dim() > 3 else masks
+        yield from _chance_steps(masks, p)
     again = bool((call(answer, x.clone(), p) != y).any())
     yield "whether a second call draws another mask", again
     gradient = torch.zeros_like(x)

@@ -16,6 +16,7 @@ from layers_book.checking import (
     describe,
     distinct,
     function_run,
+    refuse_no_function,
     signed,
 )
 
@@ -265,8 +266,7 @@ def _masks(generator: Generator) -> dict[str, Any]:
 
 def _seen(answer: Any, **masks: Tensor | None) -> Iterator[Case | tuple[str, Any]]:
     """The mask as attention sees it: for 3 samples and 2 heads, whatever broadcasts."""
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", describe(masks)
     given = {name: None if m is None else m.clone() for name, m in masks.items()}
     mask = call(answer, *given.values())

@@ -16,6 +16,7 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    refuse_no_function,
     signed,
 )
 
@@ -140,8 +141,7 @@ def _logs(generator: Generator) -> dict[str, Any]:
 
 def _latch_steps(answer: Any, log: Tensor, rate: float) -> Iterator[Any]:
     """Let a cell with the answer's weights read the logs."""
-    if not callable(answer) or isinstance(answer, type | nn.Module):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", f"8 logs of 500 minutes, a press in {rate:.1%} of them"
     layer = nn.LSTM(3, 1).double()  # all the steps of a cell in one call
     _fill(layer, call(answer))

@@ -8,12 +8,12 @@ from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
-    Refused,
     call,
     custom_run,
     describe,
     distinct,
     function_run,
+    refuse_no_function,
     signed,
 )
 
@@ -221,8 +221,7 @@ def _converted(
     answer: Any, given: dict[str, Tensor], x: Tensor, h: Tensor
 ) -> Iterator[tuple[str, Any]]:
     """Run nn.GRUCell on converted weights: different ones may compute the same."""
-    if not callable(answer) or isinstance(answer, type):
-        raise Refused("A function is expected: write its name without calling it.")
+    refuse_no_function(answer)
     yield "configuration", describe(given)
     copies = {name: t.clone() for name, t in given.items()}
     value = call(answer, *copies.values())

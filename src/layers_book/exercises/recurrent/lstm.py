@@ -17,6 +17,7 @@ from layers_book.checking import (
     distinct,
     function_run,
     kind,
+    refuse_no_function,
     signed,
 )
 
@@ -192,12 +193,9 @@ def _layer(generator: Generator) -> dict[str, Any]:
 
 
 def _refuse_all_but_functions(answer: Any) -> None:
-    if not callable(answer) or isinstance(answer, nn.Module | type):
-        given = "a layer" if isinstance(answer, nn.Module) else kind(answer)
-        raise Refused(
-            f"A function is expected, and you pass {given}: write its name without "
-            "calling it."
-        )
+    if isinstance(answer, nn.Module):
+        raise Refused("A function is expected, and you pass a layer: pass its name.")
+    refuse_no_function(answer)
 
 
 def _written(answer: Any, layer: nn.LSTM, value: float) -> Iterator[tuple[str, Any]]:
