@@ -14,12 +14,10 @@ for module in sorted(FOLDER.glob("*/*.py")):
     importlib.import_module(f"answers.{module.parent.name}.{module.stem}")
 
 
-def name(case: Foreign) -> str:
-    answer = getattr(case.answer, "__name__", "") or repr(case.answer)
-    return f"{case.exercise}-{answer}"
+IDS = [f"{c.exercise}-{getattr(c.answer, '__name__', 'value')}" for c in FOREIGN]
 
 
-@pytest.mark.parametrize("case", FOREIGN, ids=name)
+@pytest.mark.parametrize("case", FOREIGN, ids=IDS)
 def test_foreign_answer(case: Foreign) -> None:
     verdict = check(case.exercise, case.answer)
     assert torch.get_default_device().type == "cpu", "what it set is put back"

@@ -37,4 +37,5 @@ def test_the_solution_makes_their_step_of_torchs():
 # the last one writes into its arguments, and is right otherwise
 @pytest.mark.parametrize("mistake", CONVERT.mistakes[:-1], ids=lambda m: m.hint[:30])
 def test_a_mistake_does_not(mistake):
-    assert not agrees(CONVERT.wrong_answer(mistake))
+    with pytest.raises((AssertionError, ValueError)):  # some do not even run
+        assert agrees(CONVERT.wrong_answer(mistake))

@@ -75,12 +75,15 @@ def by_convolution(x, weight, bias=None):
     return F.conv1d(y, weight[..., None], bias).reshape(*x.shape[:-1], -1)
 
 
-@wrong("linear/by_hand", "hides|may not be called|torch.jit")
+@torch.jit.script
+def scripted(x: torch.Tensor, weight: torch.Tensor):
+    return torch.nn.functional.linear(x, weight)
+
+
+@wrong("linear/by_hand", "torch.jit hides")
 def by_script(x, weight, bias=None):
-    return SCRIPTED(x, weight, bias)
-
-
-SCRIPTED = torch.jit.script(F.linear)
+    y = scripted(x, weight)
+    return y if bias is None else y + bias
 
 
 @right("linear/count")
