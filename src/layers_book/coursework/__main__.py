@@ -255,14 +255,17 @@ def _summarize(course: Course, name: str, records: list[Record]) -> None:
     states = Counter(grade_of(r, hands.get(r["student"])).state for r in records)
     plural = "" if len(records) == 1 else "s"
     typer.echo(f"{len(records)} submission{plural}: {_counted(states)}")
-    for state in ("stopped", "missing"):
+    for state, words in (
+        ("stopped", "stopped"),
+        ("waiting", "that waits for a person"),
+    ):
         theirs = [
             record["student"]
             for record in records
             if any(question["state"] == state for question in record["questions"])
         ]
         if theirs:
-            typer.echo(f"with an answer {state}: {len(theirs)} ({_some(theirs)})")
+            typer.echo(f"with an answer {words}: {len(theirs)} ({_some(theirs)})")
     absent = sorted(course.roster.keys() - {record["student"] for record in records})
     if absent:
         typer.echo(f"no submission: {len(absent)} of roster.csv ({_some(absent)})")

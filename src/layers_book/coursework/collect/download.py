@@ -52,6 +52,7 @@ __all__ = ["Receipt", "collect"]
 
 STUDENTS = ("student", "layout", "name", "number")
 Who = tuple[Owner, ...]
+KEPT = ("submission_secret.txt", "variants.json")  # by nbgrader, and by our release
 SUBMITTED = Layout("plain", "nbgrader's submitted folder", "", ids=True)
 
 
@@ -199,6 +200,8 @@ def _nbgrader(
     for entry, path, problem in zip(entries, paths, problems, strict=True):
         if path[1:] == [assignment, "timestamp.txt"]:
             problem = "no submission, but nbgrader's time of one"
+        elif path[1:-1] == [assignment] and path[-1] in KEPT:
+            problem = "no submission, but a file that comes with one"
         elif len(path) > 2 and path[1] != assignment:
             problem = problem or f"of another assignment, {path[1]!r:.80}"
         found.append(replace(entry, time=times.get(path[0], entry.time)))

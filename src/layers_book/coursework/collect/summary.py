@@ -36,8 +36,10 @@ def lines(receipts: Iterable[Receipt], roster: bool) -> list[str]:
 
 def _rejected(receipts: list[Receipt]) -> Iterator[str]:
     places: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    added = Counter(r.reason for r in receipts if r.reason.startswith(JUNK[0]))
     for each in receipts:
-        places[_place(each.file)][each.reason].append(each.file)
+        if added[each.reason] <= REASONS:
+            places[_place(each.file)][each.reason].append(each.file)
     # first what a person has to decide, last what nobody misses
     for place, reasons in sorted(
         places.items(), key=lambda item: (all(map(_junk, item[1])), item[0])
@@ -53,6 +55,9 @@ def _rejected(receipts: list[Receipt]) -> Iterator[str]:
                 f"rejected: {place}: {_count(rest, 'file')} more, for"
                 f" {_count(kinds, 'other reason')}"
             )
+    for reason, count in added.items():
+        if count > REASONS:
+            yield f"left out: {count:,} files: {reason}"
 
 
 def _noted(receipts: list[Receipt]) -> Iterator[str]:
