@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -236,7 +237,7 @@ class _Cluster:
         self.commands = [
             command.replace("8786", f"{self.port}")
             .replace("HOST", "127.0.0.1")
-            .replace("dask ", f"{sys.executable} -m dask ")
+            .replace("dask ", f"{shlex.quote(sys.executable)} -m dask ")
             for command in cluster.commands(folder)
         ]
         self.running: dict[int, subprocess.Popen[bytes]] = {}
@@ -271,8 +272,9 @@ def dask(tmp_path: Path) -> Iterator[_Cluster]:
         found.stop(number)
 
 
-def _answers(address: str) -> None:
-    while not cluster._answers(address):
+def _answers(dask: _Cluster) -> None:
+    while not cluster._answers(dask.address):
+        assert dask.running[0].poll() is None, dask.commands[0]
         time.sleep(0.2)
 
 
@@ -286,7 +288,7 @@ def test_a_cluster_that_loses_a_worker_and_its_scheduler(
     """The workers come back to the scheduler by themselves; all is said in words."""
     records, came, said = tmp_path / "records", list[Any](), list[str]()
     dask.start(1)
-    _answers(dask.address)
+    _answers(dask)
 
     def disturb(result: Any) -> None:
         came.append(result)
@@ -316,7 +318,7 @@ def test_a_cluster_without_workers_or_with_another_certificate(
     dask: _Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _answers(dask.address)
+    _answers(dask)
     other = tmp_path / "other"
     cluster.make_certificates(other)
     job = queue.Job(example, "ada", submit(), "key")

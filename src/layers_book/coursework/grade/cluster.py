@@ -7,6 +7,7 @@ account of the same machine, too; so that has to be asked for by name.
 import logging
 import math
 import queue as queues
+import shlex
 import shutil
 import socket
 import ssl
@@ -53,7 +54,8 @@ def make_certificates(folder: Path) -> None:
 
 def commands(folder: Path) -> list[str]:
     """What starts a cluster's scheduler and its workers, which come back to it."""
-    certificate, key = folder / CERTIFICATE, folder / KEY
+    names = (folder / CERTIFICATE, folder / KEY)
+    certificate, key = (shlex.quote(str(name)) for name in names)
     flags = f"--tls-ca-file {certificate} --tls-cert {certificate} --tls-key {key}"
     return [
         f"dask scheduler --protocol tls --port 8786 {flags}",
