@@ -16,6 +16,7 @@ import psutil
 
 from layers_book.coursework.assignment import Assignment, Cell, load
 from layers_book.coursework.grade import queue
+from layers_book.coursework.grade.job import Failed, Job
 from layers_book.coursework.grade.record import Record
 
 # nbformat, nbgrader and the release are imported below: each worker imports this file
@@ -181,7 +182,7 @@ def ours(
     ended: list[tuple[float, float]] = []
     since = 0
 
-    def waiting() -> Iterator[queue.Job | queue.Failed]:
+    def waiting() -> Iterator[Job | Failed]:
         first = {f"warm-{number}" for number in range(workers)}  # one for each worker
         for number in count():
             if first <= marks.keys():
@@ -191,9 +192,9 @@ def ours(
         started.append(_stamp())
         yield from queue.jobs(assignment, submitted, records)
 
-    def done(result: Record | queue.Failed) -> None:
+    def done(result: Record | Failed) -> None:
         nonlocal since
-        if isinstance(result, queue.Failed) or result["state"] != "graded":
+        if isinstance(result, Failed) or result["state"] != "graded":
             raise SystemExit(f"not graded: {result}")
         marks[result["student"]] = {
             q["name"]: q["points"] or 0.0

@@ -13,8 +13,10 @@ import torch
 from layers_book.checking import Mistake, value_run
 from layers_book.checking.recording import plain, raised
 from layers_book.coursework.assignment import Assignment
-from layers_book.coursework.grade import grading, queue, running
+from layers_book.coursework.grade import grading, running
+from layers_book.coursework.grade import job as module
 from layers_book.coursework.grade.grader import Grader
+from layers_book.coursework.grade.job import Failed, Job
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.question import Question
 from layers_book.coursework.sandbox.bubblewrap import Limits, Outcome, Sandbox
@@ -114,12 +116,12 @@ def test_an_error_in_grading_stops_one_submission_only(
     def fails(*_: Any) -> Record:
         raise OverflowError("too large")
 
-    job = queue.Job(example, "ada", submit(), "key")
+    job = Job(example, "ada", submit(), "key")
     held: Any = SimpleNamespace(ready=True)
-    monkeypatch.setitem(queue._held, (job.limits, False), held)
+    monkeypatch.setitem(module._held, (job.limits, False), held)
     monkeypatch.setattr(grading, "grade", fails)
-    found = queue.work(job)
-    assert isinstance(found, queue.Failed)
+    found = module.work(job)
+    assert isinstance(found, Failed)
     assert "OverflowError: too large" in found.reason
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.grade import cluster, grading, queue
+from layers_book.coursework.grade.job import Failed, Job, work
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
 
@@ -109,10 +110,10 @@ def test_a_corrected_check_asks_that_question_only(
     assert files["rms"] != example.files["rms"]
     corrected = replace(example, files=files)
     (first, second) = queue.jobs(corrected, submitted[:2], records)
-    assert isinstance(first, queue.Job) and first.earlier
+    assert isinstance(first, Job) and first.earlier
     kept = {q["name"]: q for q in first.earlier["questions"]}
     kept["scale"]["hint"] = "of the first run"
-    record = queue.work(first)
+    record = work(first)
     assert record["questions"][0]["hint"] == "of the first run"
     assert record["questions"][1]["max_points"] == 7.0
 
@@ -134,7 +135,7 @@ class _Fake:
         type(self).started += 1
 
     def work(self, job: Any) -> Any:
-        return queue.Failed(job.student, "")
+        return Failed(job.student, "")
 
     def close(self) -> None: ...
 
@@ -163,7 +164,7 @@ def test_no_more_processes_than_serve(
 ) -> None:
     monkeypatch.setattr(queue, "Worker", _Fake)
     monkeypatch.setattr(_Fake, "started", 0)
-    waiting = [queue.Job(example, f"s{n}", b"", f"{n}") for n in range(count)]
+    waiting = [Job(example, f"s{n}", b"", f"{n}") for n in range(count)]
     came: list[Any] = []
     queue.run(waiting, tmp_path, allowed, done=came.append)
     assert _Fake.started == started
@@ -321,7 +322,7 @@ def test_a_cluster_without_workers_or_with_another_certificate(
     _answers(dask)
     other = tmp_path / "other"
     cluster.make_certificates(other)
-    job = queue.Job(example, "ada", submit(), "key")
+    job = Job(example, "ada", submit(), "key")
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5.0)
     for address, insecure in ((dask.address, False), (f"tcp{dask.address[3:]}", True)):
         with pytest.raises(ValueError, match="it answers, but not as a Dask scheduler"):

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from layers_book.coursework.assignment import VERSIONS, Assignment
-from layers_book.coursework.grade import queue
+from layers_book.coursework.grade import job
 from layers_book.coursework.grade.grading import grade, job_key
 from layers_book.coursework.release import source_version
 from layers_book.coursework.sandbox.bubblewrap import Sandbox
@@ -128,4 +128,4 @@ def test_what_is_sent_elsewhere_is_text_and_is_loaded_once_there() -> None:
     sent, again = (pickle.loads(pickle.dumps(assignment)) for _ in range(2))
     assert vars(sent).keys() == {"name", "text", "files", "variant", "master"}
     assert sent == assignment and hash(sent) == hash(assignment)
-    assert queue._first(sent) is queue._first(again)
+    assert job._first(sent) is job._first(again)

@@ -152,6 +152,7 @@ def grade(
     submitted = _submitted(course, name)
 
     from layers_book.coursework.grade import queue
+    from layers_book.coursework.grade.job import Failed, Job
     from layers_book.coursework.sandbox.bubblewrap import Limits
 
     limits = Limits(
@@ -160,19 +161,19 @@ def grade(
         memory_bytes=memory * 2**20,
     )
     records, values = course.records(name), _values(course, assignment)
-    failed: list[queue.Failed] = []
+    failed: list[Failed] = []
     new = 0
     with _progress("grading", len(submitted), "preparing") as advance:
 
-        def done(result: Record | queue.Failed) -> None:
+        def done(result: Record | Failed) -> None:
             nonlocal new
             advance()
-            if isinstance(result, queue.Failed):
+            if isinstance(result, Failed):
                 failed.append(result)
             else:
                 new += 1
 
-        def waiting() -> Iterator[queue.Job | queue.Failed]:
+        def waiting() -> Iterator[Job | Failed]:
             for one in submitted:
                 found = list(
                     queue.jobs(assignment, [one], records, values, limits, trust)

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from layers_book.coursework.assignment import AssignmentError
-from layers_book.coursework.grade.queue import Failed, Job, work
+from layers_book.coursework.grade.job import Failed, Job, work
 from layers_book.coursework.grade.record import Record
 from layers_book.coursework.sandbox.bubblewrap import NoSandbox
 

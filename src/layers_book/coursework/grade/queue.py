@@ -12,19 +12,17 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from layers_book.coursework.assignment import Assignment, AssignmentError, Version
+from layers_book.coursework.assignment import Assignment
 from layers_book.coursework.collect.notebook import Unreadable, file_bytes
 from layers_book.coursework.files import sha256_of, write_new
 from layers_book.coursework.grade import grading
+from layers_book.coursework.grade.job import Failed, Job
 from layers_book.coursework.grade.record import Record, checked
 from layers_book.coursework.grade.serving import Worker
-from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
+from layers_book.coursework.sandbox.bubblewrap import Limits
 
 DEATHS = 3  # of processes, until the job that each had is given up
 FEW = 25  # jobs that one process has done before another would be ready
@@ -35,28 +33,6 @@ Values = Callable[[str], dict[str, Any] | None]
 
 def _common(student: str) -> None:
     """All students have the master's values."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One submission to grade, with all that a worker elsewhere needs."""
-
-    assignment: Assignment
-    student: str
-    data: bytes
-    key: str
-    values: dict[str, Any] | None = None
-    limits: Limits = field(default_factory=Limits)
-    trusted: bool = False
-    earlier: Record | None = None
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A job that left no record, so that the next run tries it again."""
-
-    student: str
-    reason: str
 
 
 def jobs(
@@ -144,7 +120,7 @@ def run(
                 yield job
 
     if scheduler:
-        from layers_book.coursework.grade import cluster
+        from layers_book.coursework.grade import cluster  # Dask takes long to import
 
         cluster.run(plain(), scheduler, certificates, insecure, finish, say)
     else:
@@ -201,47 +177,6 @@ def _earlier(folder: Path, student: str) -> Record | None:
             if record["student"] == student:
                 return record
     return None
-
-
-_held: dict[tuple[Limits, bool], Sandbox] = {}
-_turn = threading.Lock()
-
-
-def hold(sandbox: Sandbox) -> Sandbox:
-    """Keep a sandbox for the jobs of this process, and end it with the process."""
-    _held[sandbox.limits, sandbox.trusted] = sandbox
-    Finalize(None, sandbox.close, exitpriority=0)
-    return sandbox
-
-
-@lru_cache(maxsize=4)
-def _first(assignment: Assignment) -> Assignment:
-    """Of equal assignments, each sent with a job, the one that has graders already."""
-    return assignment
-
-
-def work(job: Job) -> Record | Failed:
-    """Grade a job in this process, which keeps its sandbox for the next one."""
-    with _turn:  # a Dask worker may have several threads
-        kind = job.limits, job.trusted
-        version = _first(job.assignment).version(job.values)
-        sandbox = _held.get(kind) or hold(Sandbox(*kind))
-        if not sandbox.ready:
-            _prepare(version)
-        try:
-            return grading.grade(version, job.student, job.data, sandbox, job.earlier)
-        except (NoSandbox, AssignmentError):
-            raise  # the next one would fare no better
-        except Exception as error:  # one submission must not stop the others
-            said = f"{type(error).__name__}: {error!s:.200}"
-            return Failed(job.student, f"grading it failed: {said}")
-
-
-def _prepare(version: Version) -> None:
-    """Make what judges the answers, while a sandbox starts."""
-    with contextlib.suppress(Exception):  # it comes again where it is used
-        for question in version.questions:
-            version.grader(question)
 
 
 def _on_cores(

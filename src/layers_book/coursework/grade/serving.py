@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from layers_book.coursework.sandbox.bubblewrap import Limits, NoSandbox, Sandbox
 
 if TYPE_CHECKING:
-    from layers_book.coursework.grade.queue import Failed, Job
+    from layers_book.coursework.grade.job import Failed, Job
     from layers_book.coursework.grade.record import Record
 
 
@@ -67,17 +67,17 @@ def _serve(jobs: Connection, limits: Limits, trusted: bool) -> None:
     sandbox = None
     with contextlib.suppress(NoSandbox):  # it comes again with the first job
         sandbox = Sandbox(limits, trusted)
-    from layers_book.coursework.grade import queue
+    from layers_book.coursework.grade.job import hold, work
 
     if sandbox is not None:
-        queue.hold(sandbox)
+        hold(sandbox)
     while True:
         try:
             job = jobs.recv()
         except EOFError:
             return
         try:
-            jobs.send(queue.work(job))
+            jobs.send(work(job))
         except Exception as error:  # of no single job
             jobs.send(error)
 
