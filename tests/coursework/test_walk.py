@@ -33,7 +33,7 @@ PATIENCE = 120  # seconds
 STANDS_FOR = {
     "sudo": 'exec "$@"',
     "apt": "command -v bwrap",
-    "make": f'[ "$1 $3" = "-C book" ] && ln -s {sys.prefix} "$2/.venv"',
+    "make": f'[ "$1 $3" = "-C book" ] && ln -s "{sys.prefix}" "$2/.venv"',
 }
 
 
