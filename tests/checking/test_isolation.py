@@ -176,3 +176,12 @@ def test_a_forbidden_class_may_not_be_built(layer):
         forbid=("Linear",),
     )
     assert f"{layer.__name__} may not be built" in check_exercise(e, count).message
+
+
+@pytest.mark.parametrize("forbid", [(), ("softmax",)])
+def test_the_readers_state_is_put_back_where_a_check_is_stopped(forbid):
+    with torch.device("meta"):
+        with pytest.raises(KeyboardInterrupt), isolated(forbid):
+            raise KeyboardInterrupt
+        assert torch.zeros(1).is_meta
+    assert _is_cpu()

@@ -123,6 +123,7 @@ def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
     dtype, modes, device = torch.get_default_dtype(), _modes(), _device.CURRENT_DEVICE
     context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
     with ExitStack() as stack:
+        stack.callback(_put_back, modes, device, context)  # last, whatever ends it
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.enable_grad())
         _set_modes([])
@@ -140,9 +141,6 @@ def isolated(forbid: tuple[str, ...] = ()) -> Iterator[None]:
         finally:
             reset()
             torch.set_default_dtype(dtype)
-    _set_modes(modes)
-    _device.CURRENT_DEVICE = device
-    torch._GLOBAL_DEVICE_CONTEXT.device_context = context
 
 
 def reset() -> None:
@@ -150,13 +148,18 @@ def reset() -> None:
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     if _device.CURRENT_DEVICE is not None:
-        _set_modes([m for m in _modes() if not isinstance(m, _device.DeviceContext)])
-        _device.CURRENT_DEVICE = None
-        torch._GLOBAL_DEVICE_CONTEXT.device_context = None
+        others = [m for m in _modes() if not isinstance(m, _device.DeviceContext)]
+        _put_back(others, None, None)
+
+
+def _put_back(modes: list[Any], device: Any, context: Any) -> None:
+    """Set the function modes at work, the innermost last, and the default device."""
+    _set_modes(modes)
+    _device.CURRENT_DEVICE = device
+    torch._GLOBAL_DEVICE_CONTEXT.device_context = context
 
 
 def _set_modes(modes: list[Any]) -> None:
-    """Make these the function modes at work, the innermost last."""
     while _modes():
         overrides._pop_mode()
     for mode in modes:
