@@ -3,7 +3,6 @@
 import html
 import textwrap
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -58,19 +57,19 @@ def check_exercise(exercise: Exercise, answer: Any) -> Verdict:
     Raises:
         RuntimeError: the right answer does not work here, so nothing can be said.
     """
+    expected = partial(_expected, exercise)
+    known = [(m.hint, partial(expected, mistake=m)) for m in exercise.mistakes]
 
-    def judged(got: Callable[[int], Record]) -> tuple[str, str]:
-        return judge(
-            len(exercise.configurations),
-            cache(got),
-            partial(_expected, exercise),
-            [(m.hint, partial(_expected, exercise, mistake=m)) for m in mistakes],
-        )
+    def judged(watched: bool) -> tuple[str, str]:
+        @cache
+        def got(index: int) -> Record:
+            return exercise.record(answer, index, watch=Watch() if watched else None)
 
-    mistakes = exercise.mistakes
-    state, message = judged(lambda index: exercise.record(answer, index))
+        return judge(len(exercise.configurations), got, expected, known)
+
+    state, message = judged(watched=False)
     if state == "wrong" and "gradient" in message:  # what cut it off? that takes time
-        _, message = judged(lambda i: exercise.record(answer, i, watch=Watch()))
+        _, message = judged(watched=True)
     return Verdict(exercise.name, state == "right", message, state != "unanswered")
 
 

@@ -26,6 +26,17 @@ LEFT = {
 FILLS = {"uniform_", "normal_", "zero_", "fill_", "trunc_normal_", "bernoulli_"}
 
 
+def tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in a value, however deep in its lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors(item)
+    elif isinstance(value, Mapping):
+        yield from tensors(list(value.values()))
+
+
 class Watch(TorchFunctionMode):
     """Follows what has been cut off from the gradient to the result.
 
@@ -44,7 +55,7 @@ class Watch(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
-        given = list(_tensors([*args, *kwargs.values()]))
+        given = list(tensors((args, kwargs)))
         recorded = any(x.requires_grad for x in given)
         marks = {mark for x in given for mark in _marks(x)}
         if name in LEFT and (recorded or marks):
@@ -53,14 +64,14 @@ class Watch(TorchFunctionMode):
             marks.add(WRITTEN[name])
         elif recorded and not torch.is_grad_enabled() and name not in FILLS:
             marks.add("torch.no_grad()")
-        for x in _tensors([result]) if marks else ():
+        for x in tensors(result) if marks else ():
             if x.is_floating_point():
                 vars(x).update(cut_by=marks, cut_here=not x.requires_grad)
         return result
 
     def of(self, value: Any) -> list[str]:
         """By what ways a result has been cut off, as a reader writes them."""
-        marks = {*self.left, *(m for x in _tensors([value]) for m in _marks(x))}
+        marks = {*self.left, *(m for x in tensors(value) for m in _marks(x))}
         self.left.clear()
         return sorted(marks)
 
@@ -76,13 +87,3 @@ def _marks(x: Tensor) -> Iterable[str]:
     if found and vars(x)["cut_here"] and x.grad_fn is not None:
         return ()  # made within a torch.autograd.Function, which records it as one step
     return found
-
-
-def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, tuple | list):
-            yield from _tensors(value)
-        elif isinstance(value, Mapping):
-            yield from _tensors(value.values())

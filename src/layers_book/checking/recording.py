@@ -298,17 +298,21 @@ def _place(error: BaseException) -> dict[str, Any]:
 def _operation(frame: traceback.FrameSummary, code: Any) -> dict[str, Any]:
     """The operation that raised, and whether an operand was reduced without keepdim."""
     lines, first = inspect.getsourcelines(code)
-    tree = ast.parse(textwrap.dedent("".join(lines)))
-    indent = len(lines[0]) - len(textwrap.dedent("".join(lines)).splitlines(True)[0])
-    start = (frame.lineno or 0, frame.colno or 0)
-    end = (frame.end_lineno or 0, frame.end_colno or 0)
+    text = textwrap.dedent("".join(lines))
+    tree = ast.parse(text)
+    indent = len(lines[0]) - len(text.splitlines(True)[0])
+    above = max(first, 1) - 1
+    place = (
+        (frame.lineno or 0) - above,
+        (frame.end_lineno or 0) - above,
+        (frame.colno or 0) - indent,
+        (frame.end_colno or 0) - indent,
+    )
     for node in ast.walk(tree):
         if not isinstance(node, ast.expr | ast.AugAssign):
             continue
-        above = max(first, 1) - 1
-        begins = (node.lineno + above, node.col_offset + indent)
-        ends = ((node.end_lineno or 0) + above, (node.end_col_offset or 0) + indent)
-        if (begins, ends) == (start, end):
+        ends = node.end_lineno, node.col_offset, node.end_col_offset
+        if (node.lineno, *ends) == place:
             names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
             made = [node, *(n for n in ast.walk(tree) if _assigns(n, names))]
             return {"operation": _name(node), "reduced": any(map(_reduces, made))}

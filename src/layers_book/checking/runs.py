@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.checking.cuts import forget
+from layers_book.checking.cuts import forget, tensors
 from layers_book.checking.isolation import Refused, isolated
 from layers_book.checking.judging.compare import UNSAVED
 from layers_book.checking.recording import (
@@ -186,7 +186,7 @@ def function_steps(
     refuse_no_function(answer)
     named = {**dict(zip(names, args, strict=False)), **kwargs}
     yield Case("configuration", "", "", describe(named))
-    numbers = any(x.is_floating_point() for x in _tensors((args, kwargs)))
+    numbers = any(x.is_floating_point() for x in tensors((args, kwargs)))
     name = "output" if numbers or exact else "result"
     yield from _differentiated(answer, args, kwargs, named, "", kind=name)
     if float32 and numbers:
@@ -205,14 +205,7 @@ def module_steps(
     initial: bool = True,
 ) -> Iterator[Case]:
     """Record a module class on configuration ``index``; see `module_run`."""
-    if not callable(answer) or isinstance(answer, nn.Module):
-        raise Refused(
-            f"A module class is expected, and you pass {kind(answer)}: "
-            + "write the name of the class without parentheses."
-            * isinstance(answer, nn.Module)
-            + "write a class that inherits from nn.Module, and pass its name."
-            * (not isinstance(answer, nn.Module))
-        )
+    _refuse_no_class(answer)
     batches = [b if isinstance(b, tuple) else (b,) for b in (*training, evaluation)]
     named = dict(zip(names, batches[0], strict=False))
     yield Case("configuration", "", "", describe({**kwargs, **named}))
@@ -378,13 +371,15 @@ def refuse_no_function(answer: Any) -> None:
     raise Refused(f"A function is expected, and you pass {kind(answer)}: {say}")
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested arguments."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
+def _refuse_no_class(answer: Any) -> None:
+    """The same where a module class is asked for, or what makes a module."""
+    if isinstance(answer, nn.Module):
+        say = "write the name of the class without parentheses."
+    elif not callable(answer):
+        say = "write a class that inherits from nn.Module, and pass its name."
+    else:
+        return
+    raise Refused(f"A module class is expected, and you pass {kind(answer)}: {say}")
 
 
 def _tensor_words(x: Tensor) -> str:

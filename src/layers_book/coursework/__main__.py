@@ -250,6 +250,7 @@ def _enter(
 
 def _summarize(course: Course, name: str, records: list[Record]) -> None:
     """How many submissions are in each state, and what is to be done now."""
+    from layers_book.coursework.collect.summary import some
     from layers_book.coursework.nbgrader import gradebook
 
     hands = gradebook.by_hand(course, name)
@@ -266,10 +267,10 @@ def _summarize(course: Course, name: str, records: list[Record]) -> None:
             if any(question["state"] == state for question in record["questions"])
         ]
         if theirs:
-            typer.echo(f"with an answer {words}: {len(theirs)} ({_some(theirs)})")
+            typer.echo(f"with an answer {words}: {len(theirs)} ({some(theirs)})")
     absent = sorted(course.roster.keys() - {record["student"] for record in records})
     if absent:
-        typer.echo(f"no submission: {len(absent)} of roster.csv ({_some(absent)})")
+        typer.echo(f"no submission: {len(absent)} of roster.csv ({some(absent)})")
     if states.keys() - {"graded"}:
         _next("mark by hand: jupyter lab, menu Nbgrader > Formgrader")
     _next(f"coursework feedback {name}", f"coursework export {name}")
@@ -529,11 +530,6 @@ def _answers(assignment: Assignment, path: Path) -> dict[str, str]:
 
 def _counted(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
-
-
-def _some(students: list[str]) -> str:
-    more = f" and {len(students) - 5} more" if len(students) > 5 else ""
-    return ", ".join(students[:5]) + more
 
 
 def _next(*steps: str) -> None:

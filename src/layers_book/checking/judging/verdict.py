@@ -5,7 +5,7 @@ from .words import CONFIGURATION, explain, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 AHEAD = 6  # configurations in which a mistake is looked for from the first wrong one on
@@ -15,7 +15,7 @@ def judge(
     count: int,
     got: "Callable[[int], Any]",
     expected: "Callable[[int], Any]",
-    mistakes: "list[tuple[str, Callable[[int], Any]]]",
+    mistakes: "Sequence[tuple[str, Callable[[int], Any]]]",
 ) -> "tuple[str, str]":
     """Judge an answer by what it does.
 
@@ -154,7 +154,7 @@ def _failure(
     at: int,
     got: "Callable[[int], Any]",
     expected: "Callable[[int], Any]",
-    mistakes: "list[tuple[str, Callable[[int], Any]]]",
+    mistakes: "Sequence[tuple[str, Callable[[int], Any]]]",
 ) -> str:
     """What is wrong with case ``at`` of a configuration, and a hint if one is known."""
     right, record = expected(index), got(index)

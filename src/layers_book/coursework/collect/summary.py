@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from layers_book.coursework.collect.paths import is_zip
 from layers_book.coursework.collect.submissions import Receipt
 
-__all__ = ["lines"]
+__all__ = ["lines", "some"]
 
 MOST = 40  # lines of one kind
 REASONS = 3  # lines of one student's folder or zip
@@ -29,7 +29,7 @@ def lines(receipts: Iterable[Receipt], roster: bool) -> list[str]:
     if new and not roster:
         result.append(
             f"no roster.csv: {_count(len(new), 'student')} by the names in the"
-            f" download: {_some(new)}"
+            f" download: {some(new)}"
         )
     return result
 
@@ -69,7 +69,7 @@ def _noted(receipts: list[Receipt]) -> Iterator[str]:
         else:
             yield (
                 f"noted: {count:,} files: {reason}:"
-                f" {_some(sorted({each.student for each in mine}))}"
+                f" {some(sorted({each.student for each in mine}))}"
             )
 
 
@@ -93,7 +93,8 @@ def _cut(said: Iterable[str]) -> list[str]:
     return found
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first of many names, and how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
 
