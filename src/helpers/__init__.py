@@ -6,6 +6,7 @@ Part of the distribution ``torch-layers-book``, installed from the book's reposi
 from helpers._compare import assert_same, assert_shape
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
+from helpers._errors import shows_error
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
 from helpers._session import begin
 from layers_book import figures
@@ -28,6 +29,7 @@ __all__ = [
     "flops",
     "output_shape",
     "parameter_count",
+    "shows_error",
     "transposed_count",
     "window_count",
 ]
