@@ -3,13 +3,28 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+# another torch than the lock's: make test torch=...
+OTHER := .venv-torch-$(torch)-$(notdir $(PYTHON))
 BOOK := _build/.built
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CODE := src tests tools coursework conftest.py
 # the node and npm that pip brings; only JavaScript's own tools need what npm installs
-NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+NPM := $(WITH_NODE) $(BIN)/npm
 NODE_READY := node_modules/.ready
 jobs ?= logical
+
+# an environment knows where it lies: one that was moved, or lost its Python, is no longer ready
+$(shell [ "$$(cat $(READY) 2>/dev/null)" = "$$(pwd)" ] && [ -x $(BIN)/python ] || rm -f $(READY))
+# matplotlib, npm and Chromium keep things at home; who has none gets one here
+ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(shell mkdir -p _build/home 2>/dev/null; pwd)/_build/home
+endif
+ifneq ($(filter-out help,$(MAKECMDGOALS)),)
+ifneq ($(shell [ -w . ] && echo yes),yes)
+$(error You may not write in $(CURDIR), which belongs to $(shell ls -ld . | awk '{print $$3}'): clone the book into a folder of your own)
+endif
+endif
 
 # what a part of the tests needs; all of them also the linters
 needs = $(if $(filter $(1),$(only)),$(2))
@@ -31,8 +46,8 @@ book: $(BOOK) ## build the book into _build/html from the stored outputs
 	@echo "The book: _build/html/index.html"
 	@echo "To serve it: $(BIN)/python -m http.server -d _build/html 8000"
 
-test: $(READY) $(NEEDS) ## everything, in parallel; a part and what it needs: only=tests/pages; device=cuda
-	$(BIN)/python -m pytest -q -n $(jobs) --alone $(only)
+test: $(if $(torch),$(OTHER)/.ready,$(READY) $(NEEDS)) ## everything; a part: only=tests/pages; on a GPU: device=cuda; notebooks and helpers on another torch: torch=2.15.0, lowest, newest
+	$(if $(torch),$(OTHER)/bin,$(BIN))/python -m pytest -q -n $(jobs) --alone $(or $(only),$(if $(torch),src tests/helpers notebooks))
 
 check: $(READY) ## one page's own tests, in seconds: make check page=basic/linear
 	@$(BIN)/python tools/check_page.py $(page)
@@ -40,10 +55,8 @@ check: $(READY) ## one page's own tests, in seconds: make check page=basic/linea
 notebooks: $(READY) ## execute the pages that changed, or what they use; all=1: all of them
 	$(BIN)/python tools/pages.py $(if $(all),--all)
 
-serve: $(READY) ## rebuild and reload in the browser while you write
-	$(BIN)/jupyter-book config sphinx . >/dev/null
-	$(BIN)/sphinx-autobuild . _build/html --watch book --pre-build "$(BIN)/python tools/pages.py" \
-	  --re-ignore '^(?!.*/(book|notebooks|src|_config|_toc))' --re-ignore '\.partial$$' --open-browser
+serve: $(READY) ## rebuild and reload in the browser while you write: port=8000
+	$(BIN)/python tools/serve.py $(port)
 
 lab: $(READY) ## JupyterLab in the locked environment
 	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || $(PIP) jupyterlab -c requirements.lock
@@ -88,18 +101,14 @@ bubblewrap: # the sandbox that submissions run in
 clean: ## remove what the commands above made, but the environment
 	rm -rf _build dist conf.py
 
-$(READY): requirements.txt requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(PIP) -r requirements.txt -c requirements.lock
-	@touch $@
+$(READY) $(OTHER)/.ready: requirements.txt requirements.lock pyproject.toml
+	@sh tools/environment.sh $(@D) "$(PYTHON)" $(if $(filter $(READY),$@),,$(torch))
 
 $(NODE_READY): $(READY) package.json package-lock.json
-	$(NPM) ci
+	@$(WITH_NODE) sh tools/quietly.sh $(BIN)/npm ci
 	@touch $@
 
 $(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src tools/site -type f -not -path '*/.*' -not -name '*.pyc' -not -path '*.egg-info/*')
-	@mkdir -p _build && echo "Building the book" && \
-	  { $(BIN)/jupyter-book build . --all -n -W --keep-going >_build/build.log 2>&1 || \
-	    { grep -E 'WARNING|ERROR|Error' _build/build.log || tail -30 _build/build.log; exit 1; }; }
+	@echo "Building the book"
+	@sh tools/quietly.sh $(BIN)/jupyter-book build . --all -n -W --keep-going
 	@touch $@

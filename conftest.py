@@ -7,6 +7,7 @@ public repository. `make test` runs the notebooks so.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +23,7 @@ from nbval.plugin import IPyNbCell
 
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+MADE = shutil.ignore_patterns("__pycache__", "*.egg-info")
 ENTER = 'cd "$(mktemp -d "$0/XXXXXX")" && exec "$@"'
 
 
@@ -41,6 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--alone", action="store_true", help=say)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Without a home folder matplotlib would warn in a cell: give it a place."""
+    if "MPLCONFIGDIR" not in os.environ and not os.access(Path.home(), os.W_OK):
+        place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        config.add_cleanup(place.cleanup)
+        os.environ["MPLCONFIGDIR"] = place.name
+
+
 def environment(place: Path) -> Path:
     """Python in an environment that has, by a .pth file, everything but helpers."""
     venv.create(place, symlinks=True)
@@ -56,13 +66,13 @@ def environment(place: Path) -> Path:
 
 def repository(place: Path) -> Path:
     """What pip installs of the working tree, as a repository with the release's tag."""
-    listed = ["git", "ls-files", "-coz", "--exclude-standard"]
-    package = ["src", "pyproject.toml", "README.md", "LICENSE-CODE"]
-    files = subprocess.check_output([*listed, *package], cwd=ROOT)
-    for name in filter(None, files.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes((ROOT / name).read_bytes())
+    if shutil.which("git") is None:
+        pytest.exit(
+            "Notebooks fetch their helpers by git: install it (apt install git)"
+        )
+    shutil.copytree(ROOT / "src", place / "src", ignore=MADE)
+    for name in ("pyproject.toml", "README.md", "LICENSE-CODE"):
+        shutil.copy(ROOT / name, place)
     for command in (
         ["init", "-q", "-b", "main"],
         ["add", "-A"],
@@ -86,6 +96,7 @@ def kernel(place: Path) -> Alone:
     origin = repository(place / "repository")
     variables = {
         "PYTHONPATH": "",
+        "PIP_CONSTRAINT": os.devnull,  # a machine's own might forbid the torch here
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{origin.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": PROJECT["urls"]["Repository"],
