@@ -139,12 +139,13 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Alone, a notebook has its own helpers after its first cell, and no new torch."""
+    """Alone, a notebook has its own helpers after its first cell, the rest stays."""
     yield
     if isinstance(item, IPyNbCell) and ALONE in item.config.stash:
         site = item.config.stash[ALONE].site
         assert (site / "helpers" / "__init__.py").exists(), "no helpers were fetched"
-        assert not (site / "torch").exists(), "the installed torch stays"
+        for kept in ("torch", "numpy", "ipywidgets"):
+            assert not (site / kept).exists(), f"the installed {kept} stays"
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import { build, transform } from "esbuild";
 
 const folder = join(import.meta.dirname, "../src/layers_book/figures");
 const target = join(folder, "minified");
+const lock = readFileSync(join(import.meta.dirname, "../requirements.lock"), "utf8");
+const [, torch] = /^torch==(.+)$/m.exec(lock);
 
 /** A style sheet is imported as its minified text. @type {import("esbuild").Plugin} */
 const styles = {
@@ -51,6 +53,7 @@ async function minified(file) {
     format: "iife",
     charset: "utf8",
     target: ["chrome111", "firefox115", "safari16.4"],
+    define: { TORCH: JSON.stringify(torch) },
     plugins: [styles, pagesCore],
   });
   // an end of a script element inside a text would end the page's own

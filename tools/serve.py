@@ -25,22 +25,12 @@ def ignored() -> list[str]:
     ]
 
 
-def command(port: int, *options: str) -> list[str]:
+def command(port: int) -> list[str]:
     """The words that start sphinx-autobuild."""
-    python = sys.executable
     patterns = [word for pattern in ignored() for word in ("--re-ignore", pattern)]
-    before = f'"{python}" "{ROOT / "tools" / "pages.py"}"'
-    serve = [python, "-m", "sphinx_autobuild", str(ROOT), str(ROOT / "_build/html")]
-    return [
-        *serve,
-        "-q",
-        "--port",
-        str(port),
-        "--pre-build",
-        before,
-        *patterns,
-        *options,
-    ]
+    before = ["--pre-build", f'"{sys.executable}" tools/pages.py']
+    serve = [sys.executable, "-m", "sphinx_autobuild", ".", "_build/html", "-q"]
+    return [*serve, "--port", str(port), *before, *patterns]
 
 
 def main() -> int:
@@ -55,18 +45,12 @@ def main() -> int:
         except (OSError, OverflowError) as error:
             print(f"port={options.port}: {error}; try make serve port=8001")
             return 1
-    configure = [
-        Path(sys.executable).with_name("jupyter-book"),
-        "config",
-        "sphinx",
-        ROOT,
-    ]
-    subprocess.run(configure, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    # conf.py names the book's own extension without its place
-    path = os.pathsep.join([str(ROOT / "tools/site"), os.environ.get("PYTHONPATH", "")])
-    opened = [] if options.no_browser else ["--open-browser"]
-    serve = command(options.port, *opened)
     os.chdir(ROOT)
+    configure = [f"{Path(sys.executable).parent}/jupyter-book", "config", "sphinx", "."]
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+    serve = command(options.port) + ["--open-browser"] * (not options.no_browser)
+    # conf.py names the book's own extension without its place
+    path = os.pathsep.join(["tools/site", os.environ.get("PYTHONPATH", "")])
     os.execve(serve[0], serve, os.environ | {"PYTHONPATH": path})
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def output_shape(
@@ -69,6 +68,8 @@ def flops(
     """
     if not isinstance(layer, nn.Module):
         raise TypeError(f"layer is {layer!r}: it must be an nn.Module")
+    from torch.utils.flop_counter import FlopCounterMode  # brings triton, if there
+
     with FlopCounterMode(display=False) as counter:
         _on_meta(layer, input_shapes, dtype)
     return int(counter.get_total_flops())

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from matplotlib.image import imread
 
 from helpers import figures
 
+ROOT = Path(__file__).parents[2]
 IMPORT = """
 import sys
 import layers_book.figures

@@ -555,7 +555,7 @@ function codeLine(say) {
       getSelection()?.selectAllChildren(code);
     }
   }
-  const checked = h("span", { class: "sub" }, "checked against torch 2.13");
+  const checked = h("span", { class: "sub" }, `checked against torch ${TORCH}`);
   return {
     node: h("div", { class: "code" }, code, copy, checked),
     /** @param {string} seen */
