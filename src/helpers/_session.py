@@ -1,6 +1,7 @@
 """The state every page starts from."""
 
 import os
+import warnings
 
 import torch
 
@@ -40,8 +41,10 @@ def begin(seed: int = 0) -> torch.device:
     torch.set_num_threads(1)
     # as use_deterministic_algorithms(True), which imports torch's compiler: seconds
     torch.set_deterministic_debug_mode("error")
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    with warnings.catch_warnings():  # the newer names leave these two unreadable
+        warnings.filterwarnings("ignore", "Please use the new API settings")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
     use_book_style()
     return device

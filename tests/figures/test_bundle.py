@@ -17,8 +17,11 @@ from helpers import figures
 ROOT = Path(__file__).parents[2]
 IMPORT = """
 import sys
-import layers_book.figures
-print("anywidget" in sys.modules)
+import torch
+before = set(sys.modules)
+import helpers
+slow = set("anywidget ipywidgets triton torch._dynamo torch.utils.flop_counter".split())
+print(*sorted(slow & (set(sys.modules) - before)))
 """
 
 
@@ -62,8 +65,14 @@ def test_state_is_only_what_differs() -> None:
     }
 
 
-def test_the_import_brings_no_widget() -> None:
+def test_the_import_brings_nothing_that_few_need() -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "False\n", "anywidget is imported when it is asked for"
+    assert done.stdout == "\n", "imported when they are asked for"
+
+
+def test_figures_name_the_torch_that_the_tests_compare_them_with() -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf8")
+    (torch,) = re.findall(r"^torch==(.+)$", lock, re.M)
+    assert f"checked against torch {torch}" in figures.script("lookup_table")

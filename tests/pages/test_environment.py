@@ -48,8 +48,14 @@ def script(path, text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("test $1 = -V && echo Python 3.10.4", r"is Python 3\.10\.4, the book needs >=3\.11"),
-        ("test $1 = -V && echo Python 2.7.18 >&2", r"is Python 2\.7\.18, the book needs"),
+        (
+            "test $1 = -V && echo Python 3.10.4",
+            r"is Python 3\.10\.4, the book needs >=3\.11",
+        ),
+        (
+            "test $1 = -V && echo Python 2.7.18 >&2",
+            r"is Python 2\.7\.18, the book needs",
+        ),
         ("echo no such command >&2; exit 127", r"does not run, no such command"),
         (
             f'case $* in *ensurepip*) exit 1;; *) exec "{sys.executable}" "$@";; esac',

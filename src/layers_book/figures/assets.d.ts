@@ -4,5 +4,8 @@ declare module "*.css" {
   export default text;
 }
 
+/** The torch that the tests compare the figures with: requirements.lock's. */
+declare const TORCH: string;
+
 /** The page's one core, which outlives a notebook output that brought it. */
 declare var nnFigures: Record<string, unknown> | undefined;
