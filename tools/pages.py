@@ -14,6 +14,7 @@ import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,8 @@ def problems(page: str, root: Path = ROOT) -> list[str]:
     if sources(stored) != sources(fresh):
         found.append("text and notebook differ: run `make notebooks`")
     kept = stored.metadata.get("layers_book", {})
+    if (torch := kept.get("torch")) != (locked := locked_torch(root)):
+        found.append(f"executed with torch {torch}, the lock has {locked}: `make book`")
     try:
         now = used(page, fresh, root)
     except ValueError as error:
@@ -164,10 +167,20 @@ def execute(page: str, root: Path = ROOT) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
     notebook = _settle(notebook, path.stem)
-    notebook.metadata.layers_book = {"digest": digest(notebook), "uses": found}
+    notebook.metadata.layers_book = {
+        "digest": digest(notebook),
+        "torch": version("torch").partition("+")[0],
+        "uses": found,
+    }
     partial = path.with_suffix(".partial")
     nbformat.write(notebook, partial)
     partial.replace(path)
+
+
+def locked_torch(root: Path = ROOT) -> str:
+    """The torch that the stored outputs are of."""
+    lock = (root / "requirements.lock").read_text("utf8")
+    return "".join(re.findall(r"^torch==(\S+)", lock, re.M))
 
 
 def _settle(notebook: Any, stem: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import pages as tool
 from helpers import figures
 from site_server import HTML, PAGES, blocked_page, serve, violations
 
@@ -95,6 +96,7 @@ def test_chapter_pages_have_their_buttons(base):
         assert offered.read_bytes() == stored.read_bytes()
         assert "Run me first" not in html
         assert "importlib.util" not in html, "the install cell is hidden"
+        assert f"Outputs computed with torch {tool.locked_torch()}." in html
     orders = [
         re.findall(r'class="(left|right)-(?:prev|next)"', (HTML / p).read_text("utf8"))
         for p in CHAPTER

@@ -6,15 +6,14 @@ import re
 import subprocess
 import sys
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import pages
 from helpers import figures
 
-ROOT = Path(__file__).parents[2]
 IMPORT = """
 import sys
 import torch
@@ -73,6 +72,5 @@ def test_the_import_brings_nothing_that_few_need() -> None:
 
 
 def test_figures_name_the_torch_that_the_tests_compare_them_with() -> None:
-    lock = (ROOT / "requirements.lock").read_text("utf8")
-    (torch,) = re.findall(r"^torch==(.+)$", lock, re.M)
-    assert f"checked against torch {torch}" in figures.script("lookup_table")
+    words = f"checked against torch {pages.locked_torch()}"
+    assert words in figures.script("lookup_table")

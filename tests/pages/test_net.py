@@ -89,7 +89,6 @@ def test_changed_helper_formula(copy):
     text = source.read_text("utf8")
     assert "p.numel() for name" in text
     source.write_text(text.replace("p.numel() for name", "p.numel() + 1 for name"))
-    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
     # by way of the last cell: the notebook is alone, with helpers that pip installed
     path = tool.halves(PAGE, copy)[1]
     stored = nbformat.read(path, 4)

@@ -27,7 +27,7 @@ def copy(tmp_path):
     """The book with two pages, in a folder whose name would trip a pattern."""
     root = tmp_path / "src" / "my (book)" / "notebooks"
     root.mkdir(parents=True)
-    for name in ("pyproject.toml", "_config.yml"):
+    for name in ("pyproject.toml", "requirements.lock", "_config.yml"):
         shutil.copy(ROOT / name, root)
     for name in ("tools", "src"):
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")

@@ -20,7 +20,8 @@ HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITL
 def copy(tmp_path):
     """A repository with one page of its own."""
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "book" / "a").mkdir(parents=True)
     (tmp_path / "src" / "helpers").mkdir(parents=True)
     (tmp_path / "src" / "layers_book" / "exercises" / "a").mkdir(parents=True)

@@ -6,6 +6,7 @@ the theme's templates. `book/` and `notebooks/` need to know nothing of it.
 """
 
 import html
+import json
 import os
 import re
 import struct
@@ -81,6 +82,10 @@ def lighten_page(
             app.add_js_file(f"figures/{name}.js")
     if doctree is not None and 'name="description"' not in context["metatags"]:
         context["metatags"] += description(doctree)
+    if page.startswith("notebooks/"):
+        notebook = json.loads(Path(app.srcdir, f"{page}.ipynb").read_text("utf8"))
+        torch = notebook["metadata"]["layers_book"]["torch"]
+        context["theme_extra_footer"] = f"<p>Outputs computed with torch {torch}.</p>"
     seen, scripts, drawing = set(), [], ""
     for script in context["script_files"]:
         name, code = str(script.filename or ""), script.attributes.get("body") or ""
