@@ -13,6 +13,9 @@ WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM := $(WITH_NODE) $(BIN)/npm
 NODE_READY := node_modules/.ready
 jobs ?= logical
+ifeq ($(device),fake)
+only ?= notebooks
+endif
 
 # an environment knows where it lies: one that was moved, or lost its Python, is no longer ready
 $(shell [ "$$(cat $(READY) 2>/dev/null)" = "$$(pwd)" ] && [ -x $(BIN)/python ] || rm -f $(READY))
@@ -46,7 +49,7 @@ book: $(BOOK) ## build the book into _build/html from the stored outputs
 	@echo "The book: _build/html/index.html"
 	@echo "To serve it: $(BIN)/python -m http.server -d _build/html 8000"
 
-test: $(if $(torch),$(OTHER)/.ready,$(READY) $(NEEDS)) ## everything; a part: only=tests/pages; on a GPU: device=cuda; notebooks and helpers on another torch: torch=2.15.0, lowest, newest
+test: $(if $(torch),$(OTHER)/.ready,$(READY) $(NEEDS)) ## everything; a part: only=tests/pages; on a GPU: device=cuda; the notebooks on a pretended one: device=fake; notebooks and helpers on another torch: torch=2.15.0, lowest, newest
 	$(if $(torch),$(OTHER)/bin,$(BIN))/python -m pytest -q -n $(jobs) --alone $(or $(only),$(if $(torch),src tests/helpers notebooks))
 
 check: $(READY) ## one page's own tests, in seconds: make check page=basic/linear

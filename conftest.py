@@ -44,10 +44,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Without a home folder matplotlib would warn in a cell: give it a place."""
+    """Give kernels the fake GPU where it is asked for, and matplotlib a home folder."""
+    place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    config.add_cleanup(place.cleanup)
+    if os.environ.get("LAYERS_BOOK_DEVICE") == "fake":
+        startup = Path(place.name, "profile_default", "startup")
+        startup.mkdir(parents=True)
+        shutil.copy(ROOT / "tests" / "fake_gpu.py", startup)
+        os.environ |= {"IPYTHONDIR": place.name, "LAYERS_BOOK_DEVICE": "cuda"}
+    # without one it would warn in a cell
     if "MPLCONFIGDIR" not in os.environ and not os.access(Path.home(), os.W_OK):
-        place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        config.add_cleanup(place.cleanup)
         os.environ["MPLCONFIGDIR"] = place.name
 
 
