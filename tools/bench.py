@@ -60,7 +60,10 @@ def plain(page: str) -> tuple[float, float]:
     folder = str(tool.halves(page)[1].parent)
     begun = time.perf_counter()
     NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": folder}}
+        notebook,
+        timeout=300,
+        resources={"metadata": {"path": folder}},
+        extra_arguments=tool.QUIET,
     ).execute()
     wall = time.perf_counter() - begun
     stamps = [c.metadata.execution for c in notebook.cells if c.cell_type == "code"]
@@ -82,7 +85,7 @@ def kernel_start() -> float:
     """Seconds to start a kernel and import torch and pyplot in it."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(START)])
     begun = time.perf_counter()
-    NotebookClient(notebook).execute()
+    NotebookClient(notebook, extra_arguments=tool.QUIET).execute()
     return time.perf_counter() - begun
 
 

@@ -27,6 +27,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 from uses import uses
 
 ROOT = Path(__file__).parent.parent
+QUIET = ["--IPKernelApp.log_level=ERROR"]  # it warns of TCP at each start
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 INSTALL = (ROOT / "src/layers_book/_install_cell.py").read_text("utf8")
 
@@ -162,7 +163,7 @@ def execute(page: str, root: Path = ROOT) -> None:
         kernel_name="python3",
         store_widget_state=True,
         record_timing=False,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        extra_arguments=QUIET,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()

@@ -92,6 +92,7 @@ def test_house_style(page):
             f"book/{page}.md: no section with {heading!r} in its title"
         )
     code = [c for c in tool.read(page).cells if c.cell_type == "code"]
+    clock = "perf_counter" in text  # whose times only such cells print
     for count, cell in enumerate(code[1:], 2):  # the first one installs helpers
         place = f"{page}, cell [{count}]"
         lines = cell.source.splitlines()
@@ -99,6 +100,10 @@ def test_house_style(page):
         assert widest <= WIDEST_LINE, (
             f"{place}: a line has at most {WIDEST_LINE} columns, not {widest}\n"
             f"{cell.source}"
+        )
+        shown = "nbval-ignore-output" in cell.metadata.get("tags", [])
+        assert not (clock and shown and "assert" in cell.source), (
+            f"{place}: nothing is asserted of a time\n{cell.source}"
         )
         assert len(lines) <= LONGEST_CELL, (
             f"{place}: a cell has at most {LONGEST_CELL} lines, not {len(lines)}\n"
