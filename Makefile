@@ -3,8 +3,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
-# another torch than the lock's: make test torch=...
-OTHER := .venv-torch-$(torch)-$(notdir $(PYTHON))
+ifneq ($(torch),)
+OTHER := .venv-torch-$(torch)-py$(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+endif
 BOOK := _build/.built
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CODE := src tests tools coursework conftest.py
@@ -104,7 +105,7 @@ bubblewrap: # the sandbox that submissions run in
 clean: ## remove what the commands above made, but the environment
 	rm -rf _build dist conf.py
 
-$(READY) $(OTHER)/.ready: requirements.txt requirements.lock pyproject.toml
+$(READY) $(OTHER:%=%/.ready): requirements.txt requirements.lock pyproject.toml
 	@sh tools/environment.sh $(@D) "$(PYTHON)" $(if $(filter $(READY),$@),,$(torch))
 
 $(NODE_READY): $(READY) package.json package-lock.json

@@ -89,7 +89,7 @@ def test_a_half_made_environment_is_made_anew_and_a_whole_one_kept(copy):
 
 @pytest.mark.parametrize("torch", ["2.15.0", "lowest", "newest"])
 def test_another_torch_has_an_environment_beside_ours(copy, torch):
-    folder = f".venv-torch-{torch}-{Path(sys.executable).name}"
+    folder = f".venv-torch-{torch}-py{sys.version_info[0]}.{sys.version_info[1]}"
     words = [f"{folder}/.ready", f"torch={torch}", f"PYTHON={sys.executable}"]
     assert make(copy, *words).returncode == 0
     pins = (copy / folder / "constraints.txt").read_text().split("\n")[:-1]
