@@ -45,6 +45,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give kernels the fake GPU where it is asked for, and matplotlib a home folder."""
+    if config.getoption("alone") and shutil.which("git") is None:
+        raise pytest.UsageError(
+            "notebooks fetch their helpers by git: install it (apt install git)"
+        )
     place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(place.cleanup)
     if os.environ.get("LAYERS_BOOK_DEVICE") == "fake":
@@ -72,10 +76,6 @@ def environment(place: Path) -> Path:
 
 def repository(place: Path) -> Path:
     """What pip installs of the working tree, as a repository with the release's tag."""
-    if shutil.which("git") is None:
-        pytest.exit(
-            "Notebooks fetch their helpers by git: install it (apt install git)"
-        )
     shutil.copytree(ROOT / "src", place / "src", ignore=MADE)
     for name in ("pyproject.toml", "README.md", "LICENSE-CODE"):
         shutil.copy(ROOT / name, place)

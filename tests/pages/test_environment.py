@@ -133,6 +133,16 @@ def test_a_step_that_works_says_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_without_git_the_tests_say_so_before_they_start():
+    run = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--alone", "notebooks"]
+    bare = os.environ | {"PATH": ""}
+    done = subprocess.run(run, cwd=ROOT, env=bare, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.stderr == (
+        "ERROR: notebooks fetch their helpers by git: install it (apt install git)\n\n"
+    )
+
+
 def test_somebody_else_s_folder_is_named():
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
