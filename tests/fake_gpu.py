@@ -140,6 +140,13 @@ def parameter(
     return placed(new) if any(map(there, tensors(args))) else new
 
 
+def parse_to(*args: Any, parse: Any = torch._C._nn._parse_to, **kwargs: Any) -> Any:
+    """`module.to(tensor)` takes the tensor's device."""
+    device, *rest = parse(*args, **kwargs)
+    return GPU if any(map(there, tensors([args, kwargs]))) else device, *rest
+
+
+torch._C._nn._parse_to = parse_to
 Parameter.__new__ = parameter
 torch.cuda.is_available = lambda: True
 torch.backends.cudnn.is_acceptable = lambda tensor: False

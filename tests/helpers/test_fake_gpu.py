@@ -30,6 +30,7 @@ EXPECTED = {
     "x.cpu().device": "cpu",
     "torch.zeros(2, device=x.device).is_cuda": "True",
     "layer.weight.is_cuda, layer(x).is_cuda, gru(padded)[0].is_cuda": "True",
+    "nn.Linear(3, 3).to(x)(x).device": "cuda:0",
     "nn.Parameter(x).device": "cuda:0",
     "x[index].device": "cuda:0",
     "(x * torch.tensor(2.0)).device": "cuda:0",
