@@ -148,6 +148,8 @@ def parse_to(*args: Any, parse: Any = torch._C._nn._parse_to, **kwargs: Any) -> 
 
 torch._C._nn._parse_to = parse_to
 Parameter.__new__ = parameter
+# attention and Transformer layers would leave their fast path
+torch.overrides.has_torch_function = lambda values: False
 torch.cuda.is_available = lambda: True
 torch.backends.cudnn.is_acceptable = lambda tensor: False
 FakeGpu().__enter__()
