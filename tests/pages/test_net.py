@@ -20,9 +20,9 @@ PAGE = "normalization/layer_norm"
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the parts of the repository that a page is made of."""
-    for name in ("_toc.yml", "pyproject.toml", "conftest.py", "README.md"):
+    package = ("pyproject.toml", "requirements.lock", "README.md", "LICENSE-CODE")
+    for name in ("_toc.yml", "conftest.py", *package):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copy(ROOT / "LICENSE-CODE", tmp_path)
     for half, path in zip(tool.halves(PAGE), tool.halves(PAGE, tmp_path), strict=True):
         path.parent.mkdir(parents=True)
         shutil.copy(half, path)
