@@ -122,7 +122,9 @@ def problems(page: str, root: Path = ROOT) -> list[str]:
         found.append("text and notebook differ: run `make notebooks`")
     kept = stored.metadata.get("layers_book", {})
     if (torch := kept.get("torch")) != (locked := locked_torch(root)):
-        found.append(f"executed with torch {torch}, the lock has {locked}: `make book`")
+        found.append(
+            f"executed with torch {torch}, the lock has {locked}: run `make notebooks`"
+        )
     try:
         now = used(page, fresh, root)
     except ValueError as error:
