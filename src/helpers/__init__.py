@@ -7,8 +7,10 @@ from helpers._compare import assert_same, assert_shape
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
+from helpers._guess import guess
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
 from helpers._session import begin
+from helpers._training import paired, steps, table
 from layers_book import figures
 from layers_book.checking import Verdict
 from layers_book.exercises import check
@@ -27,9 +29,13 @@ __all__ = [
     "draw_runs",
     "figures",
     "flops",
+    "guess",
     "output_shape",
+    "paired",
     "parameter_count",
     "shows_error",
+    "steps",
+    "table",
     "transposed_count",
     "window_count",
 ]
