@@ -10,8 +10,15 @@ from torch import nn
 
 from layers_book.figures import tokens
 
-ROLES = ("input", "kernel", "output", "gradient", "statistic", "padding", "error")
-MARKERS = dict(zip(ROLES, "sDo^vxP", strict=True))
+# series are no tensors: shades, markers and dashes, none of a role's colors
+SERIES = tuple(
+    zip(
+        ("#1b1f24", "#7a4fa3", "#6f7b87", "#a0683c", "#3b7f8c"),
+        "osD^v",
+        ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))),
+        strict=True,
+    )
+)
 
 
 def _axes(ax: Axes | None) -> Axes:
@@ -69,7 +76,6 @@ def draw_runs(
     x: list[float] | torch.Tensor,
     runs: torch.Tensor,
     label: str,
-    role: str,
     ax: Axes | None = None,
     log: bool = False,
 ) -> Axes:
@@ -79,8 +85,6 @@ def draw_runs(
         x: ``(points,)``, the setting that was varied.
         runs: ``(seeds, points)``, what each run measured.
         label: written beside the line's right end.
-        role: one of the book's roles, which gives color and marker: input, kernel,
-            output, gradient, statistic, padding, error.
         ax: where to draw; a new figure by default.
         log: logarithmic horizontal axis with a tick at each ``x``.
 
@@ -88,14 +92,12 @@ def draw_runs(
         The ``Axes``.
 
     Raises:
-        ValueError: an unknown role, or shapes that do not fit.
+        ValueError: shapes that do not fit, or a sixth series.
 
     >>> runs = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> draw_runs([10, 20], runs, "BatchNorm", "input").lines[-1].get_ydata().tolist()
+    >>> draw_runs([10, 20], runs, "BatchNorm").lines[-1].get_ydata().tolist()
     [2.0, 3.0]
     """
-    if role not in ROLES:
-        raise ValueError(f"role is {role!r}: allowed are {', '.join(ROLES)}")
     runs = torch.as_tensor(runs).detach().double().cpu()
     points = torch.as_tensor(x).double().cpu()
     if runs.ndim != 2 or runs.shape[1] != len(points):
@@ -104,11 +106,14 @@ def draw_runs(
             f"a column for each of the {len(points)} values of x"
         )
     ax = _axes(ax)
-    color = tokens()["light"][role]
+    drawn = sum(line.get_gid() == "mean" for line in ax.lines)
+    if drawn == len(SERIES):
+        raise ValueError(f"ax has {drawn} series already: draw the others on another")
+    color, marker, dashes = SERIES[drawn]
     for run in runs:
-        ax.plot(points, run, MARKERS[role], color=color, alpha=0.35, ms=4, mew=0)
+        ax.plot(points, run, marker, color=color, alpha=0.35, ms=4, mew=0)
     mean = runs.mean(0)
-    ax.plot(points, mean, color=color)
+    ax.plot(points, mean, color=color, linestyle=dashes, gid="mean")
     ax.annotate(
         label,
         (float(points[-1]), float(mean[-1])),

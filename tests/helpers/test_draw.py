@@ -34,7 +34,7 @@ def test_grid_takes_what_readers_have():
 
 def test_runs_show_each_seed_and_the_mean():
     runs = torch.tensor([[1.0, 2.0], [3.0, 6.0], [5.0, 1.0]])
-    ax = draw_runs([2, 4], runs, "BatchNorm", "kernel", log=True)
+    ax = draw_runs([2, 4], runs, "BatchNorm", log=True)
     drawn = [line.get_ydata().tolist() for line in ax.lines]
     assert drawn == [*runs.tolist(), [3.0, 3.0]]
     assert [t.get_text() for t in ax.texts] == ["BatchNorm"]
@@ -42,10 +42,13 @@ def test_runs_show_each_seed_and_the_mean():
 
 
 def test_runs_name_the_bad_argument():
-    with pytest.raises(ValueError, match="role is 'red'"):
-        draw_runs([1], torch.ones(1, 1), "x", "red")
+    ax = None
+    for _ in range(5):
+        ax = draw_runs([1], torch.ones(1, 1), "x", ax)
+    with pytest.raises(ValueError, match="5 series already"):
+        draw_runs([1], torch.ones(1, 1), "x", ax)
     with pytest.raises(ValueError, match=r"\(seeds, 2\)"):
-        draw_runs([1, 2], torch.ones(2, 3), "x", "input")
+        draw_runs([1, 2], torch.ones(2, 3), "x")
 
 
 @pytest.mark.parametrize(
