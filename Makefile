@@ -58,6 +58,7 @@ check: $(READY) ## one page's own tests, in seconds: make check page=basic/linea
 
 notebooks: $(READY) ## execute the pages that changed, or what they use; all=1: all of them
 	$(BIN)/python tools/pages.py $(if $(all),--all)
+	@$(BIN)/python tools/references.py
 
 serve: $(READY) ## rebuild and reload in the browser while you write: port=8000
 	$(BIN)/python tools/serve.py $(port)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import pages as tool
 from helpers import check
@@ -71,3 +72,14 @@ def test_solutions_pass_and_starters_do_not(page, monkeypatch):
         assert "Not answered yet" in unanswered.message, (
             f"{page}, {name}: its starter is no answer yet: {unanswered.message}"
         )
+
+
+def test_the_session_in_how_to_use_is_what_check_says():
+    text = (ROOT / "book/how-to-use.md").read_text("utf8")
+    tries = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert len(tries) == 3
+    for code, said in tries:
+        answer, call = code.rsplit("\n\n\n", 1)
+        space: dict = {"torch": torch, "check": check}
+        exec(answer, space)
+        assert str(eval(call, space)) == said.strip()

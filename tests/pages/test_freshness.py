@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 import pages as tool
+import references
 
 ROOT = Path(__file__).parents[2]
 PAGES = tool.pages()
@@ -38,6 +39,11 @@ def test_every_half_is_in_the_table_of_contents():
     toc = (ROOT / "_toc.yml").read_text("utf8")
     prose = {p.stem for p in (ROOT / "book").glob("*.md")}
     assert prose == set(re.findall(r"book/(\S+)", toc)), "prose, and that of _toc.yml"
+
+
+def test_references_list_the_sources_of_the_pages():
+    text = (ROOT / "book/references.md").read_text("utf8")
+    assert text == references.page(), "book/references.md: run `make notebooks`"
 
 
 @pytest.mark.parametrize("page", PAGES)
