@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from layers_book.flow.picture import svg
+from layers_book.flow.plan import tight
 from layers_book.flow.routes import Cell, routes
 
 ROLES = {
@@ -67,18 +67,23 @@ class Flow:
         self.nodes = nodes
         self.arrows = arrows
         self.frames = frames
-        self.shapes = shapes(nodes)
+        self.shapes = shapes(nodes)  # letters, numbers
         self.routes = routes(cells, [(a.source, a.target) for a in arrows])
         self.picture = svg(self)
 
     def sentences(self) -> list[str]:
         """What the picture says, in words."""
         said = []
+        kinds: dict[str, list[str]] = {}
         for name, node in self.nodes.items():
-            shape = f"of shape {self.shapes[name]}" if name in self.shapes else ""
+            shape = " = ".join(self.shapes.get(name, ()))
+            shape = f"of shape {tight(shape)}" if shape else ""
             what = " ".join(filter(None, [ROLES[node.role], shape]))
+            kinds.setdefault(what, []).append(self.spoken(name))
+        for what, names in kinds.items():
             if what:
-                said.append(f"{self.spoken(name)} is {what}.")
+                verb = "is" if len(names) == 1 else "are each"
+                said.append(f"{_listed(names)} {verb} {what}.")
         for name in self.nodes:
             for dashed, verb in ((False, "goes to"), (True, "updates")):
                 to = [
@@ -168,41 +173,42 @@ def draw_flow(
     return Flow(title, cells, placed, _arrows(arrows, cells), found)
 
 
-def shapes(nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Each node's shape in letters and numbers, once they are known to fit."""
+def shapes(nodes: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
+    """Each tensor's shape in letters and in numbers, once they are known to fit."""
     from helpers._compare import assert_shape  # helpers imports this module
 
+    told: dict[str, tuple[str, str]] = {}
     sizes: dict[str, int] = {}
-    told = {
-        n: node for n, node in nodes.items() if node.axes or node.tensor is not None
-    }
-    for last in (False, True):  # 4H is known once H is
-        for name, node in told.items():
+    for _ in range(2):  # 4H is known once H is
+        for name, node in nodes.items():
             if node.tensor is None:
-                raise ValueError(f"{name} has axes {node.axes!r}: give its tensor too")
-            shape = getattr(node.tensor, "shape", node.tensor)
-            known = {a: s for a in node.axes.split() if (s := _size(a, sizes))}
+                if node.axes:
+                    raise ValueError(
+                        f"axes of {name!r} are {node.axes!r}: give its tensor too"
+                    )
+                continue
+            shape = tuple(getattr(node.tensor, "shape", node.tensor))
+            axes = node.axes.split()
+            known = {a: s for a in axes if (s := _size(a, sizes)) is not None}
+            tensor = torch.empty(shape, device="meta")
             try:
-                here = assert_shape(
-                    torch.empty(tuple(shape), device="meta"), node.axes, **known
-                )
+                sizes |= assert_shape(tensor, node.axes, **known)
             except AssertionError as error:
                 words = re.sub(r"\bx\b", name, str(error), count=1)
                 raise AssertionError(f"node {name!r}: {words}") from None
-            sizes |= here
-    return {name: told_shape(node) for name, node in told.items()}
+            told[name] = _aligned(axes, [str(size) for size in shape])
+    return told
 
 
-def told_shape(node: Node, joint: str = " = ") -> str:
-    """A node's axes and sizes: ``(N, C) = (8, 3)``."""
-    shape: Any = getattr(node.tensor, "shape", node.tensor)
-    axes, numbers = node.axes.split(), [str(s) for s in shape]
-    if "\n" in joint:  # letters above numbers
-        wide = [max(map(len, pair)) for pair in zip(axes, numbers, strict=True)]
-        axes = [a.rjust(w) for a, w in zip(axes, wide, strict=True)]
-        numbers = [n.rjust(w) for n, w in zip(numbers, wide, strict=True)]
-    comma = "," if len(axes) == 1 else ""
-    return f"({', '.join(axes)}{comma}){joint}({', '.join(numbers)}{comma})"
+def _aligned(axes: Sequence[str], numbers: Sequence[str]) -> tuple[str, str]:
+    """Letters and numbers in parentheses, of equal length."""
+    wide = [max(map(len, pair)) for pair in zip(axes, numbers, strict=True)]
+    comma = "," if len(wide) == 1 else ""
+    above, below = (
+        ", ".join(word.rjust(w) for word, w in zip(words, wide, strict=True))
+        for words in (axes, numbers)
+    )
+    return f"({above}{comma})", f"({below}{comma})"
 
 
 def _size(axis: str, sizes: Mapping[str, int]) -> int | None:
