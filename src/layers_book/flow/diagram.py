@@ -93,8 +93,8 @@ class Flow:
                 ]
                 if to:
                     said.append(f"{self.spoken(name)} {verb} {_listed(to)}.")
-        for frame, names in self.frames.items():
-            said.append(f"Inside {frame}: {_listed([*map(self.spoken, names)])}.")
+        for frame, inside in self.frames.items():
+            said.append(f"Inside {frame}: {_listed([*map(self.spoken, inside)])}.")
         return said
 
     def spoken(self, name: str) -> str:
@@ -179,6 +179,7 @@ def shapes(nodes: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
 
     told: dict[str, tuple[str, str]] = {}
     sizes: dict[str, int] = {}
+    first: dict[str, str] = {}  # the node that gave a letter its size
     for _ in range(2):  # 4H is known once H is
         for name, node in nodes.items():
             if node.tensor is None:
@@ -192,10 +193,15 @@ def shapes(nodes: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
             known = {a: s for a in axes if (s := _size(a, sizes)) is not None}
             tensor = torch.empty(shape, device="meta")
             try:
-                sizes |= assert_shape(tensor, node.axes, **known)
+                found = assert_shape(tensor, node.axes, **known)
             except AssertionError as error:
                 words = re.sub(r"\bx\b", name, str(error), count=1)
+                axis = re.match(r"axis (\S+) of", words)
+                if axis and axis[1] in first:
+                    words += f" as in {first[axis[1]]}"
                 raise AssertionError(f"node {name!r}: {words}") from None
+            sizes |= found
+            first = dict.fromkeys(found, name) | first
             told[name] = _aligned(axes, [str(size) for size in shape])
     return told
 

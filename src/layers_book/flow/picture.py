@@ -108,8 +108,8 @@ def _drawn_ways(flow: "Flow", found: Plan) -> Iterable[str]:
         heads[""] = (
             heads.get("", "") + f"M{_n(x - 3)} {_n(y)}a3 3 0 1 0 6 0a3 3 0 1 0-6 0"
         )
-    for kind, line in sorted(lines.items(), key=lambda item: "stored" not in item[0]):
-        yield f'<path class="{kind}" d="{line}"/>'
+    for kind in sorted(lines, key=lambda kind: "stored" not in kind):
+        yield f'<path class="{kind}" d="{lines[kind]}"/>'
     for back, head in heads.items():
         yield f'<path class="head{back}" d="{head}"/>'
 

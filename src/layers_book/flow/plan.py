@@ -276,7 +276,7 @@ def _border(box: Box, towards: Point) -> Point:
 
 def _room(found: Plan, arrow: "Arrow") -> tuple[float, float, str]:
     """A place for an arrow's label beside its way: x, baseline, anchor."""
-    places = []
+    places: list[tuple[float, float, str]] = []
     for (x, y), (u, v) in pairwise(found.ways[arrow]):
         if y == v:
             middle = round((x + u) / 2)
