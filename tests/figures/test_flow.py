@@ -14,6 +14,7 @@ from torch import nn
 from helpers import Node, draw_flow
 from layers_book.flow import Flow
 from layers_book.flow.plan import plan, touch, width, written
+from layers_book.flow.routes import routes
 from uses import uses
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +167,30 @@ def test_arrows_of_strangers_share_no_line(flow: Flow) -> None:
         if a[0] != b[0] and a[1] != b[1]:
             steps = {frozenset(step) for step in pairwise(one)}
             assert steps.isdisjoint(frozenset(step) for step in pairwise(two)), (a, b)
+
+
+def test_arrows_go_around() -> None:
+    there, back = ("a", "b"), ("b", "a")
+    with pytest.raises(ValueError, match="arrow 'b' -> 'a' finds no way"):
+        routes({"a": (0, 0), "b": (1, 0)}, [there, back])
+    found = routes({"a": (0, 0), "b": (1, 0), "c": (2, 1)}, [there, back])
+    assert found[back] == [(1, 0), (1, 1), (0, 1), (0, 0)]
+    cross = {"a": (1, 0), "b": (1, 2), "c": (0, 1), "d": (2, 1)}
+    ways = routes(cross, [there, ("c", "d")])
+    assert [len(way) for way in ways.values()] == [3, 3], "in an empty cell they cross"
+
+
+def test_words_stand_at_their_own_arrow() -> None:
+    flow = draw_flow(
+        "A share", "a b \n . c \n z w", "z -> a \n z -> c: 1 − z \n c -> b"
+    )
+    found = plan(flow)
+    (x, y, anchor), box = next(iter(found.words.values())), found.boxes["c"]
+    assert anchor == "middle" and found.xs[0] < x < box.x - box.a
+    assert abs(y - box.y) < 20, "not beside what z -> a and z -> c share"
+    framed = plan(residual())
+    caption = framed.captions["what is learned"]
+    assert caption > framed.xs[1], "right of the arrow that enters"
 
 
 def test_picture_is_small_and_the_same_each_time(flow: Flow) -> None:

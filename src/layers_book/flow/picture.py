@@ -83,7 +83,7 @@ def _drawn_frames(found: Plan) -> Iterable[str]:
         yield (
             f'<rect class="frame" x="{_n(left)}" y="{_n(top)}" '
             f'width="{_n(right - left)}" height="{_n(bottom - top)}" rx="8"/>'
-            + _text(caption, left + 10, top + 17, "note start")
+            + _text(caption, found.captions[caption], top + 17, "note start")
         )
 
 

@@ -78,14 +78,14 @@ class Plan:
     ways: dict["Arrow", list[Point]] = field(default_factory=dict)
     words: dict["Arrow", tuple[float, float, str]] = field(default_factory=dict)
     frames: dict[str, Area] = field(default_factory=dict)
+    captions: dict[str, float] = field(default_factory=dict)  # where each begins
 
     def areas(self) -> Iterator[Area]:
         """What words must not touch: boxes, arrows, frames and other words."""
         for box in self.boxes.values():
             yield box.area
         for way in self.ways.values():
-            for (x, y), (u, v) in pairwise(way):
-                yield min(x, u) - 2, min(y, v) - 2, max(x, u) + 2, max(y, v) + 2
+            yield from _lines_of(way)
         for left, top, right, bottom in self.frames.values():
             yield left, top, right, top + 22  # with its caption
             yield left, bottom - 2, right, bottom + 2
@@ -199,9 +199,19 @@ def _placed(flow: "Flow", short: bool) -> Plan:
         found.frames[caption] = (left, top, max(alike), bottom)
     for arrow in flow.arrows:
         found.ways[arrow] = _way(flow, found, arrow)
+    lines = [area for way in found.ways.values() for area in _lines_of(way)]
+    for caption, (left, top, right, _) in found.frames.items():
+        wide_caption = math.ceil(width(caption, SMALL))
+        for x in range(int(left) + 10, int(right) - 9 - wide_caption, 4):
+            area = (x - 3, top + 1, x + wide_caption + 3, top + 22)
+            if not any(touch(area, line) for line in lines):
+                found.captions[caption] = x
+                break
+        else:
+            raise ValueError(f"frame {caption!r}: an arrow runs through its caption")
     for arrow in flow.arrows:
         if arrow.label:
-            found.words[arrow] = _room(found, arrow)
+            found.words[arrow] = _room(found, arrow, _parting(flow, found, arrow))
     return found
 
 
@@ -213,10 +223,11 @@ def _gaps(flow: "Flow", columns: int, rows: int) -> tuple[list[float], list[floa
     full_rows = {r for _, r in flow.cells.values()}
     for arrow in flow.arrows:
         way = flow.routes[arrow.source, arrow.target]
+        last_turn = len(way) < 3 or way[-3][1] != way[-1][1]
         for (c, r), (d, s) in pairwise(way):
             if c != d and {c, d} <= full_columns:
-                long = arrow.label and len(way) == 2
-                room = width(arrow.label, SMALL) + 12 if long else 0
+                beside = arrow.label and last_turn and (d, s) == way[-1]
+                room = width(arrow.label, SMALL) + 12 if beside else 0
                 across[max(c, d)] = max(across[max(c, d)], ACROSS, math.ceil(room))
             if r != s and {r, s} <= full_rows:
                 down[max(r, s)] = max(down[max(r, s)], DOWN)
@@ -274,10 +285,35 @@ def _border(box: Box, towards: Point) -> Point:
     return box.x, box.y + math.copysign(box.b, towards[1] - box.y)
 
 
-def _room(found: Plan, arrow: "Arrow") -> tuple[float, float, str]:
+def _lines_of(way: Sequence[Point]) -> Iterator[Area]:
+    for (x, y), (u, v) in pairwise(way):
+        yield min(x, u) - 2, min(y, v) - 2, max(x, u) + 2, max(y, v) + 2
+
+
+def _parting(flow: "Flow", found: Plan, arrow: "Arrow") -> list[Point]:
+    """An arrow's way from where it parts from others of its source."""
+    route = flow.routes[arrow.source, arrow.target]
+    shared = 0
+    for (source, target), other in flow.routes.items():
+        if source == arrow.source and target != arrow.target:
+            alike = [a == b for a, b in zip(route, other, strict=False)]
+            shared = max(shared, [*alike, False].index(False) - 1)
+    if not shared:
+        return found.ways[arrow]
+    c, r = route[shared]
+    start, way = (found.xs[c], found.ys[r]), found.ways[arrow]
+    for i, ((x, y), (u, v)) in enumerate(pairwise(way)):
+        if min(x, u) <= start[0] <= max(x, u) and min(y, v) <= start[1] <= max(y, v):
+            first = i
+    return [start, *way[first + 1 :]]
+
+
+def _room(
+    found: Plan, arrow: "Arrow", way: Sequence[Point]
+) -> tuple[float, float, str]:
     """A place for an arrow's label beside its way: x, baseline, anchor."""
     places: list[tuple[float, float, str]] = []
-    for (x, y), (u, v) in pairwise(found.ways[arrow]):
+    for (x, y), (u, v) in pairwise(way):
         if y == v:
             middle = round((x + u) / 2)
             places += [(middle, y - 6, "middle"), (middle, y + 15, "middle")]
