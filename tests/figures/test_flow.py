@@ -210,7 +210,7 @@ def test_sentences_say_what_is_drawn() -> None:
     assert repr(batch_norm(True)).split("\n") == [
         "In training, the batch's own statistics count",
         "x is an input of shape (N, C) = (8, 3).",
-        "“mean, var” and “running_mean, running_var” are each a statistic of shape "
+        "“mean, var” and “running_mean, running_var” are statistics of shape "
         "(C,) = (3,).",
         "“weight, bias” is a weight of shape (C,) = (3,).",
         "y is an output of shape (N, C) = (8, 3).",

@@ -10,15 +10,15 @@ from layers_book.flow.picture import svg
 from layers_book.flow.plan import tight
 from layers_book.flow.routes import Cell, routes
 
-ROLES = {
-    "": "",
-    "input": "an input",
-    "kernel": "a weight",
-    "output": "an output",
-    "gradient": "a gradient",
-    "statistic": "a statistic",
-    "padding": "padding",
-    "error": "an error",
+ROLES = {  # one, several
+    "": ("", ""),
+    "input": ("an input", "inputs"),
+    "kernel": ("a weight", "weights"),
+    "output": ("an output", "outputs"),
+    "gradient": ("a gradient", "gradients"),
+    "statistic": ("a statistic", "statistics"),
+    "padding": ("padding", "padding"),
+    "error": ("an error", "errors"),
 }
 ARROW = re.compile(r"\s*(->|\.\.>)\s*")
 
@@ -74,16 +74,17 @@ class Flow:
     def sentences(self) -> list[str]:
         """What the picture says, in words."""
         said = []
-        kinds: dict[str, list[str]] = {}
+        kinds: dict[tuple[str, str], list[str]] = {}
         for name, node in self.nodes.items():
-            shape = " = ".join(self.shapes.get(name, ()))
-            shape = f"of shape {tight(shape)}" if shape else ""
-            what = " ".join(filter(None, [ROLES[node.role], shape]))
-            kinds.setdefault(what, []).append(self.spoken(name))
-        for what, names in kinds.items():
-            if what:
-                verb = "is" if len(names) == 1 else "are each"
-                said.append(f"{_listed(names)} {verb} {what}.")
+            shape = tight(" = ".join(self.shapes.get(name, ())))
+            kinds.setdefault((node.role, shape), []).append(self.spoken(name))
+        for (role, shape), names in kinds.items():
+            several = len(names) > 1
+            what = [ROLES[role][several], f"of shape {shape}" if shape else ""]
+            if any(what):
+                verb = "are" if several else "is"
+                words = " ".join(filter(None, what))
+                said.append(f"{_listed(names)} {verb} {words}.")
         for name in self.nodes:
             for dashed, verb in ((False, "goes to"), (True, "updates")):
                 to = [

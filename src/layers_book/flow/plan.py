@@ -202,7 +202,9 @@ def _placed(flow: "Flow", short: bool) -> Plan:
     lines = [area for way in found.ways.values() for area in _lines_of(way)]
     for caption, (left, top, right, _) in found.frames.items():
         wide_caption = math.ceil(width(caption, SMALL))
-        for x in range(int(left) + 10, int(right) - 9 - wide_caption, 4):
+        first = int(left) + 10
+        last = max(first, int(right) - 10 - wide_caption)
+        for x in range(first, last + 1, 4):
             area = (x - 3, top + 1, x + wide_caption + 3, top + 22)
             if not any(touch(area, line) for line in lines):
                 found.captions[caption] = x
