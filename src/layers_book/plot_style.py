@@ -8,7 +8,7 @@ from layers_book.figures import tokens
 ROLES = ("input", "kernel", "output", "gradient")  # matplotlib's C0 to C3: tensors
 # C4 to C8: series, which are no tensors. Far from every role's color, and from each
 # other in lightness too, so in gray and for every eye.
-SERIES = ("#0a0c10", "#4a7590", "#753e27", "#3d2f46", "#260b60")
+SERIES = ("#0a0c10", "#4f7396", "#753e27", "#3d2f46", "#260b60")
 
 
 def use_book_style() -> None:
