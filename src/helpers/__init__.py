@@ -3,7 +3,7 @@
 Part of the distribution ``torch-layers-book``, installed from the book's repository.
 """
 
-from helpers._compare import assert_same, assert_shape
+from helpers._compare import assert_same
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
@@ -22,7 +22,6 @@ __all__ = [
     "ParameterCount",
     "Verdict",
     "assert_same",
-    "assert_shape",
     "begin",
     "check",
     "digits",
