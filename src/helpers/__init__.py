@@ -16,12 +16,14 @@ from layers_book.checking import Verdict
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
 from layers_book.flow import Node, draw_flow
+from layers_book.shapes import assert_shape
 
 __all__ = [
     "Node",
     "ParameterCount",
     "Verdict",
     "assert_same",
+    "assert_shape",
     "begin",
     "check",
     "digits",

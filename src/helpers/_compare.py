@@ -1,4 +1,4 @@
-"""An assertion that says what it compared."""
+"""Assertions that say what they compared."""
 
 import torch
 

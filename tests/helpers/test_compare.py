@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers import assert_same
+from helpers import assert_same, assert_shape
 
 
 def test_equal_tensors_are_named(capsys):
@@ -35,3 +35,27 @@ def test_rounding_passes_and_more_does_not():
 def test_a_tensor_is_needed():
     with pytest.raises(TypeError, match=r"expected is 1\.0"):
         assert_same(torch.ones(1), 1.0)
+
+
+def test_axes_get_names():
+    x = torch.zeros(8, 3, 5, 5)
+    assert assert_shape(x, "N C H W") == {"N": 8, "C": 3, "H": 5, "W": 5}
+    assert assert_shape(x, "N C S S")["S"] == 5
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "words"),
+    [
+        ("N C L", {}, r"4 axes.*names 3"),
+        ("N C H W", {"C": 4}, r"axis C .* is 3, not 4"),
+        ("N S S W", {}, r"axis S .* is 5, not 3"),
+    ],
+)
+def test_wrong_axes_are_named(names, given, words):
+    with pytest.raises(AssertionError, match=words):
+        assert_shape(torch.zeros(8, 3, 5, 5), names, **given)
+
+
+def test_an_unknown_letter_is_an_error_of_the_call():
+    with pytest.raises(ValueError, match="K"):
+        assert_shape(torch.zeros(2), "N", K=2)
