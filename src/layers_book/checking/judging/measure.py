@@ -85,7 +85,7 @@ def agree(expected: "Any", got: "Any") -> bool:
         return not fault(expected, got)
     mean, error = right[:2]
     near = abs(other[0] - mean) <= SIMILAR * abs(error) + ROUNDED * abs(mean) / 2
-    return near and _equal(error, other[1])
+    return bool(near and _equal(error, other[1]))
 
 
 def figures(value: "Any") -> "tuple[float, float, int, Any, Any] | None":
