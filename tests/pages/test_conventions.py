@@ -14,11 +14,40 @@ import pages as tool
 
 TEMPLATE = Path(new_page.__file__).with_name("template")
 # pages of before the conventions: strike one off as soon as it keeps them
-NOT_YET = [
-    page
-    for page in tool.pages()
-    if page.startswith(("basic/", "normalization/", "convolution/", "recurrent/"))
-]
+NOT_YET = (
+    "basic/index",
+    "basic/module",
+    "basic/linear",
+    "basic/flatten_and_shape",
+    "basic/activations",
+    "basic/dropout",
+    "basic/padding",
+    "basic/embedding",
+    "normalization/index",
+    "normalization/batch_norm",
+    "normalization/layer_norm",
+    "normalization/instance_norm",
+    "normalization/group_norm",
+    "normalization/switchable_norm",
+    "normalization/choosing",
+    "convolution/index",
+    "convolution/conv",
+    "convolution/dilation",
+    "convolution/groups_and_separable",
+    "convolution/unfold_fold",
+    "convolution/conv_transpose",
+    "convolution/pooling",
+    "convolution/upsample",
+    "convolution/case_study",
+    "recurrent/index",
+    "recurrent/rnn",
+    "recurrent/lstm",
+    "recurrent/gru",
+    "recurrent/shapes",
+    "recurrent/variable_length",
+    "recurrent/case_study",
+    "recurrent/beyond",
+)
 
 
 @pytest.mark.parametrize("page", tool.pages())

@@ -145,7 +145,7 @@ def _fault(right: "Any", other: "Any") -> str:
     room = REACH * math.sqrt(2.0) * error + 1e-9
 
     def near(value: float, wanted: float = mean) -> bool:
-        return abs(value - wanted) <= max(room, ROUNDED * abs(wanted))
+        return bool(abs(value - wanted) <= max(room, ROUNDED * abs(wanted)))
 
     if near(m) and e >= 0:
         return _of_error(right, e, count, abs(m - mean) / (error + 1e-9))
