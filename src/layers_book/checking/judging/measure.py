@@ -132,7 +132,7 @@ def fault(expected: "Any", got: "Any") -> str:
         got: the answer.
     """
     right, other = figures(expected), figures(got)
-    if right is None or other is None:
+    if right is None or other is None or not right[3]:
         return FORM
     return _fault(right, other)
 
