@@ -102,7 +102,7 @@ HEADER = re.search(r"^> .*\n", (TEMPLATE / "page.md").read_text("utf8"), re.M)[0
         ("5 minutes", "some minutes", "a number of minutes"),
         ("5 minutes", "25 minutes", "says 25 minutes, the text takes"),
         (LESSON, LESSON + more(12) + "\n", "a cell has 14 lines, at most 12"),
-        (FOLDED, more(26) + "\n" + FOLDED, "a cell has 31 lines, at most 30"),
+        (FOLDED, more(25) + "\n" + FOLDED, "a cell has 31 lines, at most 30"),
         ('check("foo/leaky"', more(18) + '\ncheck("foo/leaky"', "21 lines, at most 20"),
         (
             "## In PyTorch\n",
