@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (root / "book" / "index.md").write_text("# Small\n\nA book.\n")
     shutil.copy(ROOT / "tests/book/asking.md", root / "book" / "a")
     tool.execute("a/asking", root)
-    build = [sys.executable, "-m", "jupyter_book.cli.main", "build", ".", "-n", "-W", "-q"]
+    book = Path(sys.executable).with_name("jupyter-book")
+    build = [book, "build", ".", "-n", "-W", "-q"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     with serve(root / "_build" / "html") as address:

@@ -68,9 +68,9 @@ def ask(app: Sphinx, doctree: nodes.document, page: str) -> None:
             key += "x"
         taken.add(key)
         question["ids"].append(f"question-{key}")
-        _replace(
-            cell, lesson, f"{page}#{key}", form(*found.groups(), f"question-{key}")
-        )
+        tolerance, answer, options = found.groups()
+        asked = form(tolerance, answer, options, f"question-{key}")
+        _replace(cell, lesson, f"{page}#{key}", asked)
 
 
 def form(tolerance: str | None, answer: str, options: str, id: str) -> str:
@@ -103,7 +103,7 @@ def _value(option: str, number: bool = False) -> str:
 
 
 def _replace(cell: nodes.Element, lesson: nodes.Element, key: str, asked: str) -> None:
-    hidden = nodes.container(classes=["cell"])
+    hidden = nodes.container(classes=lesson["classes"])
     for part in list(lesson.children):
         if part.get("nb_element") == "cell_code_output":
             lesson.remove(part)
