@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 TESTS = (
     "tests/pages/test_freshness.py",
     "tests/pages/test_exercises.py",
+    "tests/pages/test_questions.py",
     "tests/helpers/test_exercises.py",
 )
 
