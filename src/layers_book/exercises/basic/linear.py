@@ -1,35 +1,59 @@
 """Exercises of the page basic/linear."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from torch import Generator, nn
+import torch
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, signed, varied
+from layers_book.checking import (
+    Exercise,
+    Refused,
+    call,
+    custom_run,
+    distinct,
+    function_run,
+    gradients,
+    refuse_no_function,
+    signed,
+    value_run,
+    varied,
+)
 
 
 def _arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """None to three axes before the features, with a bias or without."""
+    """One to four axes, the features on any of them, with a bias or without."""
     index = generator.initial_seed()
-    leading = (2, 1, 3, 0)[index % 4]
-    *sizes, n_in, n_out = distinct(generator, leading + 2)
+    axes = (3, 2, 4, 1)[index % 4]
+    *sizes, n_in, n_out = distinct(generator, axes + 1)
     if index % 5 == 4:
         n_out = n_in
-    x = varied(generator, *sizes, n_in, axis=0).requires_grad_()
+    axis = (-1, 1 % axes, 0, -axes, -2 % axes)[index % 5]
+    sizes.insert(axis % axes, n_in)
+    x = varied(generator, *sizes, axis=0).requires_grad_()
     weight = signed(generator, n_out, n_in).requires_grad_()
     bias = None if index % 3 == 2 else signed(generator, n_out).requires_grad_()
-    return (x, weight, bias), {}
+    return (x, weight, bias), {"axis": axis} if index % 5 else {}
+
+
+def _along(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int = -1
+) -> Tensor:
+    return F.linear(x.movedim(axis, -1), weight, bias).movedim(-1, axis)
 
 
 BY_HAND = Exercise(
     name="linear/by_hand",
     solution="""
-        def linear(x, weight, bias=None):
-            y = x @ weight.T
-            return y if bias is None else y + bias
+        def linear(x, weight, bias=None, axis=-1):
+            y = x.movedim(axis, -1) @ weight.T
+            if bias is not None:
+                y = y + bias
+            return y.movedim(-1, axis)
     """,
-    reference=F.linear,
+    reference=_along,
     run=function_run(_arguments),
     forbid=("linear", "conv"),
     mistakes=[
@@ -37,7 +61,7 @@ BY_HAND = Exercise(
             "weight.T",
             "weight",
             "You multiply by weight as it is stored, (out, in); multiply by its "
-            "transpose, x @ weight.T.",
+            "transpose, weight.T.",
         ),
         (
             "weight.T",
@@ -46,48 +70,61 @@ BY_HAND = Exercise(
             "and so scrambles the weight; transpose it with .T.",
         ),
         (
-            "x @ weight.T",
-            "torch.tensordot(x, weight, ([0], [1]))",
-            "You sum over the first axis of x; the features are on its last one.",
+            "x.movedim(axis, -1)",
+            "x",
+            "y.movedim(-1, axis)",
+            "y",
+            "You mix the last axis, whatever axis says.",
         ),
         (
-            "x @ weight.T",
-            "weight @ x.mT",
-            "weight @ x.mT puts the new features on the last axis but one; with x @ "
-            "weight.T they come last.",
+            "y.movedim(-1, axis)",
+            "y",
+            "You leave the new features on the last axis; put them back where the old "
+            "ones were.",
         ),
         (
-            "x @ weight.T",
-            'torch.einsum("ni,ki->nk", x, weight)',
-            "Your code takes x with exactly two axes; let it have any number: @ does "
-            'by itself, einsum with "...i".',
+            "y.movedim(-1, axis)",
+            "y.movedim(axis, -1)",
+            "You move back in the wrong direction: from the last axis, -1, to axis.",
         ),
         (
-            "x @",
-            "x.reshape(-1, x.shape[-1]) @",
-            "You merge the leading axes of x into one; the output should have them as "
+            "x.movedim(axis, -1)",
+            "x.movedim(-1, axis)",
+            "You move the last axis to axis; move axis to the end, x.movedim(axis, "
+            "-1).",
+        ),
+        (
+            "x.movedim(axis, -1)",
+            "x.movedim(axis, -1).reshape(-1, x.shape[axis])",
+            "You merge the other axes of x into one; the output should have them as "
             "x has them.",
         ),
         (
-            "y if bias is None else y + bias",
-            "y",
+            "y = y + bias",
+            "return y.movedim(-1, axis) + bias",
+            "You add the bias after moving back, where it no longer lines up with the "
+            "features: add it before.",
+        ),
+        (
+            "if bias is not None:",
+            "if False:",
             "You do not add the bias where there is one.",
         ),
         (
-            "y if bias is None else y + bias",
-            "y + bias",
+            "if bias is not None:",
+            "if True:",
             "You add the bias even where it is None: ask whether bias is None.",
         ),
         (
-            "y if bias is None else y + bias",
-            "y + bias if bias else y",
+            "if bias is not None:",
+            "if bias:",
             "`if bias` asks a tensor whether it is true, which one with several "
             "numbers cannot answer: write `if bias is not None`.",
         ),
-        ("+ bias", "- bias", "You subtract the bias; add it."),
+        ("y + bias", "y - bias", "You subtract the bias; add it."),
         (
-            "+ bias",
-            "+ bias.sum()",
+            "y + bias",
+            "y + bias.sum()",
             "You add the sum of all biases to each output; each output has its own "
             "bias.",
         ),
@@ -184,83 +221,265 @@ COUNT = Exercise(
 )
 
 
-def _pair(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """One to three leading axes; inputs of equal width in the first configuration."""
-    index = generator.initial_seed()
-    leading = 1 + index % 3
-    *sizes, n_out, n1, n2 = distinct(generator, leading + 3)
-    if not index:
-        n1 = n2
-    x1 = varied(generator, *sizes, n1, axis=0).requires_grad_()
-    x2 = signed(generator, *sizes, n2).requires_grad_()
-    weight = signed(generator, n_out, n1, n2).requires_grad_()
-    bias = None if index % 4 == 3 else signed(generator, n_out).requires_grad_()
-    return (x1, x2, weight, bias), {}
-
-
-BILINEAR = Exercise(
-    name="linear/bilinear",
-    solution="""
-        def bilinear(x1, x2, weight, bias=None):
-            y = torch.einsum("...i,kij,...j->...k", x1, weight, x2)
-            return y if bias is None else y + bias
-    """,
-    reference=F.bilinear,
-    run=function_run(_pair, names=("x1", "x2", "weight", "bias")),
-    forbid=("linear",),
+CHAIN = Exercise(
+    name="linear/chain",
+    solution="answer = [100 * 30 + 30 * 60 + 60 * 100, 100 * 100, 30]",
+    run=value_run(),
     mistakes=[
         (
-            "...i,kij,...j",
-            "...j,kij,...i",
-            "You pair x1 with the last axis of weight and x2 with the middle one; "
-            "weight is (out, in1, in2).",
-        ),
-        ("kij", "ijk", "You read weight as (in1, in2, out); it is (out, in1, in2)."),
-        (
-            "...i,kij,...j->...k",
-            "ni,kij,mj->nmk",
-            "You combine each row of x1 with each row of x2; give the leading axes of "
-            "both the same letter, or dots.",
+            [10_800, 10_000, 60],
+            "The chain has a place that is narrower than 60.",
         ),
         (
-            "...i,kij,...j->...k",
-            "ni,kij,nj->nk",
-            "Your formula takes inputs with exactly two axes; write dots for any "
-            "number of leading ones.",
+            [10_800, 10_000, 100],
+            "A full matrix of 100 by 100 can have the rank 100, but this one is a "
+            "product that passes through fewer features.",
         ),
         (
-            "->...k",
-            "->k...",
-            "The outputs belong on the last axis: ...k after the arrow.",
+            [10_990, 10_100, 30],
+            "You count biases, and these layers have none.",
         ),
         (
-            "->...k",
-            "->...kj",
-            "The letter of in2 occurs after the arrow, so you do not sum over it.",
+            [10_800, 10_800, 30],
+            "The one layer is a matrix of its own, from 100 features to 100: how many "
+            "entries has it?",
         ),
         (
-            'torch.einsum("...i,kij,...j->...k", x1, weight, x2)',
-            'torch.einsum("...i,kij->...k", x1, weight)'
-            ' + torch.einsum("...j,kij->...k", x2, weight)',
-            "You add what each input gives by itself; Bilinear multiplies the two.",
+            [10_000, 10_800, 30],
+            "The order is the chain first, then the one layer.",
         ),
         (
-            "y if bias is None else y + bias",
-            "y",
-            "You do not add the bias where there is one.",
-        ),
-        (
-            "y if bias is None else y + bias",
-            "y + bias",
-            "You add the bias even where it is None: ask whether bias is None.",
-        ),
-        (
-            "x1, weight, x2",
-            "x1, weight.detach(), x2",
-            "The output is right, but no gradient reaches the weight: do not use "
-            "detach or .data.",
+            [10_800, 3_000, 30],
+            "The one layer goes from 100 features to 100, not to 30.",
         ),
     ],
 )
 
-EXERCISES = (BY_HAND, COUNT, BILINEAR)
+
+def _keras_steps(answer: Any, kernel: Tensor, bias: Tensor, x: Tensor) -> Iterator[Any]:
+    """Carry a kernel over, and call the layer."""
+    refuse_no_function(answer)
+    yield "configuration", f"kernel {tuple(kernel.shape)}, bias {tuple(bias.shape)}"
+    before = kernel.clone()
+    layer = call(answer, kernel, bias)
+    if not isinstance(layer, nn.Linear):
+        raise Refused("Return an nn.Linear with the weights in it.")
+    yield "the shape of the weight", list(layer.weight.shape)
+    yield "the output", layer(x).detach()
+    yield "whether the kernel is unchanged", bool(kernel.equal(before))
+    yield "whether weight and bias learn", [p.requires_grad for p in layer.parameters()]
+
+
+def _kernel(generator: Generator) -> dict[str, Any]:
+    index = generator.initial_seed()
+    n_in, n_out, rows = distinct(generator, 3)
+    if index % 2:
+        n_out = n_in
+    kernel, bias = signed(generator, n_in, n_out), signed(generator, n_out)
+    x = signed(generator, rows, n_in)
+    return {"kernel": kernel.float(), "bias": bias.float(), "x": x.float()}
+
+
+FROM_KERAS = Exercise(
+    name="linear/from_keras",
+    solution="""
+        def from_keras(kernel, bias):
+            layer = nn.Linear(*kernel.shape)
+            with torch.no_grad():
+                layer.weight.copy_(kernel.T)
+                layer.bias.copy_(bias)
+            return layer
+    """,
+    run=custom_run(_keras_steps, _kernel, configurations=6),
+    mistakes=[
+        (
+            "copy_(kernel.T)",
+            "copy_(kernel if kernel.shape == layer.weight.shape else kernel.T)",
+            "A square kernel is still copied as it is: its shape does not tell that "
+            "it has to be transposed.",
+        ),
+        (
+            "kernel.T)",
+            "kernel)",
+            "The kernel is (in, out) and the weight (out, in): one of them has to be "
+            "transposed, whatever the shape.",
+        ),
+        (
+            "kernel.T)",
+            "kernel.reshape(layer.weight.shape))",
+            "A reshape keeps the order of the numbers in memory and so scrambles the "
+            "kernel; transpose it.",
+        ),
+        (
+            "nn.Linear(*kernel.shape)",
+            "nn.Linear(*kernel.T.shape)",
+            "kernel.T)",
+            "kernel)",
+            "You build the layer the wrong way round: it is called with in, out, "
+            "which is how the kernel has them.",
+        ),
+        (
+            "layer.bias.copy_(bias)",
+            "pass",
+            "The bias is not carried over: the layer keeps the one it was born with.",
+        ),
+        (
+            "layer.weight.copy_(kernel.T)",
+            "layer.weight = nn.Parameter(kernel.T, requires_grad=False)",
+            "The weight is frozen: the layer should go on learning.",
+        ),
+    ],
+)
+
+
+def _lora_steps(
+    answer: Any,
+    weight: Tensor,
+    bias: Tensor | None,
+    rank: int,
+    alpha: float,
+    x: Tensor,
+    pair: list[Tensor],
+) -> Iterator[Any]:
+    """Wrap a layer, give the pair values, and merge."""
+    if not isinstance(answer, type) or not issubclass(answer, nn.Module):
+        raise Refused("Write a class that inherits from nn.Module, and pass its name.")
+    if answer.forward is nn.Module.forward:
+        raise NotImplementedError("your class has no forward.")
+    n_out, n_in = weight.shape
+    words = f"Linear({n_in}, {n_out}, bias={bias is not None}), rank={rank}"
+    yield "configuration", f"{words}, alpha={alpha}, x {tuple(x.shape)}"
+    linear = nn.Linear(n_in, n_out, bias is not None, dtype=weight.dtype)
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+        if bias is not None:
+            linear.bias.copy_(bias)
+    module = answer(linear, rank, alpha)
+    yield "the output at the start", call(module, x).detach()
+    for name in ("A", "B"):
+        if not isinstance(getattr(module, name, None), nn.Parameter):
+            raise Refused(f"self.{name} must be an nn.Parameter.")
+        yield f"the shape of {name}", list(getattr(module, name).shape)
+    learn = [name for name, p in module.named_parameters() if p.requires_grad]
+    yield "the parameters that learn", sorted(learn)
+    yield "whether A starts at random", bool(module.A.std() > 0)
+    with torch.no_grad():
+        module.A.copy_(pair[0])
+        module.B.copy_(pair[1])
+    y = call(module, x)
+    yield "the output after training", y.detach()
+    for name, g in zip("AB", gradients(y, [module.A, module.B]), strict=True):
+        yield f"the gradient of {name}", g
+    merged = call(module.merge)
+    if not isinstance(merged, nn.Linear):
+        raise Refused("merge must return an nn.Linear.")
+    yield "the merged layer's output", merged(x).detach()
+    yield "the wrapped layer's output after merging", linear(x).detach()
+    yield "the module's output after merging", call(module, x).detach()
+
+
+def _wrapped(generator: Generator) -> dict[str, Any]:
+    index = generator.initial_seed()
+    n_in, n_out, rows = distinct(generator, 3, low=4)
+    rank = 1 + index % 3
+    leading = [(rows,), (), (2, rows)][index % 3]
+    return {
+        "weight": signed(generator, n_out, n_in),
+        "bias": None if index % 2 else signed(generator, n_out),
+        "rank": rank,
+        "alpha": (8.0, 1.0, 3.0, 2.0)[index % 4],
+        "x": signed(generator, *leading, n_in),
+        "pair": [signed(generator, rank, n_in), signed(generator, n_out, rank)],
+    }
+
+
+LORA = Exercise(
+    name="linear/lora",
+    solution="""
+        import copy
+
+
+        class LoRA(nn.Module):
+            def __init__(self, linear, rank, alpha):
+                super().__init__()
+                self.linear = linear.requires_grad_(False)
+                n_out, n_in = linear.weight.shape
+                start = linear.weight.new_empty(rank, n_in).normal_(std=n_in**-0.5)
+                self.A = nn.Parameter(start)
+                self.B = nn.Parameter(linear.weight.new_zeros(n_out, rank))
+                self.scale = alpha / rank
+
+            def forward(self, x):
+                return self.linear(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+            def merge(self):
+                merged = copy.deepcopy(self.linear)
+                with torch.no_grad():
+                    merged.weight += self.scale * self.B @ self.A
+                return merged
+    """,
+    run=custom_run(_lora_steps, _wrapped, configurations=8),
+    mistakes=[
+        (
+            "linear.requires_grad_(False)",
+            "linear",
+            "The wrapped layer still learns: freeze its parameters.",
+        ),
+        (
+            "self.scale = alpha / rank",
+            "self.scale = alpha",
+            "You scale by alpha; divide it by the rank.",
+        ),
+        (
+            "self.scale = alpha / rank",
+            "self.scale = 1.0",
+            "The factor alpha / rank is missing.",
+        ),
+        (
+            "new_zeros(n_out, rank)",
+            "new_ones(n_out, rank)",
+            "The pair changes the output before anything is learned: B starts at zero.",
+        ),
+        (
+            ".normal_(std=n_in**-0.5)",
+            ".zero_()",
+            "A and B both start at zero, so neither would ever get a gradient: draw A "
+            "at random.",
+        ),
+        (
+            "merged = copy.deepcopy(self.linear)",
+            "merged = self.linear",
+            "merge changes the wrapped layer itself, which then has the pair twice: "
+            "build a layer of its own.",
+        ),
+        (
+            "merged.weight += self.scale * self.B @ self.A",
+            "merged.weight += self.B @ self.A",
+            "forward scales the pair, and merge does not.",
+        ),
+        (
+            "merged.weight += self.scale * self.B @ self.A",
+            "pass",
+            "merge returns the wrapped layer as it was; add the product of the pair "
+            "to its weight.",
+        ),
+        (
+            "self.linear(x) + self.scale",
+            "self.scale",
+            "The output of the wrapped layer is missing; the pair is added to it.",
+        ),
+        (
+            "new_empty(rank, n_in)",
+            "new_empty(n_in, rank)",
+            "new_zeros(n_out, rank)",
+            "new_zeros(rank, n_out)",
+            "x @ self.A.T @ self.B.T",
+            "x @ self.A @ self.B",
+            "self.B @ self.A",
+            "(self.A @ self.B).T",
+            "A is (rank, in) and B is (out, rank), as a Linear stores its weight.",
+        ),
+    ],
+)
+
+EXERCISES = (CHAIN, COUNT, BY_HAND, FROM_KERAS, LORA)
