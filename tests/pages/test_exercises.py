@@ -64,6 +64,7 @@ def test_solutions_pass_and_starters_do_not(page, monkeypatch):
         )
         space: dict = {}
         exec(imports, space)
+        exec(known.setup, space)
         exec("\n".join(solutions), space)
         verdict = check(name, eval(answer, space))
         assert verdict.passed, f"{page}, {name}: its solution fails: {verdict.message}"
