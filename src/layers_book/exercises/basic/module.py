@@ -17,7 +17,6 @@ from layers_book.checking import (
     value_run,
 )
 
-
 SAVED = Exercise(
     name="module/saved",
     solution="""

@@ -136,7 +136,7 @@ def by_copying(layer, x, target, count, size):
         found = torch.autograd.grad(loss, list(layer.parameters()))
         for p, g in zip(layer.parameters(), found, strict=True):
             p.data.copy_(p.data - size * g)
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses
 
 
