@@ -1,10 +1,22 @@
 """Exercises of the page basic/index."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from torch import Generator, Tensor
+import torch
+from torch import Generator, Tensor, nn
 
-from layers_book.checking import Exercise, distinct, module_run, value_run, varied
+from layers_book.checking import (
+    Exercise,
+    call,
+    custom_run,
+    distinct,
+    measure_run,
+    module_run,
+    refuse_no_function,
+    value_run,
+    varied,
+)
 
 COUNT = Exercise(
     name="basic/count",
@@ -192,4 +204,154 @@ OPTIMIZER = Exercise(
     ],
 )
 
-EXERCISES = (COUNT, PARABOLA, OPTIMIZER)
+
+def _data(generator: Generator) -> dict[str, Any]:
+    index = generator.initial_seed()
+    features, hidden, out, count = distinct(generator, 4)
+    sizes = [features, hidden, out] if index % 2 else [features, out]
+    return {
+        "sizes": sizes,
+        "weights": torch.randn(100, generator=generator, dtype=torch.float64) / 3,
+        "x": torch.randn(12, features, generator=generator, dtype=torch.float64),
+        "target": torch.randn(12, out, generator=generator, dtype=torch.float64),
+        "count": count,
+        "size": 0.05 * (1 + index % 3),
+    }
+
+
+def _fitted(
+    answer: Any,
+    sizes: list[int],
+    weights: Tensor,
+    x: Tensor,
+    target: Tensor,
+    count: int,
+    size: float,
+) -> Iterator[Any]:
+    refuse_no_function(answer)
+    layer: nn.Module = nn.Linear(sizes[0], sizes[1])
+    if len(sizes) > 2:
+        layer = nn.Sequential(layer, nn.Tanh(), nn.Linear(sizes[1], sizes[2]))
+    layer = layer.double()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(weights[: parameter.numel()].view_as(parameter))
+    names = " and ".join(["Linear"] * (len(sizes) - 1))
+    yield "configuration", f"{names}, count={count}, size={size:.2f}"
+    losses = call(answer, layer, x, target, count, size)
+    yield "the losses", losses, 1e-6
+    for name, parameter in layer.named_parameters():
+        yield f"{name} after the last step", parameter.detach(), 1e-6
+
+
+FIT = Exercise(
+    name="basic/fit",
+    solution="""
+        def fit(layer, x, target, count, size):
+            losses = []
+            for _ in range(count):
+                loss = (layer(x) - target).square().mean()
+                layer.zero_grad()
+                loss.backward()
+                with torch.no_grad():
+                    for parameter in layer.parameters():
+                        parameter -= size * parameter.grad
+                losses.append(loss.item())
+            return losses
+    """,
+    run=custom_run(_fitted, _data),
+    mistakes=[
+        (
+            "parameter -= size * parameter.grad",
+            "parameter = parameter - size * parameter.grad",
+            "The layer's parameters never change: parameter = ... gives the name to a "
+            "new tensor. Change the old one in place, with -=.",
+        ),
+        (
+            "        layer.zero_grad()\n",
+            "",
+            "From the second step on your gradients are sums of all gradients so far: "
+            "clear them before backward, layer.zero_grad().",
+        ),
+        (
+            "-=",
+            "+=",
+            "You step up the gradient, so the loss rises: subtract, -=.",
+        ),
+        (
+            "size * parameter.grad",
+            "parameter.grad",
+            "Your steps do not depend on size: subtract size * parameter.grad.",
+        ),
+        (
+            "losses.append(loss.item())",
+            "losses.append((layer(x) - target).square().mean().item())",
+            "You note the loss after each step: the loss before it is asked for.",
+        ),
+        (
+            "mean()",
+            "sum()",
+            "You add up the squared errors: their mean is asked for.",
+        ),
+        (
+            "range(count)",
+            "range(count - 1)",
+            "You take one step less than count.",
+        ),
+        (
+            "square()",
+            "abs()",
+            "You take absolute errors: squared errors are asked for.",
+        ),
+        (
+            "return losses",
+            "return losses[-1]",
+            "You return the last loss: give the list of all.",
+        ),
+    ],
+)
+
+SETUP = """
+from helpers import paired
+
+points = torch.linspace(-1, 1, 41, dtype=torch.float64)[:, None]
+
+
+def train(middle, seed, count):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(1, 16), middle, nn.Linear(16, 1)).double()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    losses = []
+    for _ in range(count):
+        loss = (net(points) - points.abs()).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return net, losses
+"""
+
+TANH = Exercise(
+    name="basic/tanh",
+    solution="""
+        tanh = [train(nn.Tanh(), seed, 100)[1][-1] for seed in range(8)]
+        relu = [train(nn.ReLU(), seed, 100)[1][-1] for seed in range(8)]
+        answer = paired(tanh, relu)
+    """,
+    run=measure_run("tanh", "relu"),
+    setup=SETUP,
+    mistakes=[
+        (
+            "[-1]",
+            "[0]",
+            "You compare the first losses, before any step: take the last, losses[-1].",
+        ),
+        (
+            "nn.ReLU()",
+            "nn.Identity()",
+            "You compare with Identity: the other network has a ReLU in the middle.",
+        ),
+    ],
+)
+
+EXERCISES = (COUNT, PARABOLA, OPTIMIZER, FIT, TANH)

@@ -14,6 +14,59 @@ from layers_book.checking import (
     module_run,
     refuse_no_function,
     signed,
+    value_run,
+)
+
+SAVED = Exercise(
+    name="module/saved",
+    solution="""
+        answer = ["body.1.bias", "body.1.weight", "heads.age.weight", "scale", "seen"]
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            [
+                *("body.1.bias", "body.1.weight", "heads.age.weight"),
+                *("mask", "scale", "seen"),
+            ],
+            "mask is a buffer with persistent=False: it moves with the net and is not "
+            "saved.",
+        ),
+        (
+            ["body.1.bias", "body.1.weight", "heads.age.weight", "scale"],
+            "A buffer is saved too: seen is missing.",
+        ),
+        (
+            [
+                *("body.1.bias", "body.1.weight", "heads.age.weight"),
+                *("scale", "seen", "spare.0.bias", "spare.0.weight"),
+            ],
+            "spare is a Python list: torch does not look inside.",
+        ),
+        (
+            ["body.0.bias", "body.0.weight", "heads.age.weight", "scale", "seen"],
+            "Flatten has no parameters, and yet it takes place 0 of the Sequential.",
+        ),
+        (
+            [
+                *("body.1.bias", "body.1.weight", "heads.age.bias"),
+                *("heads.age.weight", "scale", "seen"),
+            ],
+            "The head is made with bias=False: it has a weight only.",
+        ),
+        (
+            ["body.1.bias", "body.1.weight", "heads.weight", "scale", "seen"],
+            "The name in a ModuleDict is the key: heads.age.",
+        ),
+        (
+            ["scale", "seen", "body.1.weight", "body.1.bias", "heads.age.weight"],
+            "The names are right, in the order of state_dict: sort them.",
+        ),
+        (
+            ["body", "heads", "scale", "seen"],
+            "state_dict lists tensors, not modules: go on to each weight and bias.",
+        ),
+    ],
 )
 
 
@@ -495,4 +548,131 @@ COUNT = Exercise(
     ],
 )
 
-EXERCISES = (SCALE, MLP, COUNT)
+
+def _rounds(generator: Generator) -> dict[str, Any]:
+    index = generator.initial_seed()
+    features, count = distinct(generator, 2)
+    count += 2
+    scores = torch.randperm(count, generator=generator).tolist()
+    # the best in the middle, in the end, at the start, anywhere
+    where = (count // 2, count - 1, 0, scores.index(max(scores)))[index % 4]
+    best = scores.index(max(scores))
+    scores[best], scores[where] = scores[where], scores[best]
+    x = torch.randn(7, features, generator=generator, dtype=torch.float64)
+    return {"x": x, "scores": scores}
+
+
+def _kept(answer: Any, x: Tensor, scores: list[int]) -> Iterator[Any]:
+    refuse_no_function(answer)
+    size = x.shape[1]
+    net = nn.Sequential(nn.Linear(size, size), nn.BatchNorm1d(size), nn.Dropout())
+    net = net.double()
+    with torch.no_grad():
+        net[0].weight.fill_(1.0)
+        net[0].bias.zero_()
+    at_train: list[bool] = []
+    at_score: list[bool] = []
+
+    def train(net: nn.Module) -> None:
+        at_train.append(all(m.training for m in net.modules()))
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter += 1
+        net(x)
+
+    def score(net: Any) -> int:
+        at_score.append(any(m.training for m in net.modules()))
+        return scores[round(net[0].bias[0].item()) % len(scores)]
+
+    rounds = len(scores) - 1
+    best = scores.index(max(scores))
+    yield "configuration", f"rounds={rounds}, the best after {best} of them"
+    found = call(answer, net, train, score, rounds)
+    yield "how often train is called", len(at_train)
+    yield "whether train always gets the net in training mode", all(at_train)
+    yield "whether score ever gets the net in training mode", any(at_score)
+    yield "the score it returns", found, 0.0
+    for name, value in net.state_dict().items():
+        yield f"{name} in the end", value
+    yield "whether the net is in training mode in the end", net.training
+
+
+BEST = Exercise(
+    name="module/keep_best",
+    solution="""
+        def keep_best(net, train, score, rounds):
+            best_score = score(net.eval())
+            best = copy.deepcopy(net.state_dict())
+            for _ in range(rounds):
+                train(net.train())
+                new = score(net.eval())
+                if new > best_score:
+                    best_score = new
+                    best = copy.deepcopy(net.state_dict())
+            net.load_state_dict(best)
+            return best_score
+    """,
+    run=custom_run(_kept, _rounds),
+    setup="import copy",
+    mistakes=[
+        (
+            "copy.deepcopy(net.state_dict())",
+            "net.state_dict()",
+            "Your net ends in its last state: the tensors of a state_dict are those of "
+            "the net. Keep copies, copy.deepcopy(net.state_dict()), and load them in "
+            "the end.",
+        ),
+        (
+            "score(net.eval())",
+            "score(net)",
+            "You score the net in training mode: score(net.eval()).",
+        ),
+        (
+            "train(net.train())",
+            "train(net)",
+            "From the second round on you train the net in evaluation mode, in which "
+            "score left it: train(net.train()).",
+        ),
+        (
+            "            best_score = new\n",
+            "",
+            "You keep the best state and forget its score, so any later round that "
+            "beats the first state replaces it: set best_score too.",
+        ),
+        (
+            "copy.deepcopy(net.state_dict())",
+            "{n: p.detach().clone() for n, p in net.named_parameters()}",
+            "load_state_dict(best)",
+            "load_state_dict(best, strict=False)",
+            "You keep the parameters alone: BatchNorm's buffers are part of the state "
+            "too.",
+        ),
+        (
+            "best_score = score(net.eval())",
+            'best_score = float("-inf")',
+            "The net as it is given counts too: score it before the first round.",
+        ),
+        (
+            "new > best_score",
+            "new < best_score",
+            "You keep the worst state: more is better.",
+        ),
+        (
+            "return best_score",
+            "return new",
+            "You return the score of the last round: the best one is asked for.",
+        ),
+        (
+            "range(rounds)",
+            "range(rounds - 1)",
+            "You train one round too few.",
+        ),
+        (
+            "    return best_score",
+            "    net.train()\n    return best_score",
+            "You leave the net in training mode: evaluation mode is asked for.",
+        ),
+    ],
+)
+
+EXERCISES = (SAVED, COUNT, SCALE, MLP, BEST)

@@ -126,3 +126,87 @@ class NoSuper(nn.Module):
 @wrong("basic/parabola", "arguments")
 def a_function(x):
     return x
+
+
+@right("basic/fit")
+def by_copying(layer, x, target, count, size):
+    losses = []
+    for _ in range(count):
+        loss = torch.nn.functional.mse_loss(layer(x), target)
+        found = torch.autograd.grad(loss, list(layer.parameters()))
+        for p, g in zip(layer.parameters(), found, strict=True):
+            p.data.copy_(p.data - size * g)
+        losses.append(loss.item())
+    return losses
+
+
+@right("basic/fit")
+def by_optimizer(layer, x, target, count, size):
+    optimizer = torch.optim.SGD(layer.parameters(), lr=size)
+    losses = torch.zeros(count, dtype=torch.float64)
+    for i in range(count):
+        optimizer.zero_grad()
+        loss = (layer(x) - target).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        losses[i] = loss.detach()
+    return losses.tolist()
+
+
+@wrong("basic/fit", "never change", "sums of all")
+def as_given(layer, x, target, count, size):
+    losses = []
+    for _ in range(count):
+        loss = (layer(x) - target).square().mean()
+        loss.backward()
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter = parameter - size * parameter.grad
+        losses.append(loss.item())
+    return losses
+
+
+@wrong("basic/fit", "clear them", "never change")
+def cleared_once(layer, x, target, count, size):
+    layer.zero_grad()
+    losses = []
+    for _ in range(count):
+        loss = (layer(x) - target).square().mean()
+        loss.backward()
+        for parameter in layer.parameters():
+            parameter.data -= size * parameter.grad
+        losses.append(loss.item())
+    return losses
+
+
+@wrong("basic/fit", "clear them|NoneType|no gradient")
+def cleared_too_late(layer, x, target, count, size):
+    losses = []
+    for _ in range(count):
+        loss = (layer(x) - target).square().mean()
+        loss.backward()
+        layer.zero_grad()
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter -= size * parameter.grad
+        losses.append(loss.item())
+    return losses
+
+
+@wrong("basic/fit", "without calling it|function")
+class Fitter:
+    pass
+
+
+TANH, RELU = (
+    [0.00934, 0.0271, 0.0771, 0.04, 0.04],
+    [0.0051, 0.00059, 0.022, 0.019, 0.00017],
+)
+D = [a - b for a, b in zip(TANH, RELU, strict=True)]
+MEAN, ERROR = float(np.mean(D)), float(np.std(D, ddof=1)) / 5**0.5
+
+right("basic/tanh")((MEAN, ERROR))
+right("basic/tanh")(D)
+wrong("basic/tanh", "sign")((-MEAN, ERROR))
+wrong("basic/tanh", "root|deviation")((MEAN, float(np.std(D, ddof=1))))
+wrong("basic/tanh", "two numbers")(MEAN)

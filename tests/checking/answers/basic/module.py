@@ -1,6 +1,9 @@
 """Foreign answers to the exercises on modules."""
 
+import copy
+import io
 import itertools
+import math
 
 import torch
 from answers import right, wrong
@@ -225,3 +228,90 @@ class Counter:
 
 
 wrong("module/count_parameters", "function")(42)
+
+
+NAMES = ["body.1.bias", "body.1.weight", "heads.age.weight", "scale", "seen"]
+right("module/saved")(tuple(NAMES))
+wrong("module/saved", "persistent")([*NAMES[:3], "mask", *NAMES[3:]])
+wrong("module/saved", "sort")(
+    ["scale", "seen", "body.1.weight", "body.1.bias", "heads.age.weight"]
+)
+wrong("module/saved", "list", "sort")(" ".join(NAMES))
+wrong("module/saved", "", "persistent|sort")(["weight", "bias"])
+
+
+@right("module/keep_best")
+def by_clones(net, train, score, rounds):
+    def state():
+        return {name: value.clone() for name, value in net.state_dict().items()}
+
+    net.eval()
+    seen = [(score(net), 0, state())]
+    for i in range(rounds):
+        net.train()
+        train(net)
+        net.eval()
+        seen.append((score(net), -i - 1, state()))
+    top = max(seen, key=lambda entry: entry[0])
+    net.load_state_dict(top[2])
+    return top[0]
+
+
+@right("module/keep_best")
+def by_file(net, train, score, rounds):
+    file, best_score = io.BytesIO(), None
+    for i in range(rounds + 1):
+        if i:
+            train(net.train())
+        if best_score is None or score(net.eval()) > best_score:
+            best_score = score(net.eval())
+            file = io.BytesIO()
+            torch.save(net.state_dict(), file)
+    file.seek(0)
+    net.eval().load_state_dict(torch.load(file, weights_only=True))
+    return best_score
+
+
+@wrong("module/keep_best", "training mode|copies")
+def as_given(net, train, score, rounds):
+    best, best_score = net.state_dict(), score(net)
+    for _ in range(rounds):
+        train(net)
+        new = score(net)
+        if new > best_score:
+            best = net.state_dict()
+    net.load_state_dict(best)
+    return best_score
+
+
+@wrong("module/keep_best", "last state")
+def shallow(net, train, score, rounds):
+    best, best_score = dict(net.state_dict()), score(net.eval())
+    for _ in range(rounds):
+        train(net.train())
+        new = score(net.eval())
+        if new > best_score:
+            best, best_score = dict(net.state_dict()), new
+    net.load_state_dict(best)
+    return best_score
+
+
+@wrong("module/keep_best", "last state|load")
+def not_loaded(net, train, score, rounds):
+    best_score = score(net.eval())
+    for _ in range(rounds):
+        train(net.train())
+        best_score = max(best_score, score(net.eval()))
+    return best_score
+
+
+@wrong("module/keep_best", "the start|as it is given")
+def first_round_first(net, train, score, rounds):
+    best_score = -math.inf
+    for _ in range(rounds):
+        train(net.train())
+        new = score(net.eval())
+        if new > best_score:
+            best, best_score = copy.deepcopy(net.state_dict()), new
+    net.load_state_dict(best)
+    return best_score
