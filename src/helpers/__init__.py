@@ -15,8 +15,10 @@ from layers_book import figures
 from layers_book.checking import Verdict
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
+from layers_book.flow import Node, draw_flow
 
 __all__ = [
+    "Node",
     "ParameterCount",
     "Verdict",
     "assert_same",
@@ -24,6 +26,7 @@ __all__ = [
     "begin",
     "check",
     "digits",
+    "draw_flow",
     "draw_grid",
     "draw_normalized_axes",
     "draw_runs",
