@@ -611,7 +611,7 @@ def _average_inputs(generator: Generator) -> dict[str, Any]:
     shapes = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).state_dict()
     states = []
     for step in range(2 + index % 3):
-        state = {name: signed(generator, *v.shape) for name, v in shapes.items()}
+        state = {n: signed(generator, *v.shape) for n, v in shapes.items() if v.dim()}
         state["1.running_var"] = state["1.running_var"].abs()
         state["1.num_batches_tracked"] = torch.tensor(7 * step + index)
         states.append(state)
@@ -644,16 +644,16 @@ AVERAGE = Exercise(
     solution="""
         @torch.no_grad()
         def update_average(average, net, decay):
-            for a, p in zip(average.parameters(), net.parameters()):
+            for a, p in zip(average.parameters(), net.parameters(), strict=True):
                 a.lerp_(p, 1 - decay)
-            for a, b in zip(average.buffers(), net.buffers()):
+            for a, b in zip(average.buffers(), net.buffers(), strict=True):
                 a.copy_(b)
             return average
     """,
     run=custom_run(_average_steps, _average_inputs, configurations=6),
     mistakes=[
         (
-            "    for a, b in zip(average.buffers(), net.buffers()):\n"
+            "    for a, b in zip(average.buffers(), net.buffers(), strict=True):\n"
             "        a.copy_(b)\n",
             "",
             "The buffers of average stay as they were at its start, and in eval mode "
