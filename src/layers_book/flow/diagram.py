@@ -3,22 +3,22 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from layers_book.flow.picture import svg
+from layers_book.flow.plan import tight
 from layers_book.flow.routes import Cell, routes
 
-ROLES = {
-    "": "",
-    "input": "an input",
-    "kernel": "a weight",
-    "output": "an output",
-    "gradient": "a gradient",
-    "statistic": "a statistic",
-    "padding": "padding",
-    "error": "an error",
+ROLES = {  # one, several
+    "": ("", ""),
+    "input": ("an input", "inputs"),
+    "kernel": ("a weight", "weights"),
+    "output": ("an output", "outputs"),
+    "gradient": ("a gradient", "gradients"),
+    "statistic": ("a statistic", "statistics"),
+    "padding": ("padding", "padding"),
+    "error": ("an error", "errors"),
 }
 ARROW = re.compile(r"\s*(->|\.\.>)\s*")
 
@@ -67,18 +67,24 @@ class Flow:
         self.nodes = nodes
         self.arrows = arrows
         self.frames = frames
-        self.shapes = shapes(nodes)
+        self.shapes = shapes(nodes)  # letters, numbers
         self.routes = routes(cells, [(a.source, a.target) for a in arrows])
         self.picture = svg(self)
 
     def sentences(self) -> list[str]:
         """What the picture says, in words."""
         said = []
+        kinds: dict[tuple[str, str], list[str]] = {}
         for name, node in self.nodes.items():
-            shape = f"of shape {self.shapes[name]}" if name in self.shapes else ""
-            what = " ".join(filter(None, [ROLES[node.role], shape]))
-            if what:
-                said.append(f"{self.spoken(name)} is {what}.")
+            shape = tight(" = ".join(self.shapes.get(name, ())))
+            kinds.setdefault((node.role, shape), []).append(self.spoken(name))
+        for (role, shape), names in kinds.items():
+            several = len(names) > 1
+            what = [ROLES[role][several], f"of shape {shape}" if shape else ""]
+            if any(what):
+                verb = "are" if several else "is"
+                words = " ".join(filter(None, what))
+                said.append(f"{_listed(names)} {verb} {words}.")
         for name in self.nodes:
             for dashed, verb in ((False, "goes to"), (True, "updates")):
                 to = [
@@ -88,8 +94,8 @@ class Flow:
                 ]
                 if to:
                     said.append(f"{self.spoken(name)} {verb} {_listed(to)}.")
-        for frame, names in self.frames.items():
-            said.append(f"Inside {frame}: {_listed([*map(self.spoken, names)])}.")
+        for frame, inside in self.frames.items():
+            said.append(f"Inside {frame}: {_listed([*map(self.spoken, inside)])}.")
         return said
 
     def spoken(self, name: str) -> str:
@@ -168,41 +174,48 @@ def draw_flow(
     return Flow(title, cells, placed, _arrows(arrows, cells), found)
 
 
-def shapes(nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Each node's shape in letters and numbers, once they are known to fit."""
+def shapes(nodes: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
+    """Each tensor's shape in letters and in numbers, once they are known to fit."""
     from helpers._compare import assert_shape  # helpers imports this module
 
+    told: dict[str, tuple[str, str]] = {}
     sizes: dict[str, int] = {}
-    told = {
-        n: node for n, node in nodes.items() if node.axes or node.tensor is not None
-    }
-    for last in (False, True):  # 4H is known once H is
-        for name, node in told.items():
+    first: dict[str, str] = {}  # the node that gave a letter its size
+    for _ in range(2):  # 4H is known once H is
+        for name, node in nodes.items():
             if node.tensor is None:
-                raise ValueError(f"{name} has axes {node.axes!r}: give its tensor too")
-            shape = getattr(node.tensor, "shape", node.tensor)
-            known = {a: s for a in node.axes.split() if (s := _size(a, sizes))}
+                if node.axes:
+                    raise ValueError(
+                        f"axes of {name!r} are {node.axes!r}: give its tensor too"
+                    )
+                continue
+            shape = tuple(getattr(node.tensor, "shape", node.tensor))
+            axes = node.axes.split()
+            known = {a: s for a in axes if (s := _size(a, sizes)) is not None}
+            tensor = torch.empty(shape, device="meta")
             try:
-                here = assert_shape(
-                    torch.empty(tuple(shape), device="meta"), node.axes, **known
-                )
+                found = assert_shape(tensor, node.axes, **known)
             except AssertionError as error:
                 words = re.sub(r"\bx\b", name, str(error), count=1)
+                axis = re.match(r"axis (\S+) of", words)
+                if axis and axis[1] in first:
+                    words += f" as in {first[axis[1]]}"
                 raise AssertionError(f"node {name!r}: {words}") from None
-            sizes |= here
-    return {name: told_shape(node) for name, node in told.items()}
+            sizes |= found
+            first = dict.fromkeys(found, name) | first
+            told[name] = _aligned(axes, [str(size) for size in shape])
+    return told
 
 
-def told_shape(node: Node, joint: str = " = ") -> str:
-    """A node's axes and sizes: ``(N, C) = (8, 3)``."""
-    shape: Any = getattr(node.tensor, "shape", node.tensor)
-    axes, numbers = node.axes.split(), [str(s) for s in shape]
-    if "\n" in joint:  # letters above numbers
-        wide = [max(map(len, pair)) for pair in zip(axes, numbers, strict=True)]
-        axes = [a.rjust(w) for a, w in zip(axes, wide, strict=True)]
-        numbers = [n.rjust(w) for n, w in zip(numbers, wide, strict=True)]
-    comma = "," if len(axes) == 1 else ""
-    return f"({', '.join(axes)}{comma}){joint}({', '.join(numbers)}{comma})"
+def _aligned(axes: Sequence[str], numbers: Sequence[str]) -> tuple[str, str]:
+    """Letters and numbers in parentheses, of equal length."""
+    wide = [max(map(len, pair)) for pair in zip(axes, numbers, strict=True)]
+    comma = "," if len(wide) == 1 else ""
+    above, below = (
+        ", ".join(word.rjust(w) for word, w in zip(words, wide, strict=True))
+        for words in (axes, numbers)
+    )
+    return f"({above}{comma})", f"({below}{comma})"
 
 
 def _size(axis: str, sizes: Mapping[str, int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
+from itertools import pairwise
 
 Cell = tuple[int, int]  # column, row
 TURNS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -53,7 +54,8 @@ def _route(
     """The way of fewest bends and crossings, then of least length."""
     full = set(cells.values())
     start, end = cells[arrow[0]], cells[arrow[1]]
-    strangers, kin = [], []
+    strangers: list[list[Cell]] = []
+    kin: list[list[Cell]] = []
     for other, way in others.items():
         alike = other[0] == arrow[0] or other[1] == arrow[1]
         (kin if alike else strangers).append(way)
@@ -93,7 +95,7 @@ def _route(
 
 
 def _steps(way: list[Cell]) -> list[tuple[Cell, Cell]]:
-    return list(zip(way, way[1:], strict=False))
+    return list(pairwise(way))
 
 
 def _turn(a: Cell, b: Cell) -> int:
