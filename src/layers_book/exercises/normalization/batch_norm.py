@@ -706,7 +706,8 @@ FORGOTTEN = Exercise(
             torch.manual_seed(seed)
             net = nn.Sequential(
                 nn.Flatten(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
-                nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10)).double()
+                nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10),
+            ).double()
             optimizer = torch.optim.SGD(net.parameters(), 0.1)
             for _ in range(60):
                 i = torch.randint(0, len(x_train), (32,))

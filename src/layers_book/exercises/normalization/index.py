@@ -250,8 +250,8 @@ LOOKS = Exercise(
         (
             "other[1:]",
             "other[:1]",
-            "You compare the output of a sample that you change yourself, which differs "
-            "in every layer: change the others, and compare sample 0 alone.",
+            "You change sample 0 itself, whose output moves in every layer: change the "
+            "others, and compare the output for sample 0.",
         ),
         (
             "return not torch.equal(layer(x)[0], layer(other)[0])",
