@@ -154,3 +154,20 @@ def test_nothing_is_measured_before_somebody_asks():
     e = Exercise("page/late", "a = b = undefined\nanswer = a", run)
     with pytest.raises(NameError):
         e.reference()
+
+
+def test_differences_say_how_many_seeds_they_are_of():
+    many = [a - b for a, b in zip(*results(range(64)), strict=True)]
+    assert check_exercise(EIGHT, many)
+
+
+def test_what_may_be_right_is_right():
+    """The error of independent groups is also that of the pairs, divided by n."""
+    a = [float(v) for v in (3, 1, 4, 1, 5, 9, 2, 6)]
+    b = [-0.0718 * v for v in a]
+    e = Exercise("page/two", f"a, b = {a}, {b}\nanswer = 1", measure_run("a", "b"))
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    unpaired = ((statistics.variance(a) + statistics.variance(b)) / 8) ** 0.5
+    pairs = statistics.pstdev(differences) / 8**0.5
+    assert unpaired == pytest.approx(pairs, rel=0.01)
+    assert check_exercise(e, (statistics.mean(differences), pairs))

@@ -91,6 +91,7 @@ class Exercise:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "solution", _tidy(self.solution))
+        object.__setattr__(self, "setup", _tidy(self.setup))
         found = tuple(map(self._mistake, self.mistakes))
         object.__setattr__(self, "mistakes", found)
         for mistake in found if self.solution else ():

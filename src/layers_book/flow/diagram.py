@@ -9,6 +9,7 @@ import torch
 from layers_book.flow.picture import svg
 from layers_book.flow.plan import tight
 from layers_book.flow.routes import Cell, routes
+from layers_book.shapes import assert_shape
 
 ROLES = {  # one, several
     "": ("", ""),
@@ -176,8 +177,6 @@ def draw_flow(
 
 def shapes(nodes: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
     """Each tensor's shape in letters and in numbers, once they are known to fit."""
-    from helpers._compare import assert_shape  # helpers imports this module
-
     told: dict[str, tuple[str, str]] = {}
     sizes: dict[str, int] = {}
     first: dict[str, str] = {}  # the node that gave a letter its size

@@ -85,7 +85,7 @@ def agree(expected: "Any", got: "Any") -> bool:
         return not fault(expected, got)
     mean, error = right[:2]
     near = abs(other[0] - mean) <= SIMILAR * abs(error) + ROUNDED * abs(mean) / 2
-    return near and _equal(error, other[1])
+    return bool(near and _equal(error, other[1]))
 
 
 def figures(value: "Any") -> "tuple[float, float, int, Any, Any] | None":
@@ -132,7 +132,7 @@ def fault(expected: "Any", got: "Any") -> str:
         got: the answer.
     """
     right, other = figures(expected), figures(got)
-    if right is None or other is None:
+    if right is None or other is None or not right[3]:
         return FORM
     return _fault(right, other)
 
@@ -145,7 +145,7 @@ def _fault(right: "Any", other: "Any") -> str:
     room = REACH * math.sqrt(2.0) * error + 1e-9
 
     def near(value: float, wanted: float = mean) -> bool:
-        return abs(value - wanted) <= max(room, ROUNDED * abs(wanted))
+        return bool(abs(value - wanted) <= max(room, ROUNDED * abs(wanted)))
 
     if near(m) and e >= 0:
         return _of_error(right, e, count, abs(m - mean) / (error + 1e-9))
