@@ -41,7 +41,7 @@ NEEDS := $(if $(filter src% notebooks% tests/%,$(filter-out tests/,$(only))), \
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check notebooks serve lab new lock lint format bench bench-grading site-check offline chromium bubblewrap clean
+.PHONY: help book test check notebooks last serve lab new lock lint format bench bench-grading site-check offline chromium bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ check: $(READY) ## one page's own tests, in seconds: make check page=basic/linea
 notebooks: $(READY) ## execute the pages that changed, or what they use; all=1: all of them
 	$(BIN)/python tools/pages.py $(if $(all),--all)
 	@$(BIN)/python tools/references.py
+
+last: $(READY) ## do the results last? at ten times the training: factor=10; one page: page=basic/dropout
+	@$(BIN)/python tools/last.py "$(or $(factor),10)" $(page)
 
 serve: $(READY) ## rebuild and reload in the browser while you write: port=8000
 	$(BIN)/python tools/serve.py $(port)

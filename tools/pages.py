@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -29,6 +30,7 @@ from uses import uses
 ROOT = Path(__file__).parent.parent
 QUIET = ["--IPKernelApp.log_level=ERROR"]  # it warns of TCP at each start
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+FACTOR = "LAYERS_BOOK_FACTOR"  # what helpers.steps multiplies by
 INSTALL = (ROOT / "src/layers_book/_install_cell.py").read_text("utf8")
 
 
@@ -150,6 +152,20 @@ def problems(page: str, root: Path = ROOT) -> list[str]:
     return found
 
 
+def run(notebook: Any, folder: Path, factor: int = 1) -> None:
+    """Execute the cells in order in a folder, with so many times the training."""
+    NotebookClient(
+        notebook,
+        timeout=300 * factor,
+        kernel_name="python3",
+        store_widget_state=True,
+        record_timing=False,
+        extra_arguments=QUIET,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute(env=os.environ | {FACTOR: str(factor)})
+
+
 def execute(page: str, root: Path = ROOT) -> None:
     """Execute the page's text and store the notebook; on an error store nothing."""
     text, path = halves(page, root)
@@ -159,16 +175,7 @@ def execute(page: str, root: Path = ROOT) -> None:
     notebook = read(page, root)
     found = used(page, notebook, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    NotebookClient(
-        notebook,
-        timeout=300,
-        kernel_name="python3",
-        store_widget_state=True,
-        record_timing=False,
-        extra_arguments=QUIET,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    run(notebook, path.parent)
     notebook = _settle(notebook, path.stem)
     notebook.metadata.layers_book = {
         "digest": digest(notebook),
@@ -200,7 +207,18 @@ def _settle(notebook: Any, stem: str) -> Any:
     return notebook
 
 
-def _explain(page: str, error: CellExecutionError) -> str:
+def each(work: Callable[[str], None], todo: list[str]) -> Iterator[tuple[str, str]]:
+    """Do a work for each page, in several processes: pages, and why one failed."""
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        jobs = {pool.submit(work, page): page for page in todo}
+        for job in as_completed(jobs):
+            error = job.exception()
+            yield jobs[job], _explain(jobs[job], error) if error else ""
+
+
+def _explain(page: str, error: BaseException) -> str:
+    if not isinstance(error, CellExecutionError):
+        return f"{page}: {error}"
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
     return f"{page}: a cell raised\n  " + "\n  ".join(lines)
 
@@ -220,18 +238,13 @@ def main() -> int:
     if not todo:
         print(f"all {len(known)} notebooks are fresh (all=1 executes them anyway)")
     failed = 0
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        jobs = {pool.submit(execute, page): page for page in todo}
-        for done, job in enumerate(as_completed(jobs), 1):
-            page = jobs[job]
-            error = job.exception()
-            if error is None:
-                print(f"[{done}/{len(todo)}] notebooks/{page}.ipynb", flush=True)
-                continue
-            failed += 1
-            raised = isinstance(error, CellExecutionError)
-            print(_explain(page, error) if raised else f"{page}: {error}")
-            print(f"notebooks/{page}.ipynb is left as it was", flush=True)
+    for done, (page, error) in enumerate(each(execute, todo), 1):
+        if not error:
+            print(f"[{done}/{len(todo)}] notebooks/{page}.ipynb", flush=True)
+            continue
+        failed += 1
+        print(error)
+        print(f"notebooks/{page}.ipynb is left as it was", flush=True)
     return 1 if failed else 0
 
 

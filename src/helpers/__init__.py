@@ -3,7 +3,7 @@
 Part of the distribution ``torch-layers-book``, installed from the book's repository.
 """
 
-from helpers._compare import assert_same, assert_shape
+from helpers._compare import assert_same
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
@@ -15,8 +15,11 @@ from layers_book import figures
 from layers_book.checking import Verdict
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
+from layers_book.flow import Node, draw_flow
+from layers_book.shapes import assert_shape
 
 __all__ = [
+    "Node",
     "ParameterCount",
     "Verdict",
     "assert_same",
@@ -24,6 +27,7 @@ __all__ = [
     "begin",
     "check",
     "digits",
+    "draw_flow",
     "draw_grid",
     "draw_normalized_axes",
     "draw_runs",

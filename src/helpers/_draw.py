@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -9,16 +10,9 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from layers_book.figures import tokens
+from layers_book.plot_style import SERIES
 
-# series are no tensors: shades, markers and dashes, none of a role's colors
-SERIES = tuple(
-    zip(
-        ("#1b1f24", "#7a4fa3", "#6f7b87", "#a0683c", "#3b7f8c"),
-        "osD^v",
-        ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))),
-        strict=True,
-    )
-)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def _axes(ax: Axes | None) -> Axes:
@@ -34,10 +28,12 @@ def draw_grid(
 ) -> Axes:
     """Draw a matrix as a grid of cells with their numbers.
 
+    A cell is a square where its number has room in one. Negative numbers have colors of
+    their own, and the title states the range.
+
     Args:
-        values: ``(rows, columns)``, any real dtype; the color is centered at zero and
-            its range is stated in the title.
-        ax: where to draw; a new figure by default.
+        values: ``(rows, columns)``, any real dtype; the color is centered at zero.
+        ax: where to draw; by default a new figure, as large as the matrix asks.
         title: above the grid.
         rows: what a row is, such as ``"sample"``.
         columns: what a column is.
@@ -48,27 +44,46 @@ def draw_grid(
     Raises:
         ValueError: ``values`` has not two axes.
 
-    >>> draw_grid(torch.eye(2), title="identity").get_title("left")
-    'identity (colors: ±1)'
+    >>> draw_grid(-torch.eye(2), title="turned").get_title("left")
+    'turned (colors: ±1)'
     """
     if values.ndim != 2:
         raise ValueError(f"values has shape {tuple(values.shape)}: give a matrix")
-    ax = _axes(ax)
     table = values.detach().double().cpu()
     finite = table[table.isfinite()]
     limit = float(finite.abs().max()) if finite.numel() and finite.any() else 1.0
-    ax.imshow(table.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
-    for i, row in enumerate(table.tolist()):
-        for j, value in enumerate(row):
-            dark = abs(value) > 0.6 * limit
-            text = f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-            ax.text(j, i, text, ha="center", va="center", color="w" if dark else "k")
-    ax.set_xticks(range(table.shape[1]))
-    ax.set_yticks(range(table.shape[0]))
+    if (finite < 0).any():
+        title = f"{title} (colors: ±{limit:.3g})".strip()
+    texts = [
+        [f"{v:z.3g}".replace("-", "\N{MINUS SIGN}") for v in row]
+        for row in table.tolist()
+    ]
+    height, width = table.shape
+    longest = max((len(text) for row in texts for text in row), default=1)
+    if ax is None:
+        high = wide = max(0.3, 0.1 * longest)  # of a cell, in inches
+        size = max(width * wide, 0.09 * max(len(title), len(columns))) + 0.7
+        figsize = min(size, 6.4), max(height * high, 0.09 * len(rows)) + 0.9
+        ax = plt.subplots(figsize=figsize)[1]
+        ax.set_anchor("W")
+        wide = min(wide, 5.7 / width)
+    else:
+        dpi = ax.figure.dpi
+        wide, high = ax.bbox.width / dpi / width, ax.bbox.height / dpi / height
+    square = height == width or 100 * min(wide, high) / longest >= 7  # points
+    font = min(10.0, 100 * (min(wide, high) if square else wide) / longest)
+    ax.imshow(table.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
+    ax.set_aspect("equal" if square else "auto")
+    for i, row in enumerate(texts):
+        for j, text in enumerate(row):
+            ink = "w" if abs(table[i, j]) > 0.6 * limit else "k"
+            ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=font)
+    ax.set_xticks(range(width))
+    ax.set_yticks(range(height))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set(xlabel=columns, ylabel=rows)
-    ax.set_title(f"{title} (colors: ±{limit:.3g})".strip(), loc="left")
+    ax.set_title(title, loc="left")
     return ax
 
 
@@ -109,7 +124,7 @@ def draw_runs(
     drawn = sum(line.get_gid() == "mean" for line in ax.lines)
     if drawn == len(SERIES):
         raise ValueError(f"ax has {drawn} series already: draw the others on another")
-    color, marker, dashes = SERIES[drawn]
+    color, marker, dashes = SERIES[drawn], "osD^v"[drawn], DASHES[drawn]
     for run in runs:
         ax.plot(points, run, marker, color=color, alpha=0.35, ms=4, mew=0)
     mean = runs.mean(0)
@@ -190,28 +205,24 @@ def draw_normalized_axes(
     color = tokens()["light"]
     mask = shared_cells(copy.deepcopy(layer).train(), shape, cell)
     n_samples, channels, length = shape
+    for n, c, position in np.ndindex(shape):
+        x, shared = n * (length + 1) + position, bool(mask[n, c, position])
+        chosen = (n, c, position) == cell
+        ax.add_patch(
+            Rectangle(
+                (x + 0.06, c + 0.06),
+                0.88,
+                0.88,
+                facecolor=color["statistic-fill" if shared else "bg"],
+                edgecolor=color["statistic" if shared else "line"],
+                linewidth=3 if chosen else 1.4 if shared else 0.8,
+            )
+        )
+        if shared:
+            ax.plot(x + 0.5, c + 0.5, ".", ms=4, color=color["ink"])
     for n in range(n_samples):
-        left = n * (length + 1)
-        for c in range(channels):
-            for position in range(length):
-                shared = bool(mask[n, c, position])
-                chosen = (n, c, position) == cell
-                style = "statistic" if shared else "input"
-                ax.add_patch(
-                    Rectangle(
-                        (left + position + 0.06, c + 0.06),
-                        0.88,
-                        0.88,
-                        facecolor=color[f"{style}-fill"] if shared else color["bg"],
-                        edgecolor=color[style] if shared else color["line"],
-                        linewidth=3 if chosen else 1.4 if shared else 0.8,
-                    )
-                )
-                if shared:
-                    ax.plot(
-                        left + position + 0.5, c + 0.5, ".", ms=4, color=color["ink"]
-                    )
-        ax.text(left + length / 2, -0.35, f"sample {n}", ha="center", fontsize=9)
+        place = n * (length + 1) + length / 2
+        ax.text(place, -0.35, f"sample {n}", ha="center", fontsize=9)
     ax.set_xlim(-0.2, n_samples * (length + 1) - 0.8)
     ax.set_ylim(channels + 0.1, -0.9)
     ax.set_aspect("equal")

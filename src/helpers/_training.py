@@ -1,6 +1,7 @@
 """Training as the pages do it: for how long, and what is said about the results."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ def steps(number: int) -> int:
         number: of steps, as the page stores its results.
 
     Raises:
-        ValueError: ``number``, or the factor in ``LAYERS_BOOK_FACTOR``, is below 1.
+        ValueError: ``number``, or the factor in ``LAYERS_BOOK_FACTOR``, is no whole
+            number from 1 on.
 
     >>> steps(600)
     600
@@ -27,19 +29,22 @@ def steps(number: int) -> int:
     factor = int(text) if text.isdecimal() else 0
     if factor < 1:
         raise ValueError(f"{FACTOR} is {text!r}: give a whole number from 1 on")
-    if number < 1:
-        raise ValueError(f"number is {number}: train for at least 1 step")
+    if type(number) is not int or number < 1:
+        raise ValueError(f"number is {number!r}: give a whole number from 1 on")
     return number * factor
 
 
 class Difference(NamedTuple):
-    """A mean over seeds and its standard error; formats as ``mean ± error``."""
+    """A mean over seeds and its standard error; ``.1f``, ``+.1f`` format them both."""
 
     mean: float
     error: float
 
     def __format__(self, spec: str) -> str:
-        return f"{self.mean:z{spec}} ± {self.error:{spec}}"
+        parts = re.fullmatch(r"([+ ]?)((?:\.\d+)?[efg%]?)", spec)
+        if not parts:
+            raise ValueError(f"the format is {spec!r}: give one such as .1f or +.1f")
+        return f"{self.mean:{parts[1]}z{parts[2]}} ± {self.error:{parts[2]}}"
 
 
 def paired(
@@ -77,8 +82,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     Args:
         columns: the names, one for each entry of a row.
-        rows: texts and numbers; a float is printed with three digits. Give a text
-            where another format is wanted.
+        rows: texts and numbers; a float, or a tensor of one, is printed with three
+            digits. Give a text where another format is wanted.
 
     Raises:
         ValueError: a row with more or fewer entries than columns.
@@ -88,17 +93,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     BatchNorm   4.25
     none          12
     """
-    rows = [list(row) for row in rows]
+    rows, texts = [list(row) for row in rows], [list(columns)]
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"row {row} has {len(row)} entries, not {len(columns)}")
-    texts = [
-        [f"{v:z.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows
-    ]
-    left = [all(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
-    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
-    for line in [columns, *texts]:
-        cells = zip(line, widths, left, strict=True)
-        print(
-            "  ".join(f"{t:<{w}}" if s else f"{t:>{w}}" for t, w, s in cells).rstrip()
-        )
+        row = [v.item() if isinstance(v, torch.Tensor) else v for v in row]
+        texts.append([f"{v:z.3g}" if isinstance(v, float) else str(v) for v in row])
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    words = [all(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
+    for line in texts:
+        cells = zip(line, words, widths, strict=True)
+        print("  ".join(f"{t:{'<>'[not s]}{w}}" for t, s, w in cells).rstrip())

@@ -5,6 +5,11 @@ from cycler import cycler
 
 from layers_book.figures import tokens
 
+ROLES = ("input", "kernel", "output", "gradient")  # matplotlib's C0 to C3: tensors
+# C4 to C8: series, which are no tensors. Far from every role's color, and from each
+# other in lightness too, so in gray and for every eye.
+SERIES = ("#0a0c10", "#4f7396", "#753e27", "#3d2f46", "#260b60")
+
 
 def use_book_style() -> None:
     """Set matplotlib's defaults to the book's."""
@@ -24,7 +29,7 @@ def use_book_style() -> None:
             "axes.titlesize": 11,
             "axes.titlelocation": "left",
             "axes.prop_cycle": cycler(
-                color=[color[r] for r in ("input", "kernel", "output", "gradient")]
+                color=[*(color[role] for role in ROLES), *SERIES]
             ),
             "text.color": color["ink"],
             "xtick.color": color["muted"],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import figures
+from layers_book.plot_style import SERIES
 
 STROKES = ("input", "kernel", "output", "gradient", "statistic")
 # Machado, Oliveira and Fernandes 2009, severity 1.0, linear RGB.
@@ -69,6 +70,27 @@ def test_strokes_differ_for_every_eye(theme: str, sight: str) -> None:
     color = figures.tokens()[theme]
     for a, b in itertools.combinations(STROKES, 2):
         distance = np.linalg.norm(lab(color[a], sight) - lab(color[b], sight))
+        assert distance >= 15, (a, b, distance)
+
+
+def test_series_differ_in_gray_and_are_no_role_s() -> None:
+    color = figures.tokens()["light"]
+    for series in SERIES:
+        assert contrast(series, color["bg"]) >= 4.5, series
+        for role, sight in itertools.product(STROKES, SIGHT):
+            distance = np.linalg.norm(lab(series, sight) - lab(color[role], sight))
+            assert distance >= (20 if sight == "usual" else 10), (series, role, sight)
+        for role in ("error", "padding"):
+            distance = np.linalg.norm(lab(series, "usual") - lab(color[role], "usual"))
+            assert distance >= 15, (series, role)
+    gray = sorted(lab(series, "usual")[0] for series in SERIES)
+    assert min(np.diff(gray)) >= 8, "each is lighter than the one before"
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_series_differ_for_every_eye(sight: str) -> None:
+    for a, b in itertools.combinations(SERIES, 2):
+        distance = np.linalg.norm(lab(a, sight) - lab(b, sight))
         assert distance >= 15, (a, b, distance)
 
 

@@ -1,12 +1,14 @@
 """The drawings show the data they are given."""
 
+import matplotlib as mpl
 import pytest
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
-from helpers import draw_grid, draw_normalized_axes, draw_runs
+from helpers import draw_grid, draw_normalized_axes, draw_runs, figures
 from helpers._draw import shared_cells
+from layers_book.plot_style import ROLES, SERIES, use_book_style
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,70 @@ def test_grid_takes_what_readers_have():
     draw_grid(torch.ones(2, 3, requires_grad=True))
     with pytest.raises(ValueError, match=r"values has shape \(3,\)"):
         draw_grid(torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("values", "title"),
+    [
+        (torch.tensor([[1, 9]]), "x"),
+        (torch.tensor([[0.25, -0.0]]), "x"),
+        (torch.tensor([[float("nan"), float("-inf")]]), "x"),
+        (torch.tensor([[1, -9]]), "x (colors: ±9)"),
+    ],
+)
+def test_grid_states_the_range_of_signed_numbers(values, title):
+    assert draw_grid(values, title="x").get_title("left") == title
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "figsize", "aspect"),
+    [
+        ((6, 6), 1, (6.4, 2.8), 1),
+        ((6, 6), -0.125, (3, 3), 1),  # square, and the numbers small
+        ((3, 5), 1, None, 1),
+        ((9, 12), -0.98, (8.4, 3.6), "auto"),  # no room in a square
+        ((2, 40), 100, None, "auto"),
+    ],
+)
+def test_grid_draws_squares_where_numbers_have_room(shape, value, figsize, aspect):
+    ax = figsize and plt.subplots(figsize=figsize)[1]
+    ax = draw_grid(torch.full(shape, value), ax)
+    assert ax.get_aspect() == aspect
+    ax.figure.canvas.draw()
+    (left, low), (right, high) = ax.transData.transform([[-0.5, 0], [0.5, 1]])
+    assert ax.texts[0].get_window_extent().width < right - left
+    assert ax.texts[0].get_window_extent().height < abs(high - low)
+    assert ax.texts[0].get_fontsize() <= 10
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 9), (12, 2), (8, 8)])
+def test_grid_s_own_figure_fits(shape):
+    use_book_style()
+    ax = draw_grid(torch.ones(shape), None, "a title of some length", "rows", "columns")
+    figure = ax.get_figure()
+    figure.canvas.draw()
+    width, height = figure.get_size_inches() * figure.dpi
+    for text in (ax.xaxis.label, ax.yaxis.label, ax._left_title, *ax.texts):
+        box = text.get_window_extent()
+        assert 0 <= box.x0 <= box.x1 <= width, text
+        assert 0 <= box.y0 <= box.y1 <= height, text
+    assert width <= 6.4 * 96
+    (left, _), (right, _) = ax.transData.transform([[0, 0], [1, 1]])
+    assert right - left >= 24, "a cell is readable"
+
+
+def test_series_and_roles_have_colors_of_their_own():
+    use_book_style()
+    light = figures.tokens()["light"]
+    cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    assert cycle == [*(light[role] for role in ROLES), *SERIES]
+    ax = None
+    for name in "abcde":
+        ax = draw_runs([1, 2], torch.ones(2, 2), name, ax)
+    means = [line for line in ax.lines if line.get_gid() == "mean"]
+    assert [line.get_color() for line in means] == list(SERIES)
+    assert len({str(line.get_linestyle()) for line in means}) >= 4
+    assert len({line.get_marker() for line in ax.lines} - {"None"}) == 5
 
 
 def test_runs_show_each_seed_and_the_mean():

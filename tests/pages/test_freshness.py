@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import last
 import pages as tool
 import references
 
@@ -23,6 +24,12 @@ def test_both_halves_are_fresh(page):
     assert not found, f"{page}: {'; '.join(found)}"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_more_training_was_tried(page):
+    found = last.problems(page)
+    assert not found, "; ".join(found)
+
+
 def test_every_half_is_in_the_table_of_contents():
     texts = {
         str(p.relative_to(ROOT / "book").with_suffix(""))
@@ -34,6 +41,8 @@ def test_every_half_is_in_the_table_of_contents():
         for p in (ROOT / "notebooks").rglob("*.ipynb")
         if ".ipynb_checkpoints" not in p.parts
     }
+    records = set((ROOT / "notebooks").rglob("*.last.json"))
+    assert records <= set(map(last.record, PAGES)), "records of more training"
     assert texts == set(PAGES), "pages under book/, and those of _toc.yml"
     assert stored == set(PAGES), "notebooks, and those of _toc.yml"
     toc = (ROOT / "_toc.yml").read_text("utf8")

