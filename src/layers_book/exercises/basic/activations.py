@@ -10,11 +10,11 @@ from layers_book.checking import (
     Exercise,
     distinct,
     function_run,
+    measure_run,
     module_run,
     signed,
     value_run,
 )
-
 
 EDGES = Exercise(
     name="activations/edges",
@@ -331,7 +331,8 @@ CENTERED = Exercise(
 
         def silent_units(x, seed):
             torch.manual_seed(seed)
-            net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).double()
+            parts = nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
+            net = nn.Sequential(*parts).double()
             optimizer = torch.optim.SGD(net.parameters(), 2.0)
             for _ in range(10):
                 batch = torch.randint(len(x), (100,))
@@ -345,23 +346,20 @@ CENTERED = Exercise(
         centered = [silent_units(images - images.mean(0), seed) for seed in range(10)]
         answer = paired(centered, plain)
     """,
-    reference=(-14.6, 0.956),
     setup="from helpers import digits, paired",
-    run=value_run(0.06),
+    run=measure_run("centered", "plain"),
     mistakes=[
         (
-            (14.6, 0.956),
-            "The sign is the other way round: subtract the plain images' count from "
-            "the centered ones'.",
+            "parameters(), 2.0)",
+            "parameters(), 0.1)",
+            "At your rate hardly any unit falls silent, with either kind of images: "
+            "take the ten steps at 2.0.",
         ),
         (
-            (-14.6, 3.0258),
-            "The mean is right. The second number is the standard deviation; divide it "
-            "by the root of the number of seeds.",
-        ),
-        (
-            (-146.0, 9.56),
-            "That is the sum over the seeds: divide by their number.",
+            ".all(0)",
+            ".any(0)",
+            "You count units that are at or below 0 for some image; a silent unit is "
+            "so for all of them.",
         ),
     ],
 )

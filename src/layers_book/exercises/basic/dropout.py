@@ -16,6 +16,7 @@ from layers_book.checking import (
     describe,
     distinct,
     kind,
+    measure_run,
     refuse_no_function,
     signed,
     value_run,
@@ -444,23 +445,21 @@ BLOCKS = Exercise(
             blocks.append(agreement(F.interpolate(keep.double(), scale_factor=2)))
         answer = paired(blocks, single)
     """,
-    reference=(-0.1052, 0.0038),
     setup="from helpers import digits, paired",
-    run=value_run(0.1),
+    run=measure_run("blocks", "single"),
     mistakes=[
         (
-            (0.1052, 0.0038),
-            "The sign is the other way round: subtract single pixels from blocks.",
+            "len(rest), 1, 4, 4",
+            "len(rest), 1, 2, 2",
+            "scale_factor=2",
+            "scale_factor=4",
+            "Your blocks are 4 x 4 pixels: draw (N, 1, 4, 4) numbers and enlarge them "
+            "by 2.",
         ),
         (
-            (-0.1052, 0.0107),
-            "The mean is right. The second number is the standard deviation; divide it "
-            "by the root of the number of seeds.",
-        ),
-        (
-            (0.2844, 0.0029),
-            "That is the agreement with blocks alone: subtract that with single "
-            "pixels, seed by seed.",
+            "keep == 0",
+            "keep == 1",
+            "You compare the pixels that are kept; the deleted ones are to be filled.",
         ),
     ],
 )
