@@ -11,6 +11,7 @@ TESTS = (
     "tests/pages/test_freshness.py",
     "tests/pages/test_conventions.py",
     "tests/pages/test_exercises.py",
+    "tests/pages/test_questions.py",
     "tests/helpers/test_exercises.py",
 )
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).parent.parent
 QUIET = ["--IPKernelApp.log_level=ERROR"]  # it warns of TCP at each start
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 FACTOR = "LAYERS_BOOK_FACTOR"  # what helpers.steps multiplies by
+FOLD = "#@title "  # Colab shows the rest of this line above a folded cell
 INSTALL = (ROOT / "src/layers_book/_install_cell.py").read_text("utf8")
 
 
@@ -74,6 +75,9 @@ def read(page: str, root: Path = ROOT) -> Any:
     )
     seen: dict[str, int] = {}
     for cell in [first, *text.cells]:
+        if title := fold_title(cell):
+            cell.source = f"{FOLD}{title}\n{cell.source}"
+            cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
         key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()
         seen[key] = seen.get(key, 0) + 1
         cell.id = f"{key[:12]}-{seen[key]}"
@@ -84,6 +88,17 @@ def read(page: str, root: Path = ROOT) -> Any:
         "name": "python3",
     }
     return notebook
+
+
+def fold_title(cell: Any) -> str:
+    """The line that stands for a folded cell's code; empty if the code shows."""
+    tags = cell.metadata.get("tags", [])
+    if {"remove-input", "question"} <= {*tags}:
+        return "What other guesses mean"
+    if "hide-input" in tags:
+        prompt = cell.metadata.get("mystnb", {}).get("code_prompt_show", "")
+        return " ".join(prompt.split()) or "Show the code"
+    return ""
 
 
 def digest(notebook: Any) -> str:

@@ -7,7 +7,6 @@ from helpers._compare import assert_same
 from helpers._digits import digits
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
-from helpers._guess import guess
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
 from helpers._session import begin
 from helpers._training import paired, steps, table
@@ -16,6 +15,7 @@ from layers_book.checking import Verdict
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
 from layers_book.flow import Node, draw_flow
+from layers_book.guess import guess
 from layers_book.shapes import assert_shape
 
 __all__ = [

@@ -1,10 +1,15 @@
 """The built book, served on this machine."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from site_server import HTML, serve
+import pages as tool
+from site_server import HTML, ROOT, serve
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +17,26 @@ def base() -> Iterator[str]:
     assert (HTML / "index.html").exists(), "build the book first: make book"
     with serve(HTML) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A book of one page, `asking.md`, built as the book is."""
+    root = tmp_path_factory.mktemp("small")
+    for name in ("_config.yml", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
+    shutil.copytree(ROOT / "tools" / "site", root / "tools" / "site")
+    (root / "src").symlink_to(ROOT / "src")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/asking\n"
+    )
+    (root / "book" / "a").mkdir(parents=True)
+    (root / "book" / "index.md").write_text("# Small\n\nA book.\n")
+    shutil.copy(ROOT / "tests/book/asking.md", root / "book" / "a")
+    tool.execute("a/asking", root)
+    book = Path(sys.executable).with_name("jupyter-book")
+    build = [book, "build", ".", "-n", "-W", "-q"]
+    done = subprocess.run(build, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with serve(root / "_build" / "html") as address:
+        yield f"{address}notebooks/a/asking.html"

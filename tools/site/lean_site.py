@@ -87,7 +87,10 @@ def lighten_page(
         notebook = json.loads(Path(app.srcdir, f"{page}.ipynb").read_text("utf8"))
         torch = notebook["metadata"]["layers_book"]["torch"]
         context["theme_extra_footer"] = f"<p>Outputs computed with torch {torch}.</p>"
-    seen, scripts, drawing = set(), [], ""
+    asks = "<book-question" in body
+    if asks:
+        app.add_js_file("guess.js")
+    seen, scripts, drawing, asking = set(), [], "", ""
     for script in context["script_files"]:
         name, code = str(script.filename or ""), script.attributes.get("body") or ""
         unused = any(word in name + code[:40] for word in UNUSED_SCRIPTS)
@@ -99,6 +102,9 @@ def lighten_page(
         if name.startswith("_static/figures/"):
             drawing += context["js_tag"](script)
             continue
+        if name == "_static/guess.js":
+            asking = context["js_tag"](script)
+            continue
         if page == "search":  # its inline scripts need these at once
             script.attributes.pop("defer", None)
         elif "DOCUMENTATION_OPTIONS." in code:
@@ -108,12 +114,15 @@ def lighten_page(
         scripts.append(script)
     context["script_files"] = scripts
     # a figure drawn as the page is read never moves what stands below it
-    context["body"] = FIGURE.sub(lambda first: drawing + first[0], body, count=1)
+    body = FIGURE.sub(lambda first: drawing + first[0], body, count=1)
+    # nor does a question, whose answer is hidden before it is shown
+    context["body"] = body.replace("<book-question", f"{asking}<book-question", 1)
     context["css_files"] = [
         style
         for style in context["css_files"]
         if not any(word in str(style.filename) for word in UNUSED_STYLES)
         and not ("katex" in str(style.filename) and 'class="katex"' not in body)
+        and (asks or "guess.css" not in str(style.filename))
     ]
 
 

@@ -1,0 +1,180 @@
+"""Sphinx extension: a question is asked before its answer; a folded cell is one line.
+
+A question cell (tags `remove-input`, `question`) shows what `helpers.guess` returns.
+Here it becomes a form (`static/guess.js`) in place of the outputs of the cell before,
+which unfold with the one block of text after it. Without scripts, and in print, all of
+it shows.
+"""
+
+import hashlib
+import html
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+FOLD = "#@title "  # tools/pages.py begins each folded cell so, for Colab
+GUESS = re.compile(
+    r'<div class="guess"(?: data-tolerance="(.+?)")?><p>Answer: <b>(.*?)</b></p>'
+    r"<dl>(.*?)</dl></div>",
+    re.DOTALL,
+)
+OPTION = re.compile(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.DOTALL)
+TOGGLE = re.compile(
+    r'<summary aria-label="Toggle hidden content">\s*'
+    r'<p class="collapsed admonition-title">(.*?)</p>\s*'
+    r'<p class="expanded admonition-title">.*?</p>\s*</summary>',
+    re.DOTALL,
+)
+FORM = """
+<form data-answer="{value}" data-tolerance="{tolerance}" hidden>{entry}
+<p><button>Check</button> <button type="button">Show the answer</button></p></form>
+<p role="status" tabindex="-1"></p>
+<p class="answer">Answer: <b>{answer}</b></p>
+<dl>{rows}</dl>
+<button type="button" hidden>Guess again</button>"""
+CHOICES = '<fieldset aria-describedby="{id}"><legend>Your guess</legend>{}</fieldset>'
+CHOICE = (
+    '<label><input type="radio" name="guess" value="{}" required /> <span>{}</span>'
+    "</label>"
+)
+NUMBER = (
+    '<label>Your guess <input type="number" name="guess" step="any" required '
+    'autocomplete="off" aria-describedby="{id}" /></label>'
+)
+
+logger = logging.getLogger(__name__)
+
+
+def ask(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Turn each question cell of a page into a form, and wrap what it hides."""
+    if app.builder.format != "html":
+        return
+    taken: set[str] = set()
+    for cell in list(doctree.findall(_is_question)):
+        lesson, question, found = _lesson(cell), None, GUESS.search(_html(cell))
+        if lesson is not None:
+            question = _bold_question(lesson)
+        if not (found and question is not None):
+            logger.warning(
+                "a question cell shows guess(...), follows the cell that answers, and "
+                "above that stands a bold **question?**",
+                location=cell,
+            )
+            continue
+        key = hashlib.sha256(question.astext().encode()).hexdigest()[:8]
+        while key in taken:  # asked in the same words
+            key += "x"
+        taken.add(key)
+        question["ids"].append(f"question-{key}")
+        tolerance, answer, options = found.groups()
+        asked = form(tolerance, answer, options, f"question-{key}")
+        _replace(cell, lesson, f"{page}#{key}", asked)
+
+
+def form(tolerance: str | None, answer: str, options: str, id: str) -> str:
+    """What a reader guesses with, reads as verdict, and sees without scripts."""
+    pairs = OPTION.findall(options)
+    if tolerance is None:
+        choices = (CHOICE.format(_value(option), option) for option, _ in pairs)
+        entry = CHOICES.format("".join(choices), id=id)
+    else:
+        entry = NUMBER.format(id=id)
+    number = tolerance is not None
+    rows = "".join(
+        f'<div data-guess="{_value(option, number)}"><dt>{option}</dt>'
+        f"<dd>{sentence}</dd></div>"
+        for option, sentence in pairs
+    )
+    return FORM.format(
+        value=_value(answer, number),
+        tolerance=tolerance or "",
+        entry=entry,
+        answer=answer,
+        rows=rows,
+    )
+
+
+def _value(option: str, number: bool = False) -> str:
+    """An option as an attribute: without tags, a number without commas."""
+    text = re.sub(r"</?code>", "", option)
+    return text.replace(",", "") if number else text
+
+
+def _replace(cell: nodes.Element, lesson: nodes.Element, key: str, asked: str) -> None:
+    hidden = nodes.container(classes=lesson["classes"])
+    for part in list(lesson.children):
+        if part.get("nb_element") == "cell_code_output":
+            lesson.remove(part)
+            hidden += part
+    parent = cell.parent
+    at = parent.index(cell)
+    after = parent[at + 1 : at + 2]
+    begin = f'<book-question data-key="{html.escape(key)}"><div class="asked">{asked}'
+    wrapped = [
+        nodes.raw("", f"{begin}</div><book-answer>", format="html"),
+        *([hidden] if hidden.children else []),
+    ]
+    # a raw tag may be half of a box, whose other half stands further below
+    if after and isinstance(after[0], nodes.section | nodes.raw | nodes.container):
+        logger.warning("a text follows a question cell", location=cell)
+        after = []
+    for node in after:
+        parent.remove(node)
+    end = nodes.raw("", "</book-answer></book-question>", format="html")
+    parent[at : at + 1] = [*wrapped, *after, end]
+
+
+def _is_question(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.container) and "tag_question" in node["classes"]
+
+
+def _lesson(cell: nodes.Element) -> nodes.Element | None:
+    """The cell right before."""
+    at = cell.parent.index(cell)
+    before = cell.parent[at - 1] if at else None
+    is_cell = isinstance(before, nodes.container) and "cell" in before["classes"]
+    return before if is_cell else None
+
+
+def _bold_question(lesson: nodes.Element) -> nodes.Element | None:
+    """The last bold question above a cell, in its section."""
+    above = lesson.parent[: lesson.parent.index(lesson)]
+    bold = (node for block in above for node in block.findall(nodes.strong))
+    questions = [node for node in bold if node.astext().endswith("?")]
+    return questions[-1] if questions else None
+
+
+def _html(cell: nodes.Element) -> str:
+    return "".join(raw.astext() for raw in cell.findall(nodes.raw))
+
+
+def unfold(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Take the line for Colab out of folded cells."""
+    for code in doctree.findall(nodes.literal_block):
+        if code.astext().startswith(FOLD):
+            text = code.astext().partition("\n")[2]
+            code.rawsource, code.children = text, [nodes.Text(text)]
+
+
+def one_line(
+    app: Sphinx, page: str, template: str, context: dict[str, str], doctree: object
+) -> None:
+    """A folded cell's summary is its own name, shut and open."""
+    context["body"] = TOGGLE.sub(_summary, context.get("body", ""))
+
+
+def _summary(found: re.Match[str]) -> str:
+    prompt = found[1]
+    if prompt.startswith("Checked:"):
+        prompt = f'<span class="checked" aria-hidden="true">✓</span> {prompt}'
+    return f"<summary>{prompt}</summary>"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the three steps."""
+    app.connect("doctree-resolved", ask)
+    app.connect("doctree-resolved", unfold)
+    app.connect("html-page-context", one_line, priority=800)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,87 @@
+/* Question cells: the answer unfolds once the reader has guessed. The guess is kept. */
+const keep = (work) => {
+  try {
+    return work(localStorage);
+  } catch {
+    return null; // a browser may refuse
+  }
+};
+const keptBy = (question) => keep((store) => store.getItem(`guess ${question.dataset.key}`));
+
+// both run where their start tag is parsed: nothing flashes, nothing moves
+customElements.define(
+  "book-question",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.toggleAttribute("asking", keptBy(this) === null);
+    }
+  },
+);
+customElements.define(
+  "book-answer",
+  class extends HTMLElement {
+    connectedCallback() {
+      const question = this.parentElement;
+      const [form, verdict, answer, meanings, again] = question.firstChild.children;
+      const { tolerance, answer: right } = form.dataset;
+      const same = (a, b) =>
+        tolerance ? Math.abs(a - b) <= tolerance * Math.abs(b) : a === b;
+      const tell = (guess) => {
+        const rows = [...meanings.children];
+        const row = rows.find((e) => guess && same(guess, e.dataset.guess));
+        for (const e of rows) e.hidden = e === row;
+        const told = answer.lastChild;
+        const isRight = guess && same(guess, right);
+        const words = [];
+        if (isRight) words.push(`<b>Right: ${told.innerHTML}.</b>`);
+        else if (row) words.push(`<b>Wrong: ${row.firstChild.innerHTML}.</b>`);
+        else if (guess && tolerance) words.push(`<b>Wrong: ${Number(guess)}.</b>`);
+        if (row) words.push(row.lastChild.innerHTML);
+        if (!isRight) words.push(`The answer is ${told.outerHTML}.`);
+        verdict.innerHTML = words.join(" ");
+        fold(false);
+      };
+      const fold = (asking) => {
+        question.toggleAttribute("asking", asking);
+        form.hidden = !asking;
+        again.hidden = asking;
+        this.hidden = asking && ("onbeforematch" in this ? "until-found" : true);
+        if (!asking) this.dispatchEvent(new Event("toggle"));
+      };
+      this.commit = (guess) => {
+        keep((store) => store.setItem(`guess ${question.dataset.key}`, guess));
+        tell(guess);
+      };
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        this.commit(form.elements.guess.value);
+        verdict.focus();
+      };
+      form.querySelector("[type=button]").onclick = () => {
+        this.commit("");
+        verdict.focus();
+      };
+      again.onclick = () => {
+        keep((store) => store.removeItem(`guess ${question.dataset.key}`));
+        verdict.textContent = "";
+        form.reset();
+        fold(true);
+        form.querySelector("input").focus();
+      };
+      this.addEventListener("beforematch", () => this.commit(""));
+      const kept = keptBy(question);
+      if (kept === null) fold(true);
+      else tell(kept);
+    }
+  },
+);
+
+// where the browser itself does not unfold what a link leads to
+const jump = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const answer = target?.closest("book-answer[hidden]");
+  answer?.commit("");
+  if (answer) target.scrollIntoView();
+};
+addEventListener("hashchange", jump);
+addEventListener("DOMContentLoaded", jump);
