@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from layers_book.checking import (
     Case,
     Exercise,
     Refused,
+    Unanswered,
     call,
     custom_run,
     describe,
@@ -313,6 +314,8 @@ def _attention_steps(answer: Any, x: Tensor, dim: int, p: float) -> Iterator[Any
     """The output in eval mode, and what training mode must differ in."""
     if not isinstance(answer, type):
         raise Refused("A class is expected: pass the name of your module's class.")
+    if answer.__init__ is nn.Module.__init__:
+        raise Unanswered("write __init__ and forward of your class.")
     yield "configuration", describe({"dim": dim, "p": p, "x": x})
     module = answer(dim, p).double()
     generator = torch.Generator().manual_seed(1)
