@@ -19,8 +19,6 @@ NOT_YET = (
     "basic/module",
     "basic/linear",
     "basic/flatten_and_shape",
-    "basic/activations",
-    "basic/dropout",
     "basic/padding",
     "basic/embedding",
     "normalization/index",
