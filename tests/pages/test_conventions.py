@@ -17,7 +17,6 @@ TEMPLATE = Path(new_page.__file__).with_name("template")
 NOT_YET = (
     "basic/index",
     "basic/module",
-    "basic/linear",
     "basic/flatten_and_shape",
     "basic/padding",
     "basic/embedding",
