@@ -268,6 +268,7 @@ IN_FEATURES = Exercise(
     ],
 )
 
+
 def _photographs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     index = generator.initial_seed()
     p = (2, 3, 4, 2, 1)[index % 5]
@@ -315,8 +316,8 @@ PATCHES = Exercise(
         (
             "permute(0, 2, 4, 1, 3, 5)",
             "permute(0, 3, 5, 1, 2, 4)",
-            "You take every p-th pixel of the whole picture: a patch keeps i and j, the "
-            "places within it, together.",
+            "You take every p-th pixel of the whole picture: a patch keeps i and j, "
+            "the places within it, together.",
         ),
         (
             "    return x.reshape",

@@ -265,6 +265,7 @@ CORNER = Exercise(
     ],
 )
 
+
 def _photographs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     n, channels, height, width = distinct(generator, 4)
     x = varied(generator, n, channels, height + 1, width + 2, axis=0) + 1

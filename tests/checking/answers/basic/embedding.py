@@ -65,7 +65,7 @@ def loop_one_axis(ids, weight, upstream, padding_idx=None, by_freq=False):
     g = torch.zeros_like(weight)
     for i, row in zip(ids, upstream, strict=True):
         g[i] += row
-    return weight[ids], g
+    return weight[ids], with_options(g, ids, padding_idx, by_freq)
 
 
 @right("embedding/lookup")

@@ -126,4 +126,3 @@ def einsum_patches(x, p):
 def channels_last(x, p):
     y = x.permute(0, 2, 3, 1).unflatten(2, (-1, p)).unflatten(1, (-1, p))
     return y.transpose(2, 3).flatten(3).flatten(1, 2)
-
