@@ -6,11 +6,17 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, value_run
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    value_run,
+)
 
 
 def _lookup_arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Ids of one to three axes, the first of them at least twice."""
+    """Ids of one to three axes, the first of them at least twice, and the options."""
     index = generator.initial_seed()
     sizes = distinct(generator, 1 + index % 3)
     dim, vocabulary = 3 + index % 4, 9 + index
@@ -20,14 +26,23 @@ def _lookup_arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, 
         torch.randn(*shape, dim, generator=generator, dtype=torch.float64)
         for shape in ([vocabulary], sizes)
     )
-    return (ids, weight, upstream), {}
+    options: dict[str, Any] = {}
+    if index % 4 in (1, 3):
+        ids.view(-1)[1] = options["padding_idx"] = index // 4 % 2 * 3
+    if index % 4 in (2, 3):
+        options["by_freq"] = True
+    return (ids, weight, upstream), options
 
 
 def _by_autograd(
-    ids: Tensor, weight: Tensor, upstream: Tensor
+    ids: Tensor,
+    weight: Tensor,
+    upstream: Tensor,
+    padding_idx: int | None = None,
+    by_freq: bool = False,
 ) -> tuple[Tensor, Tensor]:
     leaf = weight.detach().clone().requires_grad_()
-    y = F.embedding(ids, leaf)
+    y = F.embedding(ids, leaf, padding_idx, scale_grad_by_freq=by_freq)
     (gradient,) = torch.autograd.grad(y, leaf, upstream)
     return y.detach(), gradient
 
@@ -35,9 +50,15 @@ def _by_autograd(
 LOOKUP = Exercise(
     name="embedding/lookup",
     solution="""
-        def lookup(ids, weight, upstream):
+        def lookup(ids, weight, upstream, padding_idx=None, by_freq=False):
+            flat = ids.reshape(-1)
             rows = upstream.reshape(-1, weight.shape[1])
-            gradient = torch.zeros_like(weight).index_add_(0, ids.reshape(-1), rows)
+            gradient = torch.zeros_like(weight).index_add_(0, flat, rows)
+            if by_freq:
+                count = torch.bincount(flat, minlength=len(weight)).clamp(min=1)
+                gradient = gradient / count[:, None]
+            if padding_idx is not None:
+                gradient[padding_idx] = 0
             return weight[ids], gradient
     """,
     reference=_by_autograd,
@@ -45,21 +66,21 @@ LOOKUP = Exercise(
     forbid=("embedding", "backward", "autograd."),
     mistakes=[
         (
-            ".index_add_(0, ids.reshape(-1), rows)",
+            ".index_add_(0, flat, rows)",
             "\n    for i, row in zip(ids.flatten(), rows):\n        gradient[i] = row",
             "Where an id occurs twice, the second row overwrites the first: gradients "
             "add up. gradient[ids] += rows does not add repeated ids either; use "
             "gradient.index_add_(0, ids, rows).",
         ),
         (
-            ".index_add_(0, ids.reshape(-1), rows)",
+            ".index_add_(0, flat, rows)",
             "\n    for i, row in zip(ids, upstream):\n        gradient[i] += row",
             "Your loop runs over the first axis of ids only; ids may have any shape: "
             "loop over ids.reshape(-1) and upstream.reshape(-1, D).",
         ),
         (
-            "index_add_(0, ids.reshape(-1), rows)",
-            "scatter_add_(0, ids.reshape(-1, 1), rows)",
+            "index_add_(0, flat, rows)",
+            "scatter_add_(0, flat.reshape(-1, 1), rows)",
             "scatter_add_ takes an index for each number, and yours has one column, so "
             "only feature 0 is added: use index_add_(0, ids, rows).",
         ),
@@ -141,6 +162,111 @@ LOOKUP = Exercise(
             "zeros(weight.shape)",
             "torch.zeros gives float32 whatever weight is: use "
             "torch.zeros_like(weight).",
+        ),
+        (
+            "gradient / count[:, None]",
+            "gradient",
+            "You do not use by_freq: with it, each row is divided by how often its id "
+            "occurs in ids.",
+        ),
+        (
+            "if by_freq:",
+            "if True:",
+            "You divide by the number of occurrences even where by_freq is False.",
+        ),
+        (
+            ".clamp(min=1)",
+            "",
+            "A row that no token asked for becomes 0 / 0, which is NaN: divide by at "
+            "least 1.",
+        ),
+        (
+            "gradient[padding_idx] = 0",
+            "pass",
+            "The padding row gets a gradient: set the row padding_idx of the gradient "
+            "to 0.",
+        ),
+        (
+            "if padding_idx is not None",
+            "if padding_idx",
+            "`if padding_idx` is false for the padding id 0: ask whether it is None.",
+        ),
+        (
+            "return weight[ids],",
+            "keep = (ids != padding_idx).unsqueeze(-1)\n    return weight[ids] * keep,",
+            "You set the output of padding tokens to zero; the layer gives out the "
+            "padding row as it stands, and holds back its gradient alone.",
+        ),
+    ],
+)
+
+
+def _sentences(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sentences with some padding at the end; now and then one of padding alone."""
+    index = generator.initial_seed()
+    n, length, dim = distinct(generator, 3)
+    length, padding_idx = length + 3, (0, 2, 5)[index % 3]
+    ids = torch.randint(6, 12, (n, length), generator=generator)
+    for i in range(n):
+        ids[i, length - 1 - i % 3 :] = padding_idx
+    if index % 4 == 2:
+        ids[-1] = padding_idx
+    weight = torch.randn(12, dim, generator=generator, dtype=torch.float64) + 0.5
+    return (ids, weight.requires_grad_(), padding_idx), {}
+
+
+SENTENCE = Exercise(
+    name="embedding/sentence_mean",
+    solution="""
+        def sentence_mean(ids, weight, padding_idx):
+            real = (ids != padding_idx).unsqueeze(-1)  # (N, L, 1)
+            total = (F.embedding(ids, weight) * real).sum(1)
+            return total / real.sum(1).clamp(min=1)
+    """,
+    run=function_run(_sentences, names=("ids", "weight", "padding_idx")),
+    mistakes=[
+        (
+            """
+            def sentence_mean(ids, weight, padding_idx):
+                return F.embedding(ids, weight, padding_idx=padding_idx).mean(1)
+            """,
+            "The vectors of the padding are in your mean: padding_idx holds back a "
+            "gradient, and changes no output.",
+        ),
+        (
+            "real.sum(1).clamp(min=1)",
+            "ids.shape[1]",
+            "The padding is out of your sum, but you still divide by the length of the "
+            "row: count the real tokens.",
+        ),
+        (
+            " * real).sum(1)",
+            ").sum(1)",
+            "You count the real tokens only, but the sum still holds the vectors of "
+            "the padding.",
+        ),
+        (
+            ".clamp(min=1)",
+            "",
+            "A sentence of padding alone gives 0 / 0, which is NaN: divide by at least "
+            "1.",
+        ),
+        (
+            "!= padding_idx",
+            "!= 0",
+            "You take 0 for the padding; its id is padding_idx.",
+        ),
+        (
+            "ids != padding_idx",
+            "ids == padding_idx",
+            "Your mask is the wrong way round: it keeps the padding and drops the "
+            "tokens.",
+        ),
+        (
+            "F.embedding(ids, weight)",
+            "F.embedding(ids, weight).detach()",
+            "The output is right, but no gradient reaches weight: do not detach the "
+            "vectors.",
         ),
     ],
 )
@@ -320,4 +446,55 @@ CHANGED = Exercise(
     ],
 )
 
-EXERCISES = (LOOKUP, BAG, CHANGED)
+WEEKDAYS = Exercise(
+    name="embedding/weekdays",
+    setup="""
+        def learn(shifts, seed, number):
+            torch.manual_seed(seed)
+            net = nn.Sequential(
+                nn.Embedding(7, 2), nn.Linear(2, 7, bias=False)
+            ).double()
+            old = torch.randint(7, (500,))
+            shift = shifts[torch.randint(len(shifts), (500,))]
+            new = (old + shift) % 7
+            optimizer = torch.optim.Adam(net.parameters(), lr=0.1, weight_decay=0.01)
+            for _ in range(number):
+                optimizer.zero_grad()
+                F.cross_entropy(net(old), new).backward()
+                optimizer.step()
+            return net[0].weight.detach()
+    """,
+    solution="""
+        def ratio(shifts, seed):
+            day = learn(torch.tensor(shifts), seed, 150)  # (7, 2)
+            return ((day[0] - day[1]).norm() / (day[0] - day[2]).norm()).item()
+
+
+        near = [ratio([-1, 0, 1], seed) for seed in range(8)]
+        shift = [ratio([-1, 1], seed) for seed in range(8)]
+        difference = torch.tensor(shift) - torch.tensor(near)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("shift", "near"),
+    mistakes=[
+        (
+            "day[0] - day[2]",
+            "day[0] - day[3]",
+            "You divide by the distance to Thursday: Monday is day[0], so Wednesday is "
+            "day[2].",
+        ),
+        (
+            "ratio([-1, 1], seed)",
+            "ratio([1], seed)",
+            "You train the task next, which always goes one day ahead: shift goes one "
+            "day back or ahead, [-1, 1].",
+        ),
+        (
+            ".norm() / (day[0] - day[2]).norm()",
+            ".square().sum() / (day[0] - day[2]).square().sum()",
+            "You divide squared distances: take the root of both, as norm() does.",
+        ),
+    ],
+)
+
+EXERCISES = (CHANGED, SENTENCE, BAG, LOOKUP, WEEKDAYS)

@@ -14,6 +14,7 @@ from layers_book.checking import (
     distinct,
     function_run,
     function_steps,
+    measure_run,
     value_run,
 )
 
@@ -267,4 +268,115 @@ IN_FEATURES = Exercise(
     ],
 )
 
-EXERCISES = (FLATTEN, PIXEL_SHUFFLE, IN_FEATURES)
+
+def _photographs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    index = generator.initial_seed()
+    p = (2, 3, 4, 2, 1)[index % 5]
+    n, c, down, across = distinct(generator, 4)
+    shape = (n, c, down * p, across * p)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64)
+    if index % 4 == 1:
+        x = x.mT.contiguous().mT
+    return (x.requires_grad_(), p), {}
+
+
+PATCHES = Exercise(
+    name="flatten_and_shape/patches",
+    solution="""
+        def patches(x, p):  # (N, C, H, W) -> (N, patches, C * p * p)
+            n, c, height, width = x.shape
+            x = x.reshape(n, c, height // p, p, width // p, p)  # (N, C, a, i, b, j)
+            x = x.permute(0, 2, 4, 1, 3, 5)  # (N, a, b, C, i, j)
+            return x.reshape(n, height // p * (width // p), c * p * p)
+    """,
+    run=function_run(_photographs, names=("x", "p")),
+    mistakes=[
+        (
+            "    x = x.permute(0, 2, 4, 1, 3, 5)  # (N, a, b, C, i, j)\n",
+            "",
+            "The shape is right, but your patches are strips of pixels in the order of "
+            "memory: split H and W first, then permute, then merge.",
+        ),
+        (
+            "permute(0, 2, 4, 1, 3, 5)",
+            "permute(0, 4, 2, 1, 3, 5)",
+            "Your patches come column by column; they come row by row, so a is slower "
+            "than b.",
+        ),
+        (
+            "permute(0, 2, 4, 1, 3, 5)",
+            "permute(0, 2, 4, 3, 5, 1)",
+            "In your patches the channel is fastest; it is slowest here: (C, i, j).",
+        ),
+        (
+            "permute(0, 2, 4, 1, 3, 5)",
+            "permute(0, 2, 4, 1, 5, 3)",
+            "Each of your patches is turned on its side: i comes before j.",
+        ),
+        (
+            "permute(0, 2, 4, 1, 3, 5)",
+            "permute(0, 3, 5, 1, 2, 4)",
+            "You take every p-th pixel of the whole picture: a patch keeps i and j, "
+            "the places within it, together.",
+        ),
+        (
+            "    return x.reshape",
+            "    return x.detach().reshape",
+            "The output is right, the gradient is not: do not detach x.",
+        ),
+    ],
+)
+
+SHIFTED = Exercise(
+    name="flatten_and_shape/shifted",
+    setup="""
+        from helpers import digits
+
+        x_train, y_train, x_test, y_test = digits()
+
+
+        def flat_first():
+            return nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).double()
+
+
+        def train(net, optimizer, x, y, number):
+            for _ in range(number):
+                i = torch.randint(len(x), (100,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x[i]), y[i]).backward()
+                optimizer.step()
+    """,
+    solution="""
+        shifted, plain = [], []
+        for seed in range(8):
+            torch.manual_seed(seed)
+            net = flat_first()
+            optimizer = torch.optim.Adam(net.parameters(), 0.01)
+            train(net, optimizer, x_train, y_train, 50)
+            for x, found in ((x_test.roll(1, 3), shifted), (x_test, plain)):
+                right = net(x).argmax(1) == y_test
+                found.append(100 * right.double().mean().item())
+        difference = torch.tensor(shifted) - torch.tensor(plain)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("shifted", "plain"),
+    mistakes=[
+        (
+            "roll(1, 3)",
+            "roll(1, 2)",
+            "You move the pictures down; to the right is along the width, axis 3.",
+        ),
+        (
+            "roll(1, 3)",
+            "roll(-1, 3)",
+            "You move the pictures to the left: roll(1, 3) moves them to the right.",
+        ),
+        (
+            "train(net, optimizer, x_train, y_train, 50)",
+            "train(net, optimizer, x_train.roll(1, 3), y_train, 50)",
+            "You train on moved pictures too: train on x_train as it is.",
+        ),
+    ],
+)
+
+EXERCISES = (IN_FEATURES, FLATTEN, PATCHES, PIXEL_SHUFFLE, SHIFTED)

@@ -9,6 +9,7 @@ from layers_book.checking import (
     Exercise,
     distinct,
     function_run,
+    measure_run,
     signed,
     value_run,
     varied,
@@ -40,7 +41,7 @@ REFLECT_REPLICATE = Exercise(
     solution="""
         def pad(x, left, right, mode):
             n = x.shape[-1]
-            i = torch.arange(-left, n + right)
+            i = torch.arange(-left, n + right, device=x.device)
             if mode == "reflect":
                 i = n - 1 - (n - 1 - i.abs()).abs()
             return x[..., i.clamp(0, n - 1)]
@@ -74,8 +75,8 @@ REFLECT_REPLICATE = Exercise(
             "1 must change their sign as well.",
         ),
         (
-            "-left, n + right",
-            "-right, n + left",
+            "-left, n + right,",
+            "-right, n + left,",
             "You have swapped the sides: the first width belongs to the left, before "
             "index 0.",
         ),
@@ -264,4 +265,125 @@ CORNER = Exercise(
     ],
 )
 
-EXERCISES = (REFLECT_REPLICATE, CAUSAL, CORNER)
+
+def _photographs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    n, channels, height, width = distinct(generator, 4)
+    x = varied(generator, n, channels, height + 1, width + 2, axis=0) + 1
+    return (x.requires_grad_(),), {}
+
+
+BLUR = Exercise(
+    name="padding/blur",
+    solution="""
+        def blur(x):
+            total = F.avg_pool2d(x, 3, stride=1, padding=1)
+            there = F.avg_pool2d(torch.ones_like(x), 3, stride=1, padding=1)
+            return total / there
+    """,
+    run=function_run(_photographs, names=("x",)),
+    mistakes=[
+        (
+            "total / there",
+            "total",
+            "The edges are too dark: you divide by nine everywhere, and count the "
+            "zeros of the frame as pixels.",
+        ),
+        (
+            """
+            def blur(x):
+                x = F.pad(x, (1, 1, 1, 1), "replicate")
+                return F.avg_pool2d(x, 3, stride=1)
+            """,
+            "You repeat the border, so its pixels count twice and more: divide by the "
+            "number of pixels that exist.",
+        ),
+        (
+            """
+            def blur(x):
+                x = F.pad(x, (1, 1, 1, 1), "reflect")
+                return F.avg_pool2d(x, 3, stride=1)
+            """,
+            "You mirror the picture, so the pixels beside the border count twice: "
+            "divide by the number of pixels that exist.",
+        ),
+        (
+            "total / there",
+            "total * there",
+            "You multiply by the share of pixels that exist, which makes the edges "
+            "darker still: divide by it.",
+        ),
+        (
+            """
+            def blur(x):
+                return F.avg_pool2d(x, 3, stride=1)
+            """,
+            "Your output has lost its border: it is as large as the input.",
+        ),
+        (
+            "total / there",
+            "9 * total",
+            "You do not divide at all: each output is a mean.",
+        ),
+        (
+            "total / there",
+            "(total / there).detach()",
+            "The output is right, the gradient is not: do not detach it.",
+        ),
+    ],
+)
+
+INVERTED = Exercise(
+    name="padding/inverted",
+    setup="""
+        from helpers import digits
+
+        images = torch.cat(digits()[::2])
+        box = torch.full((1, 1, 3, 3), 1 / 9).double()
+
+
+        def world(name, seed):
+            generator = torch.Generator().manual_seed(seed)
+            if name == "digits":
+                return images[torch.randperm(len(images), generator=generator)[:300]]
+            x = torch.randn(300, 1, 16, 16, generator=generator, dtype=torch.float64)
+            for _ in range(0 if name == "noise" else 4):
+                x = F.conv2d(F.pad(x, (1,) * 4, "circular"), box)
+            return (
+                F.pad(x, (1,) * 4, "circular") if name == "tiles" else x[..., :12, :12]
+            )
+
+
+        def border_error(full, mode):
+            truth = F.conv2d(full, box)
+            guessed = F.conv2d(F.pad(full[..., 1:-1, 1:-1], (1, 1, 1, 1), mode), box)
+            border = torch.ones(truth.shape, dtype=torch.bool)
+            border[..., 1:-1, 1:-1] = False
+            off = (guessed - truth)[border]
+            return (off.square().mean().sqrt() / truth[border].std()).item()
+    """,
+    solution="""
+        inverted, plain = [], []
+        for seed in range(8):
+            full = world("digits", seed)
+            inverted.append(border_error(1 - full, "constant"))
+            plain.append(border_error(full, "constant"))
+        difference = torch.tensor(inverted) - torch.tensor(plain)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("inverted", "plain"),
+    mistakes=[
+        (
+            'border_error(full, "constant")',
+            'border_error(full, "replicate")',
+            "You compare two modes: the frame is one of zeros, the mode constant, for "
+            "both.",
+        ),
+        (
+            "1 - full",
+            "-full",
+            "You turn the sign, and black stays 0: inverted is 1 - full.",
+        ),
+    ],
+)
+
+EXERCISES = (CORNER, REFLECT_REPLICATE, BLUR, CAUSAL, INVERTED)

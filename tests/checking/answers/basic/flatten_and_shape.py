@@ -100,3 +100,29 @@ right("flatten_and_shape/in_features")(torch.tensor([120]))
 wrong("flatten_and_shape/in_features", "number|str")("120")
 wrong("flatten_and_shape/in_features", "batch")(960)
 wrong("flatten_and_shape/in_features", "number|list")([8, 120])
+
+
+@right("flatten_and_shape/patches")
+def unfolded(x, p):
+    return F.unfold(x, p, stride=p).mT
+
+
+@right("flatten_and_shape/patches")
+def cut_out(x, p):
+    found = []
+    for top in range(0, x.shape[2], p):
+        for left in range(0, x.shape[3], p):
+            found.append(x[:, :, top : top + p, left : left + p].flatten(1))
+    return torch.stack(found, 1)
+
+
+@right("flatten_and_shape/patches")
+def einsum_patches(x, p):
+    y = x.unflatten(3, (-1, p)).unflatten(2, (-1, p))
+    return torch.einsum("ncaibj->nabcij", y).flatten(3).flatten(1, 2)
+
+
+@wrong("flatten_and_shape/patches", "channel is fastest")
+def channels_last(x, p):
+    y = x.permute(0, 2, 3, 1).unflatten(2, (-1, p)).unflatten(1, (-1, p))
+    return y.transpose(2, 3).flatten(3).flatten(1, 2)

@@ -129,3 +129,38 @@ wrong("padding/corner", "list")("65456")
 wrong("padding/corner", "5 values")([6, 5, 4, 5])
 wrong("padding/corner", "on the left you repeat")([5, 4, 4, 5, 6])
 wrong("padding/corner")([[6, 5, 4, 5, 6], [3, 2, 1, 2, 3]])
+
+
+@right("padding/blur")
+def without_padding_counted(x):
+    return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+
+@right("padding/blur")
+def pixel_by_pixel(x):
+    rows = []
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            near = x[..., max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            rows.append(near.mean((2, 3)))
+    return torch.stack(rows, -1).view(x.shape)
+
+
+@right("padding/blur")
+def two_convolutions(x):
+    channels = x.shape[1]
+    box = torch.ones(channels, 1, 3, 3, dtype=x.dtype)
+    total = F.conv2d(x, box, padding=1, groups=channels)
+    count = F.conv2d(torch.ones_like(x), box, padding=1, groups=channels)
+    return total / count
+
+
+@wrong("padding/blur", "count twice")
+def replicated(x):
+    return F.avg_pool2d(nn.ReplicationPad2d(1)(x), 3, 1)
+
+
+@wrong("padding/blur", "too dark")
+def nine_everywhere(x):
+    padded = F.pad(x, (1, 1, 1, 1))
+    return padded.unfold(2, 3, 1).unfold(3, 3, 1).mean((-1, -2))
