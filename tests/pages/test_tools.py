@@ -141,6 +141,7 @@ def test_check_chooses_one_page_s_tests():
     for wanted in (
         f"notebooks/{page}.ipynb::Cell 0",
         f"tests/pages/test_freshness.py::test_both_halves_are_fresh[{page}]",
+        f"tests/pages/test_conventions.py::test_a_page_keeps_the_conventions[{page}]",
         f"tests/pages/test_exercises.py::test_solutions_pass_and_starters_do_not[{page}]",
         f"tests/helpers/test_exercises.py::test_reference_passes[{page}:embedding/lookup]",
     ):
@@ -161,9 +162,9 @@ def test_new_page_has_text_exercises_and_a_place(copy):
     assert tool.pages(copy) == ["a/one", "a/dropout_mask"]
     text = (copy / "book" / "a" / "dropout_mask.md").read_text("utf8")
     assert "# DropoutMask" in text
-    assert 'check("dropout_mask/by_hand", answer)' in text
+    assert 'check("dropout_mask/capped", capped)' in text
     exercises = copy / "src" / "layers_book" / "exercises" / "a" / "dropout_mask.py"
-    assert "dropout_mask/by_hand" in exercises.read_text("utf8")
+    assert "dropout_mask/capped" in exercises.read_text("utf8")
 
 
 @pytest.mark.parametrize("page", ["", "foo", "a/Foo", "../b", "b/foo", "a/one"])

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
@@ -91,12 +91,20 @@ class Exercise:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "solution", _tidy(self.solution))
+        object.__setattr__(self, "setup", _tidy(self.setup))
         found = tuple(map(self._mistake, self.mistakes))
         object.__setattr__(self, "mistakes", found)
         for mistake in found if self.solution else ():
             self.code(mistake)
         if self.reference is None:
-            object.__setattr__(self, "reference", self.define(self.solution))
+            object.__setattr__(self, "reference", self._solved())
+
+    def _solved(self) -> Any:
+        """What the solution gives, or what gives it once somebody asks."""
+        measured = "".join(run.reference for run in self.runs)
+        if measured:
+            return cache(partial(self.define, self.solution, measured))
+        return self.define(self.solution)
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -160,13 +168,13 @@ class Exercise:
         code = self.code(mistake)
         return self.define(code) if code else mistake.answer
 
-    def define(self, code: str) -> Any:
-        """What an answer's code gives."""
+    def define(self, code: str, answer: str = "") -> Any:
+        """What an answer's code gives, or an expression once it has run."""
         file = f"<{self.name} {zlib.crc32(code.encode()):08x}>"
         space = {**NAMES, "__name__": "answer"}
         with warnings.catch_warnings(action="ignore"):
             _execute(self.setup, f"<set-up of {self.name}>", space)
-            return _execute(code, file, space, self.answer)
+            return _execute(code, file, space, answer or self.answer)
 
 
 def _tidy(code: str) -> str:

@@ -36,7 +36,7 @@ CONFIGURATIONS = 12
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One way to call an answer; made by the four functions below.
+    """One way to call an answer; made by the five functions below.
 
     Args:
         steps: called with the answer and the inputs, yields what is recorded.
@@ -46,6 +46,8 @@ class Run:
         options: more keyword arguments, the same in each configuration.
         tolerance: relative, where values instead of tensors are compared.
         source: the text of an author's own steps where they run from it; see `alone`.
+        reference: the expression that gives, once the solution has run, what answers
+            are compared with; if empty, the solution's own answer.
     """
 
     steps: Steps
@@ -54,6 +56,7 @@ class Run:
     options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float | None = None
     source: str = ""
+    reference: str = ""
 
     def draw(self, index: int) -> dict[str, Any]:
         """The inputs of a configuration."""
@@ -157,6 +160,24 @@ def value_run(tolerance: float = 1e-3) -> Run:
     return Run(value_steps, lambda generator: {}, 1, tolerance=tolerance)
 
 
+def measure_run(a: str, b: str) -> Run:
+    """Compare the mean over seeds of ``a - b`` and its standard error.
+
+    The answer is ``(mean, error)``, or the list of paired differences. It is right for
+    other seeds or more, and on another machine: the mean may be four standard errors
+    off, the error a factor that depends on the number of seeds. A wrong sign, unit,
+    order or formula of the error is told to the reader; other mistakes, such as
+    too few steps, are the exercise's own. The solution is run at the first check, and
+    once for each mistake that is compared: let it take at most two seconds.
+
+    Args:
+        a: the name, in the solution, of what one setting's runs gave, a number for each
+            seed; at least five.
+        b: the same for the setting that it is compared with.
+    """
+    return Run(measure_steps, lambda generator: {}, 1, reference=f"({a}, {b})")
+
+
 def custom_run(
     steps: Steps,
     inputs: Callable[[Generator], dict[str, Any]] = lambda generator: {},
@@ -247,8 +268,18 @@ def value_steps(answer: Any) -> Iterator[Case]:
     yield Case("value", "", "", answer)
 
 
+def measure_steps(answer: Any) -> Iterator[Case]:
+    """Record a measurement, or that of a function without arguments."""
+    if callable(answer):
+        answer = call(answer)
+    if _unanswered(answer):
+        raise Unanswered("put your mean and its standard error in place of the dots.")
+    yield Case("measurement", "", "", answer)
+
+
 STEPS: dict[str, Steps] = {
-    steps.__name__: steps for steps in (function_steps, module_steps, value_steps)
+    steps.__name__: steps
+    for steps in (function_steps, module_steps, value_steps, measure_steps)
 }
 
 

@@ -2,6 +2,8 @@
 
 import math
 
+from .measure import agree
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -52,6 +54,8 @@ def same_case(expected: "Any", got: "Any") -> bool:
     if kind == "raised":
         return raised_key(value) == raised_key(got[3])
     other = got[3]
+    if kind == "measurement":
+        return agree(loose(value), loose(other))
     if kind == "result":
         other = conformed(value, other)
     elif kind == "buffers" and is_dict(other):

@@ -25,6 +25,7 @@ from .compare import (
     loose,
     same,
 )
+from .measure import fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ LABELS = {
     "after": "{} after the call",
     "graph": "whether {} carries a graph",
     "value": "the value",
+    "measurement": "the measurement",
     "fact": "{}",
     CONFIGURATION: "configuration",
     "raised": "the code",
@@ -238,6 +240,8 @@ def explain(case: "Any", got: "Any") -> str:
     if got is not None and got[0] == "raised":
         return _exception(case, got[3])
     value = got[3] if got is not None else None
+    if case[0] == "measurement":
+        return fault(loose(case[3]), loose(value))
     if case[0] == "result":
         value = conformed(case[3], value)
     if len(case) > 4 and case[4] is not None:
