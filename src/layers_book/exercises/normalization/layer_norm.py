@@ -10,9 +10,11 @@ from torch.nn import functional as F
 from layers_book.checking import (
     Exercise,
     Refused,
+    call,
     custom_run,
     distinct,
     function_run,
+    measure_run,
     module_run,
     signed,
     varied,
@@ -156,6 +158,33 @@ class _Reference(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, weight, self.eps)
 
 
+def _half_steps(answer: Any, x: Tensor, weight: Tensor, eps: Any) -> Iterator[Any]:
+    """A module in half precision; Llama's order, weight last, is near enough."""
+    words = str(x.dtype).removeprefix("torch.")
+    yield "configuration", f"eps={eps} and x of {words} and size {x.std().item():.0e}"
+    module = call(answer, len(weight), eps).to(x.dtype)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(weight)
+        y = call(module, x)
+    yield "the data type of the output", str(y.dtype)
+    yield f"the output in {words}", y.double().flatten().tolist(), 0.02
+
+
+def _halves(generator: Generator) -> dict[str, Any]:
+    """Sizes whose squares are far below bfloat16's eps, or overflow in float16."""
+    index = generator.initial_seed()
+    size = (0.01, 300.0, 0.03)[index // 2 % 3]
+    dtype = (torch.bfloat16, torch.float16)[index % 2]
+    x = size * (0.5 + torch.rand(3, 6, generator=generator))
+    weight = signed(generator, 6)
+    return {
+        "x": x.to(dtype),
+        "weight": weight.to(dtype),
+        "eps": 1e-5 if index > 3 else None,
+    }
+
+
 RMS_NORM = Exercise(
     name="layer_norm/rms_norm",
     solution="""
@@ -166,23 +195,26 @@ RMS_NORM = Exercise(
                 self.weight = nn.Parameter(torch.ones(dim))
 
             def forward(self, x):
-                eps = torch.finfo(x.dtype).eps if self.eps is None else self.eps
-                mean_square = x.square().mean(-1, keepdim=True)
-                return x / torch.sqrt(mean_square + eps) * self.weight
+                half = x.dtype in (torch.bfloat16, torch.float16)
+                z = x.float() if half else x
+                eps = torch.finfo(z.dtype).eps if self.eps is None else self.eps
+                mean_square = z.square().mean(-1, keepdim=True)
+                y = z / torch.sqrt(mean_square + eps) * self.weight
+                return y.to(x.dtype)
     """,
     reference=_Reference,
-    run=module_run(_batches),
+    run=[module_run(_batches), custom_run(_half_steps, _halves, 6)],
     forbid=FORBIDDEN,
     mistakes=[
         (
             "mean_square =",
-            "x = x - x.mean(-1, keepdim=True)\n        mean_square =",
+            "z = z - z.mean(-1, keepdim=True)\n        mean_square =",
             "You subtract the mean: that is LayerNorm. RMSNorm only divides, by the "
             "root of the mean of the squares.",
         ),
         (
-            "x.square().mean(-1, keepdim=True)",
-            "x.var(-1, correction=0, keepdim=True)",
+            "z.square().mean(-1, keepdim=True)",
+            "z.var(-1, correction=0, keepdim=True)",
             "You divide by the standard deviation; RMSNorm divides by the root of the "
             "mean of the squares, with no mean subtracted anywhere.",
         ),
@@ -212,13 +244,13 @@ RMS_NORM = Exercise(
         ),
         (
             "torch.sqrt(mean_square + eps)",
-            "(x.norm(dim=-1, keepdim=True) * x.shape[-1] ** -0.5 + eps)",
+            "(z.norm(dim=-1, keepdim=True) * x.shape[-1] ** -0.5 + eps)",
             "You add eps to what norm gives; it belongs under the root, added to the "
             "mean of the squares.",
         ),
         (
-            "x / torch.sqrt(mean_square + eps)",
-            "F.normalize(x, dim=-1) * x.shape[-1] ** 0.5",
+            "z / torch.sqrt(mean_square + eps)",
+            "F.normalize(z, dim=-1) * x.shape[-1] ** 0.5",
             "You do not use eps: F.normalize has another guard against 0. RMSNorm adds "
             "eps to the mean of the squares.",
         ),
@@ -233,38 +265,69 @@ RMS_NORM = Exercise(
             "You use the precision of the data type even where the caller gives eps.",
         ),
         (
-            "torch.finfo(x.dtype).eps",
+            "torch.finfo(z.dtype).eps",
             "1e-5",
-            "1e-5 is LayerNorm's default; with eps=None RMSNorm uses the precision of "
-            "the input's data type, torch.finfo(x.dtype).eps.",
+            "1e-5 is LayerNorm's default; with eps=None RMSNorm takes "
+            "torch.finfo(...).eps of the data type in which it computes.",
         ),
         (
-            "torch.finfo(x.dtype).eps",
+            "torch.finfo(z.dtype).eps",
             "1e-6",
-            "1e-6 is Llama's default; with eps=None this layer takes the precision of "
-            "the input's data type, torch.finfo(x.dtype).eps.",
+            "1e-6 is Llama's default; with eps=None this layer takes "
+            "torch.finfo(...).eps of the data type in which it computes.",
         ),
         (
-            "torch.finfo(x.dtype).eps",
+            "torch.finfo(z.dtype).eps",
             "1e-6",
-            "    mean_square",
-            "    dtype, x = x.dtype, x.float()\n        mean_square",
-            "x / torch.sqrt(mean_square + eps)",
-            "(x / torch.sqrt(mean_square + eps)).to(dtype)",
-            "You compute in float32 and with eps 1e-6, as Llama's class does: compute "
-            "in the data type of x, and with eps=None take torch.finfo(x.dtype).eps.",
+            "x.float() if half else x",
+            "x.float()",
+            "You compute in float32 whatever the input and with eps 1e-6, as Llama's "
+            "class does: keep float64 as it is, and with eps=None take "
+            "torch.finfo(...).eps of the type you compute in.",
         ),
         (
-            "torch.finfo(x.dtype).eps",
+            "torch.finfo(z.dtype).eps",
             "1e-8",
-            "With eps=None you add a number of your own, about 1e-8: take the "
-            "precision of the input's data type, torch.finfo(x.dtype).eps.",
+            "With eps=None you add a number of your own, about 1e-8: take "
+            "torch.finfo(...).eps of the data type in which you compute.",
         ),
         (
-            "x.dtype",
-            "torch.float32",
-            "Your eps is the precision of float32 whatever the input: use "
-            "torch.finfo(x.dtype).eps in forward.",
+            "torch.finfo(z.dtype)",
+            "torch.finfo(torch.float32)",
+            "Your eps is the precision of float32 even for float64, which you compute "
+            "in float64: decide on eps in forward, by the type you compute in.",
+        ),
+        (
+            "torch.finfo(z.dtype)",
+            "torch.finfo(x.dtype)",
+            "You compute in float32 but add the eps of the input's type, 0.0078 for "
+            "bfloat16, which swamps the squares of small tokens: take the eps of "
+            "float32 there.",
+        ),
+        (
+            "x.float() if half else x",
+            "x",
+            "You compute in bfloat16 or float16 itself, with its coarse eps, and in "
+            "float16 the squares of large tokens become inf: convert to float32 first.",
+        ),
+        (
+            "x.float() if half else x",
+            "x",
+            "torch.finfo(z.dtype)",
+            "torch.finfo(torch.float32 if half else x.dtype)",
+            "Your eps is right, but you square in the input's own type: in float16 the "
+            "squares of large tokens become inf. Convert to float32 first.",
+        ),
+        (
+            "x.float() if half else x",
+            "x.float()",
+            "You convert float64 to float32 as well, and lose half of its digits: "
+            "convert bfloat16 and float16 alone.",
+        ),
+        (
+            "y.to(x.dtype)",
+            "y",
+            "For bfloat16 and float16 you return float32: round to x.dtype at the end.",
         ),
         (
             "torch.sqrt(mean_square + eps)",
@@ -303,8 +366,8 @@ RMS_NORM = Exercise(
             "1, torch.ones(dim).",
         ),
         (
-            "x.square()",
-            "x.detach().square()",
+            "z.square()",
+            "z.detach().square()",
             "The output is right, the gradient is not: it must also flow through the "
             "root mean square, so do not detach it.",
         ),
@@ -376,4 +439,114 @@ TWINS = Exercise(
     ],
 )
 
-EXERCISES = (BY_HAND, RMS_NORM, TWINS)
+
+def _images(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    index = generator.initial_seed()
+    sizes = distinct(generator, 4)
+    if index == 1:
+        sizes[3] = sizes[2] = sizes[1]
+    x = varied(generator, *sizes)
+    weight, bias = signed(generator, sizes[1]), signed(generator, sizes[1])
+    return (x.requires_grad_(), weight.requires_grad_(), bias.requires_grad_()), {}
+
+
+CHANNELS = Exercise(
+    name="layer_norm/channels",
+    solution="""
+        def channel_norm(x, weight, bias):
+            c = x.shape[1]
+            y = x.permute(0, 2, 3, 1)
+            y = F.layer_norm(y, (c,), weight, bias)
+            return y.permute(0, 3, 1, 2)
+    """,
+    run=function_run(_images),
+    mistakes=[
+        (
+            "x.permute(0, 2, 3, 1)",
+            "x.reshape(len(x), *x.shape[2:], c)",
+            "y.permute(0, 3, 1, 2)",
+            "y.reshape(x.shape)",
+            "reshape keeps the order of the numbers, so what you normalize as a pixel "
+            "are neighboring numbers of one channel: exchange the axes by permute.",
+        ),
+        (
+            "y.permute(0, 3, 1, 2)",
+            "y.reshape(x.shape)",
+            "You normalize the right numbers, but reshape does not carry them back to "
+            "their places: bring the last axis back by permute(0, 3, 1, 2).",
+        ),
+        (
+            "x.permute(0, 2, 3, 1)",
+            "x.reshape(len(x), *x.shape[2:], c)",
+            "Your way back is right, your way there is not: reshape keeps the order "
+            "of the numbers. Bring the channels to the end by permute(0, 2, 3, 1).",
+        ),
+        (
+            """
+            def channel_norm(x, weight, bias):
+                return F.group_norm(x, 1, weight, bias)
+            """,
+            "You take one mean for the whole image; each pixel has a mean of its own, "
+            "over its channels.",
+        ),
+        (
+            """
+            def channel_norm(x, weight, bias):
+                return F.instance_norm(x, weight=weight, bias=bias)
+            """,
+            "You take one mean for each channel, over its pixels; each pixel has a "
+            "mean of its own, over its channels.",
+        ),
+        (
+            "y.permute(0, 3, 1, 2)",
+            "y",
+            "You return (N, H, W, C): bring the channels back to the second place.",
+        ),
+    ],
+)
+
+DIMMED = Exercise(
+    name="layer_norm/dimmed",
+    setup="""
+        from helpers import digits
+
+
+        def error(seed, norm):
+            x_train, y_train, x_test, y_test = digits()
+            torch.manual_seed(seed)
+            net = nn.Sequential(
+                nn.Flatten(), norm, nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+            net.double()
+            optimizer = torch.optim.SGD(net.parameters(), 0.1)
+            for _ in range(150):
+                i = torch.randint(0, len(x_train), (32,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x_train[i]), y_train[i]).backward()
+                optimizer.step()
+            wrong = net(0.3 * x_test + 0.5).argmax(1) != y_test
+            return 100 * wrong.double().mean().item()  # in %
+    """,
+    solution="""
+        plain = torch.tensor([error(seed, nn.Identity()) for seed in range(8)])
+        normed = torch.tensor([error(seed, nn.LayerNorm(64)) for seed in range(8)])
+        difference = plain - normed  # (seeds,), in percentage points
+        answer = difference.mean().item(), (difference.std() / 8**0.5).item()
+    """,
+    run=measure_run("plain", "normed"),
+    mistakes=[
+        (
+            "nn.LayerNorm(64)",
+            "nn.RMSNorm(64)",
+            "You measure RMSNorm: it evens out the contrast of an image, not its "
+            "light. The exercise asks for nn.LayerNorm(64).",
+        ),
+        (
+            "nn.Identity()",
+            "nn.BatchNorm1d(64)",
+            "You compare LayerNorm with BatchNorm, which sees a whole batch of dimmed "
+            "images here: the other setting is nn.Identity().",
+        ),
+    ],
+)
+
+EXERCISES = (TWINS, BY_HAND, CHANNELS, RMS_NORM, DIMMED)

@@ -107,7 +107,7 @@ class LlamaEps(nn.Module):
         return x * torch.rsqrt(x.pow(2).mean(-1, True) + self.eps) * self.weight
 
 
-@wrong("layer_norm/rms_norm", "float32|finfo|precision")
+@wrong("layer_norm/rms_norm", "float32|finfo|1e-6")
 class Llama(nn.Module):
     def __init__(self, dim: int, eps: float = 1e-6):
         super().__init__()
@@ -134,7 +134,7 @@ class OtherName(nn.Module):
         return x / (x.square().mean(-1, True) + eps) ** 0.5 * self.scale
 
 
-@right("layer_norm/rms_norm")
+@wrong("layer_norm/rms_norm", "float32")
 class ByNorm(nn.Module):
     def __init__(self, dim, eps=None):
         super().__init__()
@@ -147,6 +147,35 @@ class ByNorm(nn.Module):
             eps = torch.finfo(x.dtype).eps
         square = torch.einsum("...i,...i->...", x, x)[..., None] / self.dim
         return self.weight * x * (square + eps).rsqrt()
+
+
+@right("layer_norm/rms_norm")
+class Promoted(nn.Module):
+    def __init__(self, dim, eps=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps, self.dim = eps, dim
+
+    def forward(self, x):
+        z = x.to(torch.promote_types(x.dtype, torch.float32))
+        eps = self.eps
+        if eps is None:
+            eps = torch.finfo(z.dtype).eps
+        square = torch.einsum("...i,...i->...", z, z)[..., None] / self.dim
+        return (self.weight * z * (square + eps).rsqrt()).type_as(x)
+
+
+@right("layer_norm/rms_norm")
+class WeightLast(nn.Module):
+    def __init__(self, dim, eps=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x):
+        z = x if x.dtype == torch.float64 else x.float()
+        eps = torch.finfo(z.dtype).eps if self.eps is None else self.eps
+        return (z * (z.pow(2).mean(-1, True) + eps).rsqrt()).to(x.dtype) * self.weight
 
 
 @wrong("layer_norm/rms_norm", "under the root|inside|eps")
@@ -189,6 +218,28 @@ class EpsInInit(nn.Module):
         return x / torch.sqrt(x.square().mean(-1, True) + self.eps) * self.weight
 
 
+@right("layer_norm/channels")
+def transposed(x, weight, bias):
+    y = F.layer_norm(x.transpose(1, 3), weight.shape, weight, bias)
+    return y.transpose(1, 3)
+
+
+@right("layer_norm/channels")
+def channels_by_hand(x, weight, bias):
+    var, mean = torch.var_mean(x, 1, correction=0, keepdim=True)
+    y = (x - mean) / (var + 1e-5).sqrt()
+    return y * weight[:, None, None] + bias[:, None, None]
+
+
+@wrong("layer_norm/channels", "permute|reshape")
+def viewed(x, weight, bias):
+    y = x.contiguous().view(len(x), -1, x.shape[1])
+    return F.layer_norm(y, weight.shape, weight, bias).view(x.shape)
+
+
+wrong("layer_norm/dimmed")((0.0, 1.0))
+wrong("layer_norm/dimmed", "sign|turn")((-53.7, 5.6))
+right("layer_norm/dimmed")((53.0, 5.0))
 right("layer_norm/twins")([[0, 1, 2, 3], [5, 6, 7, 8]])
 right("layer_norm/twins")(np.array([[0.0, 1, 0, 1], [10, 11, 10, 11]]))
 right("layer_norm/twins")(([0, 1, 2, 4], [-3, -2, -1, 1]))
