@@ -28,7 +28,6 @@ NOT_YET = (
     "normalization/layer_norm",
     "normalization/instance_norm",
     "normalization/group_norm",
-    "normalization/switchable_norm",
     "normalization/choosing",
     "convolution/index",
     "convolution/conv",

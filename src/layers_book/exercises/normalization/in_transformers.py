@@ -81,7 +81,7 @@ DYNAMIC_TANH = Exercise(
         (
             "torch.tanh(self.alpha * x) * self.weight + self.bias",
             "torch.tanh(self.alpha * (x * self.weight + self.bias))",
-            "Your weight and bias act before the tanh: they scale and shift its output.",
+            "Your weight and bias act before the tanh: they belong after it.",
         ),
         (" + self.bias", "", "Your output lacks the bias."),
     ],
@@ -161,7 +161,7 @@ BRANCH = Exercise(
             "return x + F.gelu(normed @ up) @ down",
             "y = F.gelu(x @ up) @ down\n"
             "    return x + F.rms_norm(y, weight.shape, weight, eps=1e-6)",
-            "You normalize the branch's output: in pre-norm the norm is its first step.",
+            "You normalize the branch's output: in pre-norm the norm comes first.",
         ),
     ],
 )
