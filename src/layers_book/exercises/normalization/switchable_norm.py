@@ -9,6 +9,7 @@ from layers_book.checking import (
     Exercise,
     distinct,
     function_run,
+    measure_run,
     module_run,
     value_run,
     varied,
@@ -317,4 +318,136 @@ BATCH_OF_ONE = Exercise(
     ],
 )
 
-EXERCISES = (GROUP_STATISTICS, MODULE, BATCH_OF_ONE)
+
+def _logits(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Signals whose channels and samples differ in spread, and two sets of logits."""
+    n, c, length = distinct(generator, 3)
+    x = torch.randn(n, c, length, generator=generator, dtype=torch.float64)
+    size = torch.rand(n, c, 1, generator=generator, dtype=torch.float64) * 4 + 0.2
+    x = x * size + torch.randn(n, c, 1, generator=generator, dtype=torch.float64)
+    logits = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+    kwargs = {"eps": 0.1} if generator.initial_seed() % 3 else {}
+    tensors = (x, *logits)
+    return tuple(t.detach().requires_grad_() for t in tensors), kwargs
+
+
+REPAIR = Exercise(
+    name="switchable_norm/repair",
+    solution="""
+        def switch_norm_1d(x, mean_logits, var_logits, eps=1e-5):  # (N, C, L), (3,), (3,)
+            axes = (2,), (1, 2), (0, 2)  # IN, LN, BN
+            means = [x.mean(dims, keepdim=True) for dims in axes]
+            variances = [x.var(dims, keepdim=True, correction=0) for dims in axes]
+            mean = sum(w * m for w, m in zip(mean_logits.softmax(0), means, strict=True))
+            var = sum(w * v for w, v in zip(var_logits.softmax(0), variances, strict=True))
+            return (x - mean) / torch.sqrt(var + eps)
+    """,  # noqa: E501
+    run=function_run(_logits, names=("x", "mean_logits", "var_logits")),
+    mistakes=[
+        (
+            "x.var(",
+            "x.std(",
+            "(var + eps)",
+            "(var**2 + eps)",
+            "You mix standard deviations and square their mean, which is smaller than "
+            "the mean of the variances: mix variances.",
+        ),
+        (
+            "x.var(",
+            "x.std(",
+            "torch.sqrt(var + eps)",
+            "(var + eps)",
+            "You mix standard deviations, and add eps to them: mix variances, add eps, "
+            "then take the root.",
+        ),
+        (
+            "var_logits.softmax",
+            "mean_logits.softmax",
+            "You mix the variances with the means' weights: they have their own, "
+            "var_logits.",
+        ),
+        (
+            "correction=0",
+            "correction=1",
+            "Your variances divide by n - 1: all three are the biased ones.",
+        ),
+        (
+            ".softmax(0)",
+            "",
+            "You use the logits as weights: take their softmax, so that the weights "
+            "are positive and sum to 1.",
+        ),
+    ],
+)
+
+CHANGE = Exercise(
+    name="switchable_norm/change",
+    setup="""
+        def three_statistics(x):
+            axes = (2, 3), (1, 2, 3), (0, 2, 3)
+            means = [x.mean(dims, keepdim=True) for dims in axes]
+            variances = [x.var(dims, keepdim=True, correction=0) for dims in axes]
+            return means, variances
+
+
+        def mix(parts, logits):
+            instance, layer, batch = logits.softmax(0)
+            return instance * parts[0] + layer * parts[1] + batch * parts[2]
+
+
+        class SwitchNorm2d(nn.Module):
+            def __init__(self, num_features, eps=1e-5, momentum=0.1):
+                super().__init__()
+                self.eps, self.momentum = eps, momentum
+                self.weight = nn.Parameter(torch.ones(num_features))
+                self.bias = nn.Parameter(torch.zeros(num_features))
+                self.mean_weight = nn.Parameter(torch.ones(3))
+                self.var_weight = nn.Parameter(torch.ones(3))
+                self.register_buffer("running_mean", torch.zeros(num_features, 1, 1))
+                self.register_buffer("running_var", torch.ones(num_features, 1, 1))
+
+            def forward(self, x):
+                means, variances = three_statistics(x)
+                if self.training:
+                    with torch.no_grad():
+                        self.running_mean.lerp_(means[2][0], self.momentum)
+                        self.running_var.lerp_(variances[2][0], self.momentum)
+                else:
+                    means[2], variances[2] = self.running_mean, self.running_var
+                mean, var = mix(means, self.mean_weight), mix(variances, self.var_weight)
+                x_hat = (x - mean) / torch.sqrt(var + self.eps)
+                return x_hat * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+        def change(norm, seed):
+            torch.manual_seed(seed)
+            sample, old, new = torch.randn(7, 6, 5, 5).double().split([1, 3, 3])
+            before, after = norm(torch.cat([sample, old])), norm(torch.cat([sample, new]))
+            return (after[0] - before[0]).square().mean().sqrt().item()
+    """,  # noqa: E501
+    solution="""
+        batch_norm = nn.BatchNorm2d(6).double()
+        switch_norm = SwitchNorm2d(6).double()
+        alone = torch.tensor([change(batch_norm, seed) for seed in range(8)])
+        mixed = torch.tensor([change(switch_norm, seed) for seed in range(8)])
+        difference = alone - mixed  # (seeds,)
+        answer = (difference.mean(), difference.std() / 8**0.5)
+    """,
+    run=measure_run("alone", "mixed"),
+    mistakes=[
+        (
+            "nn.BatchNorm2d(6)",
+            "nn.InstanceNorm2d(6)",
+            "Your first norm does not look at other samples at all: take "
+            "nn.BatchNorm2d(6), in training mode.",
+        ),
+        (
+            "switch_norm = SwitchNorm2d(6).double()",
+            "switch_norm = SwitchNorm2d(6).double().eval()",
+            "Your SwitchNorm2d is in eval mode, where no other sample counts: leave it "
+            "in training mode.",
+        ),
+    ],
+)
+
+EXERCISES = (BATCH_OF_ONE, REPAIR, GROUP_STATISTICS, MODULE, CHANGE)

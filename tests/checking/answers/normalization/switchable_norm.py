@@ -155,3 +155,22 @@ wrong("switchable_norm/batch_of_one", "order|1 of 4|0 of 4|2 of 4")(
     [1.5, 3.5, 1.5833, 0.9167]
 )
 wrong("switchable_norm/batch_of_one", "number|str")(["3/2", "19/12", "7/2", "11/12"])
+
+
+@right("switchable_norm/repair")
+def three_terms(x, mean_logits, var_logits, eps=1e-5):
+    m, v = mean_logits.softmax(0), var_logits.softmax(0)
+    mean = m[0] * x.mean(2, True) + m[1] * x.mean((1, 2), True)
+    mean = mean + m[2] * x.mean((0, 2), True)
+    var = v[0] * x.var(2, False, True) + v[1] * x.var((1, 2), False, True)
+    var = var + v[2] * x.var((0, 2), False, True)
+    return (x - mean) * torch.rsqrt(var + eps)
+
+
+@wrong("switchable_norm/repair", "divide by n - 1")
+def unbiased_variances(x, mean_logits, var_logits, eps=1e-5):
+    m, v = mean_logits.softmax(0), var_logits.softmax(0)
+    axes = ((2,), (1, 2), (0, 2))
+    mean = sum(m[k] * x.mean(axes[k], True) for k in range(3))
+    var = sum(v[k] * x.var(axes[k], keepdim=True) for k in range(3))
+    return (x - mean) / (var + eps).sqrt()
