@@ -451,10 +451,10 @@ ANCHORS = Exercise(
     run=measure_run("layer_norm", "anchored"),
     mistakes=[
         (
-            "[3.0, -3.0]",
-            "[0.0, 0.0]",
-            "Your anchors are both 0: they count as two more features, but rows that "
-            "differ in scale alone still come out alike. Append 3 and -3.",
+            "y[:, :-2]",
+            "y[:, 2:]",
+            "You return the last columns, so two features are dropped and the anchors "
+            "are kept: return the first ones.",
         ),
         (
             "True, Anchored",
