@@ -14,13 +14,80 @@ from layers_book.checking import (
     describe,
     distinct,
     function_run,
+    measure_run,
     refuse_no_function,
     signed,
     value_run,
+    varied,
 )
 from layers_book.exercises.normalization import OTHER_DEFAULTS, standard_deviations
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def _parts(generator: torch.Generator) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """Two tables with the same columns, on scales of their own, of unequal length."""
+    n, rows, c = distinct(generator, 3, low=3)
+    scale = 1 + 10 * torch.arange(c).double()
+    train = varied(generator, n, c) * scale + signed(generator, c)
+    test = varied(generator, rows, c) * scale * 2 + signed(generator, c)
+    return (train, test), {}
+
+
+STANDARDIZE_BOTH = Exercise(
+    name="choosing/standardize_both",
+    solution="""
+        def standardize_both(train, test):
+            mean, std = train.mean(0), train.std(0)  # (C,)
+            return (train - mean) / std, (test - mean) / std
+    """,
+    run=function_run(_parts, names=("train", "test")),
+    mistakes=[
+        (
+            "return (train - mean) / std, (test - mean) / std",
+            "train = (train - mean) / std\n"
+            "    return train, (test - train.mean(0)) / train.std(0)",
+            "test comes out on its old scale: when you take the statistics of train "
+            "for it, train has been standardized, and they are 0 and 1.",
+        ),
+        (
+            "(test - mean) / std",
+            "(test - test.mean(0)) / test.std(0)",
+            "You standardize test with its own statistics: a sample would then get "
+            "another output in another test set. Use those of train.",
+        ),
+        (
+            "train.mean(0), train.std(0)",
+            "torch.cat([train, test]).mean(0), torch.cat([train, test]).std(0)",
+            "Your statistics are those of both parts together: test data must not "
+            "enter them.",
+        ),
+        (
+            "train.mean(0), train.std(0)",
+            "train.mean(), train.std()",
+            "You take one mean and one deviation for the whole table: each column has "
+            "its own.",
+        ),
+        (
+            "return (train - mean) / std, (test - mean) / std",
+            "return tuple((t - t.mean(1, keepdim=True)) / t.std(1, keepdim=True) "
+            "for t in (train, test))",
+            "You standardize each row, as LayerNorm does: take the statistics of each "
+            "column.",
+        ),
+        (
+            "train.std(0)",
+            "train.std(0, correction=0)",
+            "Your deviation divides by n; torch.std divides by n - 1 if you do not "
+            "say otherwise.",
+        ),
+        (
+            "(train - mean) / std, (test - mean) / std",
+            "train - mean, test - mean",
+            "You subtract the mean but do not divide by the deviation.",
+        ),
+    ],
+)
 
 
 def _tables(generator: torch.Generator) -> dict[str, Any]:
@@ -297,9 +364,8 @@ NARROW_TABLES = Exercise(
             torch.manual_seed(0)
             x = torch.randn(2000, c)  # (N, C)
             y = nn.LayerNorm(c)(x).detach()
-            rank = [t.argsort(0).argsort(0).double().T for t in (x, y)]
-            return sum(torch.corrcoef(torch.stack(pair))[0, 1]
-                       for pair in zip(*rank, strict=True)) / c
+            a, b = (t.argsort(0).argsort(0).double() for t in (x, y))  # ranks
+            return F.cosine_similarity(a - a.mean(0), b - b.mean(0), dim=0).mean()
 
 
         answer = next(c for c in (2, 4, 8, 16, 32, 64) if correlation(c) > 0.9)
@@ -316,4 +382,88 @@ NARROW_TABLES = Exercise(
     ],
 )
 
-EXERCISES = (SPEARMAN, MASKED_BATCH_NORM, NARROW_TABLES)
+ANCHORS = Exercise(
+    name="choosing/anchors",
+    setup="""
+        def draw_table(n):
+            age = 18 + 62 * torch.rand(n, 1)  # years
+            income = 40_000 * torch.randn(n, 1).exp()
+            rooms = 6 * torch.rand(n, 1)
+            return torch.cat([age, income, rooms], 1).double()  # (N, C)
+
+
+        def standardize(x, n=None):  # with the statistics of the first n samples
+            return (x - x[:n].mean(0)) / x[:n].std(0)
+
+
+        @torch.no_grad()
+        def test_error(net, x, label):
+            wrong = net.eval()(x).argmax(1) != label
+            net.train()
+            return 100 * wrong.double().mean().item()  # in %
+
+
+        def train(net, optimizer, n, x, label, test_set, tests):
+            errors = []
+            for step in range(1, max(tests) + 1):
+                i = torch.randint(0, len(x), (n,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x[i]), label[i]).backward()
+                optimizer.step()
+                if step in tests:
+                    errors.append(test_error(net, *test_set))
+            return errors  # one for each number of steps in tests
+
+
+        def table_errors(standardized, first, hidden, seed, tests):
+            torch.manual_seed(seed)  # networks this small train fastest on the CPU
+            x = draw_table(4000)  # (N, C), the first 3000 are for training
+            label = ((x[:, 0] > 45) ^ (x[:, 2] > 3)).long()  # (N,)
+            x = standardize(x, 3000) if standardized else x
+            net = nn.Sequential(first(3), nn.Linear(3, 32), hidden(32), nn.ReLU(),
+                                nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2)).double()
+            test_set = x[3000:], label[3000:]
+            optimizer = torch.optim.Adam(net.parameters(), 0.01)
+            return train(net, optimizer, 128, x[:3000], label[:3000], test_set, tests)
+
+
+        nothing = nn.Identity
+    """,
+    solution="""
+        class Anchored(nn.Module):
+            def __init__(self, features):
+                super().__init__()
+                self.norm = nn.LayerNorm(features + 2)
+
+            def forward(self, x):  # (N, C)
+                anchors = torch.tensor([3.0, -3.0]).to(x).expand(len(x), 2)
+                y = self.norm(torch.cat([x, anchors], 1))  # (N, C + 2)
+                return y[:, :-2]
+
+
+        layer_norm, anchored = [], []
+        for seed in range(5):
+            layer_norm += table_errors(True, nn.LayerNorm, nothing, seed, [100])
+            anchored += table_errors(True, Anchored, nothing, seed, [100])
+        d = torch.tensor(layer_norm) - torch.tensor(anchored)  # (seeds,), in points
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("layer_norm", "anchored"),
+    mistakes=[
+        (
+            "y[:, :-2]",
+            "y[:, 2:]",
+            "You return the last columns, so two features are dropped and the anchors "
+            "are kept: return the first ones.",
+        ),
+        (
+            "True, Anchored",
+            "False, Anchored",
+            "With the anchors the table is not standardized, so they are small beside "
+            "an income of thousands: the first argument of table_errors is True in "
+            "both cases.",
+        ),
+    ],
+)
+
+EXERCISES = (STANDARDIZE_BOTH, SPEARMAN, MASKED_BATCH_NORM, NARROW_TABLES, ANCHORS)

@@ -15,6 +15,7 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    measure_run,
     refuse_no_function,
     signed,
     value_run,
@@ -207,6 +208,61 @@ COUNT = Exercise(
 )
 
 
+def _tokens(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Tokens (N, L, C), all sizes different, C a multiple of the groups."""
+    groups, c = GROUPS[generator.initial_seed() % 6]
+    n, length = (size + 7 * (size == c) for size in distinct(generator, 2))
+    x = varied(generator, n, length, c).requires_grad_()
+    weight = signed(generator, c).requires_grad_()
+    return (x, groups, weight, signed(generator, c).requires_grad_()), {}
+
+
+TOKENS = Exercise(
+    name="group_norm/tokens",
+    solution="""
+        def token_group_norm(x, num_groups, weight, bias):
+            y = F.group_norm(x.transpose(1, 2), num_groups, weight, bias)  # (N, C, L)
+            return y.transpose(1, 2)
+    """,
+    run=function_run(_tokens, names=("x", "num_groups", "weight", "bias")),
+    mistakes=[
+        (
+            "x.transpose(1, 2)",
+            "x.reshape(len(x), x.shape[2], x.shape[1])",
+            "y.transpose(1, 2)",
+            "y.reshape(x.shape)",
+            "Your groups mix channels with positions: reshape leaves the numbers in "
+            "their order in memory and names them anew. Exchange the axes instead.",
+        ),
+        (
+            "y.transpose(1, 2)",
+            "y.reshape(x.shape)",
+            "The way in is right, the way back is a reshape: it does not put the "
+            "channels last, but cuts the same row of numbers elsewhere.",
+        ),
+        (
+            "x.transpose(1, 2)",
+            "x.reshape(len(x), x.shape[2], x.shape[1])",
+            "The way back is right, the way in is a reshape: what it calls a channel "
+            "is a piece of several tokens.",
+        ),
+        (
+            "F.group_norm(x.transpose(1, 2), num_groups, weight, bias)  # (N, C, L)\n"
+            "    return y.transpose(1, 2)",
+            "F.group_norm(x.flatten(0, 1), num_groups, weight, bias)\n"
+            "    return y.view(x.shape)",
+            "You normalize each token by itself: the statistics of a group run over "
+            "all positions of a sample.",
+        ),
+        (
+            "F.group_norm(x.transpose(1, 2), num_groups, weight, bias)",
+            "F.group_norm(x.transpose(1, 2), num_groups, weight)",
+            "Your output lacks the bias: add it, one number for each channel.",
+        ),
+    ],
+)
+
+
 def _swap_inputs(generator: Generator) -> dict[str, Any]:
     """What a BatchNorm2d is made of, the limit of the groups, and an input."""
     index = generator.initial_seed()
@@ -329,4 +385,74 @@ SWAP = Exercise(
     ],
 )
 
-EXERCISES = (BY_HAND, COUNT, SWAP)
+LARGE_EPS = Exercise(
+    name="group_norm/large_eps",
+    setup="""
+        from helpers import digits
+
+        x_train, y_train, x_test, y_test = digits()
+
+
+        @torch.no_grad()
+        def test_error(net):
+            wrong = net.eval()(x_test).argmax(1) != y_test
+            net.train()
+            return 100 * wrong.double().mean().item()  # in %
+
+
+        def train(net, lr, n, tests):
+            optimizer = torch.optim.SGD(net.parameters(), lr, momentum=0.9)
+            errors = []
+            for step in range(1, max(tests) + 1):
+                i = torch.randint(0, len(x_train), (n,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x_train[i]), y_train[i]).backward()
+                optimizer.step()
+                if step in tests:
+                    errors.append(test_error(net))
+            return errors  # one for each number of steps in tests
+
+
+        def runs_of(layers, norm, lr, n, tests):
+            runs = []
+            for seed in range(5):
+                torch.manual_seed(seed)  # networks this small train fastest on the CPU
+                net = nn.Sequential(*layers(norm)).double()
+                runs.append(train(net, lr, n, tests))
+            return torch.tensor(runs)  # (seeds, 2)
+
+
+        def perceptron(norm):
+            return [nn.Flatten(), nn.Linear(64, 64), norm(64), nn.ReLU(),
+                    nn.Linear(64, 64), norm(64), nn.ReLU(), nn.Linear(64, 10)]
+
+
+        def pairs(channels):
+            return nn.GroupNorm(channels // 2, channels)
+    """,
+    solution="""
+        def soft_pairs(channels):
+            return nn.GroupNorm(channels // 2, channels, eps=0.1)
+
+
+        default = runs_of(perceptron, pairs, 0.05, 32, [100])[:, 0]
+        larger = runs_of(perceptron, soft_pairs, 0.05, 32, [100])[:, 0]
+        d = default - larger  # (seeds,), in points
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("default", "larger"),
+    mistakes=[
+        (
+            "eps=0.1",
+            "eps=1.0",
+            "Your second network learns more slowly than it should: is its eps 0.1?",
+        ),
+        (
+            "soft_pairs, 0.05, 32, [100]",
+            "soft_pairs, 0.05, 32, [10]",
+            "Your second network has been stopped early: both train for 100 steps.",
+        ),
+    ],
+)
+
+EXERCISES = (COUNT, BY_HAND, TOKENS, SWAP, LARGE_EPS)

@@ -6,7 +6,15 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, value_run, varied
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    signed,
+    value_run,
+    varied,
+)
 from layers_book.exercises.normalization import (
     FORBIDDEN,
     OTHER_DEFAULTS,
@@ -119,6 +127,60 @@ BY_HAND = Exercise(
             "return (x - mean)",
             "x -= mean\n    return x",
             "You change the caller's x: write x - mean, not x -= mean.",
+        ),
+    ],
+)
+
+
+def _photos(generator: Generator) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    n, c, h, w = distinct(generator, 4)
+    if generator.initial_seed() == 1:
+        n = 1
+    x = varied(generator, n, c, h, w).requires_grad_()
+    weight, bias = signed(generator, c), signed(generator, c)
+    return (x, weight.requires_grad_(), bias.requires_grad_()), {}
+
+
+PHOTO_NORM = Exercise(
+    name="instance_norm/photo_norm",
+    solution="""
+        def photo_norm(x, weight, bias):
+            n, c, h, w = x.shape
+            y = F.batch_norm(x.reshape(1, n * c, h, w), None, None,
+                             weight.repeat(n), bias.repeat(n), True)
+            return y.view(n, c, h, w)
+    """,
+    reference=lambda x, weight, bias: F.instance_norm(x, weight=weight, bias=bias),
+    run=function_run(_photos, names=("x", "weight", "bias")),
+    mistakes=[
+        (
+            "weight.repeat(n), bias.repeat(n)",
+            "weight.repeat_interleave(n), bias.repeat_interleave(n)",
+            "A channel gets the weight and bias of another where there are several "
+            "photos: the reshape lists all channels of photo 0 first, so the weights "
+            "must be repeated as a whole.",
+        ),
+        (
+            "weight.repeat(n)",
+            "weight.repeat_interleave(n)",
+            "The biases are in the right order now, the weights are not yet.",
+        ),
+        (
+            "bias.repeat(n)",
+            "bias.repeat_interleave(n)",
+            "The weights are in the right order now, the biases are not yet.",
+        ),
+        (
+            "x.reshape(1, n * c, h, w), None, None,\n"
+            "                     weight.repeat(n), bias.repeat(n), True",
+            "x, None, None, weight, bias, True",
+            "You give BatchNorm the photos as a batch, so they share their mean and "
+            "variance: each photo needs channels of its own.",
+        ),
+        (
+            "weight.repeat(n), bias.repeat(n)",
+            "None, None",
+            "Your output is normalized, but weight and bias are missing.",
         ),
     ],
 )
@@ -276,4 +338,83 @@ BLIND = Exercise(
     ],
 )
 
-EXERCISES = (BY_HAND, ADAIN, BLIND)
+RULER = Exercise(
+    name="instance_norm/ruler",
+    setup="""
+        from helpers import digits
+
+        x_train, y_train, x_test, y_test = digits()
+
+
+        def small_net(norm, padding=0, mode="zeros"):
+            first = nn.Conv2d(1, 8, 3, padding=padding, padding_mode=mode, bias=False)
+            return nn.Sequential(
+                first, norm(8), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(),
+                nn.Flatten(), nn.Linear(8 * (2 + padding) ** 2, 10)).double()
+
+
+        def train(net, x, label, test_sets, tests):
+            optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
+            errors = []
+            for step in range(1, max(tests) + 1):
+                i = torch.randint(0, len(x), (32,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x[i]), label[i]).backward()
+                optimizer.step()
+                if step in tests:
+                    errors.append([test_error(net, *given) for given in test_sets])
+            return errors  # in %, (len(tests), len(test_sets))
+
+
+        @torch.no_grad()
+        def test_error(net, x, label):
+            wrong = net.eval()(x).argmax(1) != label
+            net.train()
+            return 100 * wrong.double().mean().item()
+
+
+        def day(x, y):
+            return x + y
+
+
+        def relabeled(change):
+            generator = torch.Generator().manual_seed(0)
+            sets = []
+            for x in (x_train, x_test):
+                y = torch.randint(0, 2, (len(x),), generator=generator)  # at random
+                sets.append((change(x, y.view(-1, 1, 1, 1)), y))
+            return *sets[0], sets[1:]  # images, labels, test sets
+
+
+        def runs_of(norm, task, tests, **convolution):
+            runs = []
+            for seed in range(5):
+                torch.manual_seed(seed)  # networks this small train fastest on the CPU
+                runs.append(train(small_net(norm, **convolution), *task, tests))
+            return torch.tensor(runs)  # (seeds, len(tests), test sets)
+    """,
+    solution="""
+        task, norm = relabeled(day), nn.InstanceNorm2d
+        replicate = runs_of(norm, task, [60], padding=1, mode="replicate").flatten()
+        zeros = runs_of(norm, task, [60], padding=1, mode="zeros").flatten()
+        d = replicate - zeros  # (seeds,), in points
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("replicate", "zeros"),
+    mistakes=[
+        (
+            'mode="replicate"',
+            'mode="zeros"',
+            "Both of your settings pad with zeros, so nothing differs: the first one "
+            'takes mode="replicate".',
+        ),
+        (
+            'padding=1, mode="zeros"',
+            "padding=0",
+            "Your second setting does not pad at all, so there is no ruler in it "
+            "either: it takes padding=1.",
+        ),
+    ],
+)
+
+EXERCISES = (BLIND, BY_HAND, PHOTO_NORM, ADAIN, RULER)

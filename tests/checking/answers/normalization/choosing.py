@@ -190,3 +190,31 @@ wrong("choosing/narrow_tables", "number|str")("8")
 wrong("choosing/narrow_tables", "smaller C")(16)
 wrong("choosing/narrow_tables", "0.81")(4)
 wrong("choosing/narrow_tables")(0.92)
+
+
+@right("choosing/standardize_both")
+def in_a_loop(train, test):
+    mean, std = train.mean(dim=0, keepdim=True), train.std(dim=0, keepdim=True)
+    return [(part - mean) / std for part in (train, test)]
+
+
+@right("choosing/standardize_both")
+def test_first(train, test):
+    test = (test - train.mean(0)) / train.std(0)
+    return (train - train.mean(0)) / train.std(0), test
+
+
+@wrong("choosing/standardize_both", "has been standardized")
+def as_printed(train, test):
+    train = (train - train.mean(0)) / train.std(0)
+    return train, (test - train.mean(0)) / train.std(0)
+
+
+@wrong("choosing/standardize_both", "another test set")
+def each_its_own(train, test):
+    return tuple((t - t.mean(0)) / t.std(0) for t in (train, test))
+
+
+right("choosing/anchors")((15.5, 0.4))
+wrong("choosing/anchors", "sign")((-15.5, 0.4))
+wrong("choosing/anchors")((3.0, 0.4))

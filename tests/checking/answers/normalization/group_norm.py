@@ -154,3 +154,33 @@ def at_most_or_one(bn, at_most=32):
     new = nn.GroupNorm(groups, bn.num_features, bn.eps)
     new.load_state_dict({"weight": bn.weight, "bias": bn.bias})
     return new
+
+
+@right("group_norm/tokens")
+def as_an_image(x, num_groups, weight, bias):
+    y = F.group_norm(x.mT.unsqueeze(-1), num_groups, weight, bias)
+    return y.squeeze(-1).permute(0, 2, 1)
+
+
+@right("group_norm/tokens")
+def tokens_by_hand(x, num_groups, weight, bias):
+    g = x.unflatten(2, (num_groups, -1))
+    var, mean = torch.var_mean(g, (1, 3), correction=0, keepdim=True)
+    return ((g - mean) / (var + 1e-5).sqrt()).flatten(2) * weight + bias
+
+
+@wrong("group_norm/tokens", "each token by itself")
+def token_by_token(x, num_groups, weight, bias):
+    flat = x.reshape(-1, x.shape[-1])
+    return F.group_norm(flat, num_groups, weight, bias).reshape(x.shape)
+
+
+@wrong("group_norm/tokens", "mix channels with positions")
+def viewed(x, num_groups, weight, bias):
+    y = F.group_norm(x.view(len(x), -1, x.shape[1]), num_groups, weight, bias)
+    return y.view_as(x)
+
+
+right("group_norm/large_eps")((81.8, 0.9))
+wrong("group_norm/large_eps", "sign")((-81.8, 0.9))
+wrong("group_norm/large_eps")((20.0, 0.9))

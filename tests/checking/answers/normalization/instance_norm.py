@@ -141,3 +141,33 @@ right("instance_norm/blind")(np.array([1, 1, 0, 0, 1, 1, 0]) == 1)
 wrong("instance_norm/blind", "bool", "0 of 7")([1, 1, 0, 0, 1, 1, 0])
 wrong("instance_norm/blind", "7 values")([True, True])
 wrong("instance_norm/blind", "bool|str")(["yes"] * 7)
+
+
+@right("instance_norm/photo_norm")
+def by_functional(x, weight, bias):
+    return F.instance_norm(x, weight=weight, bias=bias)
+
+
+@right("instance_norm/photo_norm")
+def affine_afterwards(x, weight, bias):
+    n, c, h, w = x.shape
+    y = F.batch_norm(x.reshape(1, n * c, h, w), None, None, training=True)
+    return y.view_as(x) * weight[:, None, None] + bias[:, None, None]
+
+
+@wrong("instance_norm/photo_norm", "repeated as a whole")
+def interleaved(x, weight, bias):
+    n, c, h, w = x.shape
+    weights = [t.repeat_interleave(n) for t in (weight, bias)]
+    y = F.batch_norm(x.reshape(1, n * c, h, w), None, None, *weights, training=True)
+    return y.view_as(x)
+
+
+@wrong("instance_norm/photo_norm", "share their mean")
+def one_batch(x, weight, bias):
+    return F.batch_norm(x, None, None, weight, bias, training=True)
+
+
+right("instance_norm/ruler")((49.3, 1.2))
+wrong("instance_norm/ruler", "sign")((-49.3, 1.2))
+wrong("instance_norm/ruler")((5.0, 1.0))
