@@ -17,10 +17,7 @@ TEMPLATE = Path(new_page.__file__).with_name("template")
 NOT_YET = (
     "basic/index",
     "basic/module",
-    "basic/linear",
     "basic/flatten_and_shape",
-    "basic/activations",
-    "basic/dropout",
     "basic/padding",
     "basic/embedding",
     "normalization/index",

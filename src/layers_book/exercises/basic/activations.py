@@ -6,96 +6,48 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, module_run, signed
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    module_run,
+    signed,
+    value_run,
+)
 
-
-def _thresholds(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Halves, so that some values meet the threshold exactly, in float32 as well."""
-    index = generator.initial_seed()
-    sizes = distinct(generator, 1 + index % 3, low=4)
-    x = torch.randint(-6, 7, sizes, generator=generator).double() / 2
-    threshold = (1.0, -1.5, 0.0, 2.0)[index % 4]
-    value = (-9.0, 20.0, 0.5)[index % 3]
-    x.view(-1)[:2] = torch.tensor([threshold, -threshold]).to(x)
-    if index % 3 == 2:
-        x.view(-1)[-1] = -torch.inf
-    return (x.requires_grad_(), threshold, value), {}
-
-
-THRESHOLD = Exercise(
-    name="activations/threshold",
+EDGES = Exercise(
+    name="activations/edges",
     solution="""
-        def threshold(x, threshold, value):
-            return torch.where(x > threshold, x, value)
+        answer = [-1.0, 1.0, 6.0, 1.5, 0.0]
     """,
-    reference=F.threshold,
-    run=function_run(_thresholds, names=("x", "threshold", "value")),
-    forbid=("threshold",),
+    run=value_run(),
     mistakes=[
         (
-            "x > threshold",
-            "x >= threshold",
-            "Look at x == threshold: torch keeps x only where x > threshold, so the "
-            "boundary itself is replaced.",
+            [0.5, 1.0, 6.0, 1.5, 0.0],
+            "Look at Threshold: what equals the threshold does not pass, and is "
+            "replaced by the value.",
         ),
         (
-            "torch.where(x > threshold, x, value)",
-            "x.clamp(min=threshold)",
-            "You clip: what is too small becomes threshold. This layer replaces it by "
-            "value, whatever value is.",
+            [0.0, 1.0, 6.0, 1.5, 0.0],
+            "Look at Threshold: what does not pass becomes the value, not 0.",
         ),
         (
-            "torch.where(x > threshold, x, value)",
-            "x.clamp(min(threshold, value), max(threshold, value))",
-            "You clip to the range between threshold and value; that is Hardtanh. "
-            "value is no bound, it is what the small ones are replaced by.",
+            [-1.0, 3.0, 6.0, 1.5, 0.0],
+            "Look at Hardtanh: it cuts off on both sides.",
         ),
         (
-            "x > threshold",
-            "x.abs() > abs(threshold)",
-            "You compare the size of x: Threshold has one side only, and a large "
-            "negative x is replaced.",
+            [-1.0, 1.0, 7.0, 1.5, 0.0],
+            "Look at ReLU6: the 6 in its name is a bound.",
         ),
         (
-            "x > threshold",
-            "x < threshold",
-            "You keep what lies below the threshold; keep what lies above it.",
+            [-1.0, 1.0, 6.0, 2.0, 0.0],
+            "Look at Softshrink: what is far from 0 is moved toward it as well. "
+            "Hardshrink would leave 2 alone.",
         ),
         (
-            "x, value)",
-            "x, 0.0)",
-            "You put 0 where x is not above the threshold; put value there.",
-        ),
-        (
-            "x > threshold",
-            "x > 0",
-            "You compare with 0, as ReLU does; compare with threshold.",
-        ),
-        (
-            "x, value)",
-            "x, x + value)",
-            "You add value to the small ones; they are replaced, nothing of x is left.",
-        ),
-        (
-            "torch.where(x > threshold, x, value)",
-            "x * (x > threshold) + value * (x <= threshold)",
-            "You multiply by a mask, and -inf times 0 is nan: choose with torch.where.",
-        ),
-        (
-            "x, value)",
-            "x.detach(), value)",
-            "The output is right, the gradient is not: it must flow where x is kept, "
-            "so do not detach x.",
-        ),
-        (
-            "x, value)",
-            "threshold, torch.full_like(x, value))",
-            "You return threshold where x is above it; return x itself there.",
-        ),
-        (
-            "return torch.where(x > threshold, x, value)",
-            "x[x <= threshold] = value\n    return x",
-            "You change the caller's x: build a new tensor with torch.where.",
+            [-1.0, 1.0, 6.0, 1.5, -3.0],
+            "Look at Hardswish: it is z times Hardsigmoid, and that is 0 at -3.",
         ),
     ],
 )
@@ -312,4 +264,104 @@ SWIGLU = Exercise(
     ],
 )
 
-EXERCISES = (THRESHOLD, SOFTMAX, SWIGLU)
+
+def _wide(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Values of usual size, and some for which exp is too large or too small."""
+    index = generator.initial_seed()
+    sizes = distinct(generator, 1 + index % 3, low=4)
+    z = 6 * torch.randn(*sizes, generator=generator, dtype=torch.float64)
+    if index:
+        far = torch.tensor([900.0, -900.0, 95.0, -60.0], dtype=torch.float64)
+        z.view(-1)[:4] = far * (1 + index / 10)
+    return (z.requires_grad_(),), {}
+
+
+SOFTPLUS = Exercise(
+    name="activations/softplus",
+    solution="""
+        def softplus(z):
+            small = z.clamp(max=20)
+            return torch.where(z > 20, z, torch.log1p(torch.exp(small)))
+    """,
+    reference=F.softplus,
+    run=function_run(_wide, names=("z",)),
+    forbid=("softplus", "logsigmoid", "log_sigmoid"),
+    mistakes=[
+        (
+            "torch.exp(small)",
+            "torch.exp(z)",
+            "The output is right, the gradient is nan: where() multiplies the branch "
+            "it does not take by 0, and 0 times infinity is nan. Keep what goes into "
+            "exp small as well.",
+        ),
+        (
+            "torch.where(z > 20, z, torch.log1p(torch.exp(small)))",
+            "torch.log1p(torch.exp(z))",
+            "exp overflows for large z: there the function is z itself.",
+        ),
+        (
+            "torch.where(z > 20, z, torch.log1p(torch.exp(small)))",
+            "torch.log1p(torch.exp(small))",
+            "Your function stops growing at 20: where z is larger, return z.",
+        ),
+        (
+            "torch.where(z > 20, z, torch.log1p(torch.exp(small)))",
+            "z.clamp(min=0)",
+            "That is a ReLU: near 0 the function is log(1 + exp(z)).",
+        ),
+        (
+            "torch.exp(small)",
+            "torch.exp(small.detach())",
+            "The output is right, but no gradient flows below 20: do not detach.",
+        ),
+        (
+            "small = z.clamp(max=20)",
+            "small = z.clamp_(max=20)",
+            "You change the caller's z: write clamp without the underscore.",
+        ),
+    ],
+)
+
+CENTERED = Exercise(
+    name="activations/centered",
+    solution="""
+        images, labels = digits()[:2]
+        images = images.flatten(1)  # (N, 64)
+
+
+        def silent_units(x, seed):
+            torch.manual_seed(seed)
+            parts = nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
+            net = nn.Sequential(*parts).double()
+            optimizer = torch.optim.SGD(net.parameters(), 2.0)
+            for _ in range(10):
+                batch = torch.randint(len(x), (100,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x[batch]), labels[batch]).backward()
+                optimizer.step()
+            return (net[0](x) <= 0).all(0).sum().item()
+
+
+        plain = [silent_units(images, seed) for seed in range(10)]
+        centered = [silent_units(images - images.mean(0), seed) for seed in range(10)]
+        answer = paired(centered, plain)
+    """,
+    setup="from helpers import digits, paired",
+    run=measure_run("centered", "plain"),
+    mistakes=[
+        (
+            "parameters(), 2.0)",
+            "parameters(), 0.1)",
+            "At your rate hardly any unit falls silent, with either kind of images: "
+            "take the ten steps at 2.0.",
+        ),
+        (
+            ".all(0)",
+            ".any(0)",
+            "You count units that are at or below 0 for some image; a silent unit is "
+            "so for all of them.",
+        ),
+    ],
+)
+
+EXERCISES = (EDGES, SOFTMAX, SWIGLU, SOFTPLUS, CENTERED)

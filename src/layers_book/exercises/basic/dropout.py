@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from layers_book.checking import (
     Case,
     Exercise,
+    Refused,
+    Unanswered,
     call,
     custom_run,
     describe,
     distinct,
     kind,
+    measure_run,
     refuse_no_function,
     signed,
     value_run,
@@ -177,7 +180,7 @@ COMMON = [
         "and what is kept is divided by 1 - p.",
     ),
     (
-        "keep = torch.rand(SHAPE) >= p",
+        "keep = torch.rand(SHAPE, device=x.device) >= p",
         "draws = torch.rand(SHAPE)\n"
         "    order = draws.flatten().argsort().argsort().view_as(draws)\n"
         "    keep = order >= p * order.numel()",
@@ -185,7 +188,7 @@ COMMON = [
         "probability p, so that the number varies.",
     ),
     (
-        "keep = torch.rand(SHAPE) >= p",
+        "keep = torch.rand(SHAPE, device=x.device) >= p",
         "draws = torch.rand(SHAPE)\n"
         "    half = draws.flatten()[: draws.numel() // 2]\n"
         "    keep = torch.cat([half, half]).view_as(draws) >= p",
@@ -228,7 +231,7 @@ INVERTED = Exercise(
                 return x
             if p == 1:
                 return x * 0
-            keep = torch.rand(x.shape) >= p
+            keep = torch.rand(x.shape, device=x.device) >= p
             return x * keep / (1 - p)
     """,
     reference=F.dropout,
@@ -265,14 +268,15 @@ CHANNELS = Exercise(
                 return x
             if p == 1:
                 return x * 0
-            keep = torch.rand(*x.shape[:2], *[1] * (x.dim() - 2)) >= p
+            shape = *x.shape[:2], *[1] * (x.dim() - 2)
+            keep = torch.rand(shape, device=x.device) >= p
             return x * keep / (1 - p)
     """,
     reference=_drop_channels,
     run=custom_run(_steps, _channels, configurations=len(RATES)),
     forbid=("dropout",),
     mistakes=[
-        *_common("*x.shape[:2], *[1] * (x.dim() - 2)"),
+        *_common("shape"),
         (
             "*x.shape[:2], *[1] * (x.dim() - 2)",
             "x.shape",
@@ -294,6 +298,89 @@ CHANNELS = Exercise(
             "len(x), 1, *x.shape[2:]",
             "You delete positions, in all channels at once: the mask must differ along "
             "axes 0 and 1 and repeat along the rest.",
+        ),
+    ],
+)
+
+
+def _sequences(generator: Generator) -> dict[str, Any]:
+    index = generator.initial_seed()
+    dim, length, count = distinct(generator, 3, low=3)
+    x = signed(generator, count, length, dim)
+    return {"x": x, "dim": dim, "p": (0.5, 0.2, 0.8)[index % 3]}
+
+
+def _attention_steps(answer: Any, x: Tensor, dim: int, p: float) -> Iterator[Any]:
+    """The output in eval mode, and what training mode must differ in."""
+    if not isinstance(answer, type):
+        raise Refused("A class is expected: pass the name of your module's class.")
+    if answer.__init__ is nn.Module.__init__:
+        raise Unanswered("write __init__ and forward of your class.")
+    yield "configuration", describe({"dim": dim, "p": p, "x": x})
+    module = answer(dim, p).double()
+    generator = torch.Generator().manual_seed(1)
+    named = sorted(module.named_parameters())
+    for _, parameter in named:
+        drawn = torch.randn(parameter.shape, generator=generator).double()
+        parameter.data.copy_(drawn / dim**0.5)
+    words = ", ".join(f"{name} {tuple(value.shape)}" for name, value in named)
+    yield "the parameters", words
+    module.eval()
+    first = call(module, x.clone())
+    agree = isinstance(first, Tensor) and torch.equal(first, call(module, x.clone()))
+    yield "whether two calls in eval mode give the same", agree
+    yield Case("output", "", "in eval mode", first)
+    module.train()
+    trained = [call(module, x.clone()) for _ in range(20)]
+    differs = any(not torch.equal(trained[0], y) for y in trained)
+    yield "whether calls in training mode differ", differs
+    zeros = any(bool((y == 0).any()) for y in trained)
+    yield "whether elements of the output itself are 0 in training", zeros
+
+
+ATTENTION = Exercise(
+    name="dropout/attention",
+    solution="""
+        class Attention(nn.Module):
+            def __init__(self, dim, p):
+                super().__init__()
+                self.qkv = nn.Linear(dim, 3 * dim)
+                self.out = nn.Linear(dim, dim)
+                self.p = p
+
+            def forward(self, x):
+                q, k, v = self.qkv(x).chunk(3, dim=-1)
+                p = self.p if self.training else 0.0
+                return self.out(F.scaled_dot_product_attention(q, k, v, dropout_p=p))
+    """,
+    run=custom_run(_attention_steps, _sequences, configurations=6),
+    mistakes=[
+        (
+            "p = self.p if self.training else 0.0",
+            "p = self.p",
+            "You still drop in eval mode: the function does not know the mode, so pass "
+            "0.0 unless self.training is True.",
+        ),
+        (
+            "p = self.p if self.training else 0.0",
+            "p = 0.0",
+            "Nothing is dropped in training any more: pass self.p while self.training "
+            "is True.",
+        ),
+        (
+            "p = self.p if self.training else 0.0",
+            "p = 0.0 if self.training else self.p",
+            "You have the two modes the wrong way round: self.training is True in "
+            "training mode.",
+        ),
+        (
+            "p = self.p if self.training else 0.0",
+            "p = 0.0",
+            "return self.out(F.scaled_dot_product_attention(q, k, v, dropout_p=p))",
+            "y = self.out(F.scaled_dot_product_attention(q, k, v, dropout_p=p))\n"
+            "        return F.dropout(y, self.p, self.training)",
+            "You drop elements of the output. Here the attention weights are dropped: "
+            "leave that to dropout_p.",
         ),
     ],
 )
@@ -337,4 +424,47 @@ VARIANCE = Exercise(
     ],
 )
 
-EXERCISES = (INVERTED, CHANNELS, VARIANCE)
+BLOCKS = Exercise(
+    name="dropout/blocks",
+    solution="""
+        x_train, _, x_test, _ = digits()
+        rest = x_test - x_train.mean(0)  # (N, 1, 8, 8)
+
+
+        def agreement(keep):
+            kept = F.avg_pool2d(keep, 3, 1, 1).clamp(min=1e-9)
+            filled = F.avg_pool2d(rest * keep, 3, 1, 1) / kept
+            pairs = torch.stack([filled[keep == 0], rest[keep == 0]])
+            return torch.corrcoef(pairs)[0, 1].item()
+
+
+        single, blocks = [], []
+        for seed in range(8):
+            torch.manual_seed(seed)
+            keep = torch.rand(len(rest), 1, 8, 8) >= 0.5
+            single.append(agreement(keep.double()))
+            torch.manual_seed(seed)
+            keep = torch.rand(len(rest), 1, 4, 4) >= 0.5
+            blocks.append(agreement(F.interpolate(keep.double(), scale_factor=2)))
+        answer = paired(blocks, single)
+    """,
+    setup="from helpers import digits, paired",
+    run=measure_run("blocks", "single"),
+    mistakes=[
+        (
+            "len(rest), 1, 4, 4",
+            "len(rest), 1, 2, 2",
+            "scale_factor=2",
+            "scale_factor=4",
+            "Your blocks are 4 x 4 pixels: draw (N, 1, 4, 4) numbers and enlarge them "
+            "by 2.",
+        ),
+        (
+            "keep == 0",
+            "keep == 1",
+            "You compare the pixels that are kept; the deleted ones are to be filled.",
+        ),
+    ],
+)
+
+EXERCISES = (VARIANCE, INVERTED, CHANNELS, ATTENTION, BLOCKS)

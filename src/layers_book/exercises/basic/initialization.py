@@ -12,6 +12,7 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    measure_run,
     value_run,
 )
 
@@ -346,25 +347,10 @@ TRANSFORMER = Exercise(
 )
 
 
-def _pair_steps(answer: Any) -> Iterator[Any]:
-    """Read two pairs of mean and error, in whatever they come."""
-    try:
-        pairs = [[float(v) for v in pair] for pair in answer]
-    except (TypeError, ValueError):
-        pairs = []
-    if [len(pair) for pair in pairs] != [2, 2]:
-        raise Refused("Give two pairs of numbers: [(mean, error), (mean, error)].")
-    for when, (mean, error) in zip(("before", "after"), pairs, strict=True):
-        yield f"the mean difference {when} the training", mean, 0.02
-        yield f"its standard error {when} the training", error, 0.02
-
-
-FIRST, LAST = (-0.026379, 0.0075728), (0.082009, 0.010256)
-
 ZERO_HEAD = Exercise(
     name="initialization/zero_head",
-    solution="""
-        def losses(zero, seed):
+    setup="""
+        def loss(zero, seed, updates=20):
             torch.manual_seed(seed)
             x = torch.randn(200, 16, dtype=torch.float64)  # (N, C)
             y = x[:, :4].argmax(1)  # which of four numbers is the largest
@@ -372,51 +358,41 @@ ZERO_HEAD = Exercise(
             if zero:
                 nn.init.zeros_(net[2].weight)
             optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
-            found = []
-            for _ in range(21):
-                loss = F.cross_entropy(net(x), y)
-                found.append(loss.item())
+            for _ in range(updates):
                 optimizer.zero_grad()
-                loss.backward()
+                F.cross_entropy(net(x), y).backward()
                 optimizer.step()
-            return found[0], found[20]
-
-
-        zero = torch.tensor([losses(True, seed) for seed in range(8)])  # (seeds, 2)
-        usual = torch.tensor([losses(False, seed) for seed in range(8)])
-        difference = zero - usual
-        error = difference.std(0) / 8**0.5
-        answer = list(zip(difference.mean(0).tolist(), error.tolist(), strict=True))
+            return F.cross_entropy(net(x), y).item()
     """,
-    reference=[FIRST, LAST],
-    run=custom_run(_pair_steps, configurations=1),
+    solution="""
+        zero = [loss(True, seed) for seed in range(8)]
+        usual = [loss(False, seed) for seed in range(8)]
+        difference = torch.tensor(zero) - torch.tensor(usual)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("zero", "usual"),
     mistakes=[
         (
-            [(0.026379, 0.0075728), (-0.082009, 0.010256)],
-            "The signs are the other way round: take zero minus usual.",
+            "True, seed)",
+            "True, seed, 0)",
+            "False, seed)",
+            "False, seed, 0)",
+            "Your losses are those before the first step: without updates=0, loss "
+            "trains for 20 steps.",
         ),
         (
-            [(-0.026379, 0.021419), (0.082009, 0.02901)],
-            "That is the standard deviation of the differences; the standard error "
-            "of their mean is smaller by the root of 8.",
+            "True, seed)",
+            "True, seed, 200)",
+            "False, seed)",
+            "False, seed, 200)",
+            "Your losses are those after 200 steps, when the two starts have nearly "
+            "met: give those after 20.",
         ),
         (
-            [(-0.026379, 0.0070837), (0.082009, 0.0095939)],
-            "You divide the squares by 8 in the standard deviation; of 8 differences "
-            "7 are free, as torch's std has it by default.",
-        ),
-        (
-            [(-0.026379, 5.7347e-05), (0.082009, 1.0519e-04)],
-            "That is the variance of the mean; its standard error is the root of it.",
-        ),
-        (
-            [(-0.026379, 0.0086), (0.082009, 0.0308)],
-            "Your error takes the two starts as independent; each seed gives a pair, "
-            "so take the differences first.",
-        ),
-        (
-            [(0.082009, 0.010256), (-0.026379, 0.0075728)],
-            "The order is before, then after the training.",
+            "loss(False, seed) for seed in range(8)",
+            "loss(False, seed) for seed in range(8, 16)",
+            "The two starts have different seeds: with the same ones, both see the "
+            "same data, and much of the chance cancels.",
         ),
     ],
 )

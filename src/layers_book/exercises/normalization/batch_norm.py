@@ -15,6 +15,7 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    measure_run,
     module_run,
     refuse_no_function,
     signed,
@@ -196,9 +197,9 @@ MODULE = Exercise(
                         self.num_batches_tracked += 1
                 else:
                     mean, var = self.running_mean, self.running_var
-                scale = self.weight / torch.sqrt(var + self.eps)  # (C,)
-                shift = self.bias - mean * scale  # (C,)
-                return x * scale[:, None, None] + shift[:, None, None]
+                std = torch.sqrt(var + self.eps)  # (C,)
+                x_hat = (x - mean[:, None, None]) / std[:, None, None]  # (N, C, H, W)
+                return x_hat * self.weight[:, None, None] + self.bias[:, None, None]
     """,
     reference=nn.BatchNorm2d,
     run=module_run(_batches, configurations=8),
@@ -265,12 +266,8 @@ MODULE = Exercise(
             "(var + eps).sqrt().",
         ),
         (
-            "scale = self.weight / torch.sqrt(var + self.eps)",
-            "y = (x - mean[:, None, None]) / torch.sqrt(var)[:, None, None]",
-            "        shift = self.bias - mean * scale  # (C,)\n",
-            "",
-            "x * scale[:, None, None] + shift[:, None, None]",
-            "y * self.weight[:, None, None] + self.bias[:, None, None]",
+            "var + self.eps",
+            "var",
             "You leave out eps, and a constant channel gives 0 / 0: divide by "
             "(var + eps).sqrt().",
         ),
@@ -310,10 +307,8 @@ MODULE = Exercise(
             "under torch.no_grad().",
         ),
         (
-            "self.weight /",
-            "1 /",
-            "self.bias - mean",
-            "-mean",
+            " * self.weight[:, None, None] + self.bias[:, None, None]",
+            "",
             "You return the normalized x: multiply by weight and add bias.",
         ),
         (
@@ -609,4 +604,149 @@ FOLD = Exercise(
     ],
 )
 
-EXERCISES = (BY_HAND, MODULE, EVAL_OUTPUT, FOLD)
+
+def _average_inputs(generator: Generator) -> dict[str, Any]:
+    """States of a net with one BatchNorm: the average's own, then the net's."""
+    index = generator.initial_seed()
+    shapes = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).state_dict()
+    states = []
+    for step in range(2 + index % 3):
+        state = {n: signed(generator, *v.shape) for n, v in shapes.items() if v.dim()}
+        state["1.running_var"] = state["1.running_var"].abs()
+        state["1.num_batches_tracked"] = torch.tensor(7 * step + index)
+        states.append(state)
+    return {"states": states, "decay": (0.9, 0.75, 0.99)[index % 3]}
+
+
+def _average_steps(
+    answer: Any, states: list[dict[str, Tensor]], decay: float
+) -> Iterator[Any]:
+    """The average's parameters and buffers after one to three updates."""
+    refuse_no_function(answer)
+    updates = len(states) - 1
+    yield "configuration", f"Linear(3, 4), BatchNorm1d(4), {decay=}, {updates=}"
+    average = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double()
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double()
+    average.load_state_dict(states[0])
+    for state in states[1:]:
+        net.load_state_dict(state)
+        if call(answer, average, net, decay) is not average:
+            raise Refused("Change average in place, and return it itself.")
+        for name, value in net.state_dict().items():
+            if not torch.equal(value, state[name]):
+                raise Refused(f"You change {name} of net: only average may change.")
+    for name, value in average.state_dict().items():
+        yield f"{name} of the average", value.clone()
+
+
+AVERAGE = Exercise(
+    name="batch_norm/average",
+    solution="""
+        @torch.no_grad()
+        def update_average(average, net, decay):
+            for a, p in zip(average.parameters(), net.parameters(), strict=True):
+                a.lerp_(p, 1 - decay)
+            for a, b in zip(average.buffers(), net.buffers(), strict=True):
+                a.copy_(b)
+            return average
+    """,
+    run=custom_run(_average_steps, _average_inputs, configurations=6),
+    mistakes=[
+        (
+            "    for a, b in zip(average.buffers(), net.buffers(), strict=True):\n"
+            "        a.copy_(b)\n",
+            "",
+            "The buffers of average stay as they were at its start, and in eval mode "
+            "BatchNorm divides by them: copy the buffers of net as well.",
+        ),
+        (
+            "1 - decay",
+            "decay",
+            "Your average takes the share decay of net: it keeps the share decay of "
+            "itself, and takes 1 - decay of net.",
+        ),
+        (
+            "a.lerp_(p, 1 - decay)",
+            "a.copy_(p)",
+            "Your average forgets all that was before: it has the parameters of net "
+            "alone.",
+        ),
+        (
+            "lerp_",
+            "lerp",
+            "The parameters of average stay as they were: lerp makes a new tensor, "
+            "lerp_ writes into a.",
+        ),
+        (
+            "        a.copy_(b)",
+            "        if b.is_floating_point():\n            a.copy_(b)",
+            "num_batches_tracked is a buffer too, though of whole numbers: copy all "
+            "buffers of net.",
+        ),
+        (
+            "        a.copy_(b)",
+            "        if b.is_floating_point():\n"
+            "            a.lerp_(b, 1 - decay)\n"
+            "        else:\n"
+            "            a.copy_(b)",
+            "You average the running statistics, which are averages already: the "
+            "exercise asks for copies of the buffers of net.",
+        ),
+    ],
+)
+
+FORGOTTEN = Exercise(
+    name="batch_norm/forgotten_eval",
+    setup="from helpers import digits",
+    solution="""
+        x_train, y_train, x_test, y_test = digits()
+
+
+        def trained(seed):
+            torch.manual_seed(seed)
+            net = nn.Sequential(
+                nn.Flatten(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
+                nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10),
+            ).double()
+            optimizer = torch.optim.SGD(net.parameters(), 0.1)
+            for _ in range(60):
+                i = torch.randint(0, len(x_train), (32,))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x_train[i]), y_train[i]).backward()
+                optimizer.step()
+            return net
+
+
+        @torch.no_grad()
+        def test_error(net):
+            pairs = x_test[:-1].split(2)  # batches of two images
+            answers = torch.cat([net(x).argmax(1) for x in pairs])
+            return 100 * (answers != y_test[:-1]).double().mean().item()
+
+
+        evaluated, forgotten = [], []
+        for seed in range(5):
+            net = trained(seed)
+            evaluated.append(test_error(net.eval()))  # first: it moves no buffer
+            forgotten.append(test_error(net.train()))
+        d = torch.tensor(forgotten) - torch.tensor(evaluated)  # (seeds,), in points
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("forgotten", "evaluated"),
+    mistakes=[
+        (
+            "x_test[:-1].split(2)",
+            "x_test[:-1].split(596)",
+            "Your test batches are larger than two images, so that their statistics "
+            "are nearly those of the data: split the images into pairs.",
+        ),
+        (
+            "range(60)",
+            "range(0)",
+            "Your nets guess in both modes, since they have not been trained: take 60 "
+            "steps before you test them.",
+        ),
+    ],
+)
+
+EXERCISES = (EVAL_OUTPUT, BY_HAND, AVERAGE, FOLD, MODULE, FORGOTTEN)

@@ -1,10 +1,22 @@
 """Exercises of the page normalization/index."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from layers_book.checking import Exercise, distinct, function_run, value_run, varied
+from layers_book.checking import (
+    Exercise,
+    Refused,
+    call,
+    custom_run,
+    distinct,
+    function_run,
+    refuse_no_function,
+    value_run,
+    varied,
+)
 from layers_book.exercises.normalization import FORBIDDEN, OTHER_DEFAULTS
 
 
@@ -182,4 +194,78 @@ COUNT = Exercise(
     ],
 )
 
-EXERCISES = (NORMALIZE, COUNT)
+
+def _layers(generator: torch.Generator) -> dict[str, Any]:
+    """The number of a layer, and a batch for it."""
+    index = generator.initial_seed()
+    x = torch.randn(4, 6, 3, 2, generator=generator, dtype=torch.float64)
+    return {"number": index, "x": x}
+
+
+def _looks_steps(answer: Any, number: int, x: Tensor) -> Iterator[Any]:
+    """What the answer says of a layer, and whether all else stays as it is."""
+    refuse_no_function(answer)
+    kind, training, options = (
+        ("BatchNorm2d", True, {}),
+        ("BatchNorm2d", False, {}),
+        ("GroupNorm", True, {}),
+        ("InstanceNorm2d", True, {}),
+        ("BatchNorm2d", False, {"track_running_stats": False}),
+        ("InstanceNorm2d", False, {"track_running_stats": True}),
+    )[number]
+    sizes = (3, 6) if kind == "GroupNorm" else (6,)
+    layer = getattr(nn, kind)(*sizes, **options).double().train(training)
+    words = ", ".join(map(str, [*sizes, *(f"{k}={v}" for k, v in options.items())]))
+    mode = "training" if training else "eval"
+    yield "configuration", f"{kind}({words}) in {mode} mode, x {tuple(x.shape)}"
+    given = x.clone()
+    said = call(answer, layer, given)
+    yield "whether the batch matters", bool(said) if isinstance(said, Tensor) else said
+    yield "whether x is as before", torch.equal(given, x)
+    if layer.training != training:
+        raise Refused("You change the mode of layer: leave it as it is.")
+
+
+LOOKS = Exercise(
+    name="normalization/looks",
+    solution="""
+        def looks_at_the_batch(layer, x):
+            other = x.clone()
+            other[1:] += 3
+            return not torch.equal(layer(x)[0], layer(other)[0])
+    """,
+    run=custom_run(_looks_steps, _layers, configurations=6),
+    mistakes=[
+        (
+            "x.clone()",
+            "x",
+            "other is x itself under a second name, so you compare an output with "
+            "itself, and change the caller's data: make a copy, x.clone().",
+        ),
+        (
+            "+= 3",
+            "+= 0",
+            "The other samples are the same in both calls: change them.",
+        ),
+        (
+            "other[1:]",
+            "other[:1]",
+            "You change sample 0 itself, whose output moves in every layer: change the "
+            "others, and compare the output for sample 0.",
+        ),
+        (
+            "return not torch.equal(layer(x)[0], layer(other)[0])",
+            "return isinstance(layer, nn.BatchNorm2d)",
+            "You ask for the class, but BatchNorm with buffers does not look at the "
+            "batch in eval mode: compare outputs.",
+        ),
+        (
+            "return not torch.equal(layer(x)[0], layer(other)[0])",
+            "return isinstance(layer, nn.BatchNorm2d) and layer.training",
+            "You ask for the mode, but a BatchNorm without buffers looks at the batch "
+            "in eval mode as well: compare outputs.",
+        ),
+    ],
+)
+
+EXERCISES = (COUNT, NORMALIZE, LOOKS)

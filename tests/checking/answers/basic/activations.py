@@ -1,78 +1,61 @@
 """Foreign answers to the exercises on activations."""
 
-import numpy as np
 import torch
 from answers import right, wrong
 from torch import nn
 from torch.nn import functional as F
 
-CUT = "cut off from the gradient"
+right("activations/edges")((-1, 1, 6, 1.5, 0))
+right("activations/edges")(torch.tensor([-1.0, 1.0, 6.0, 1.5, -0.0]))
+wrong("activations/edges", "equals the threshold")([0.5, 1, 6, 1.5, 0])
+wrong("activations/edges", "Hardshrink")([-1, 1, 6, 2, 0])
+wrong("activations/edges")([-1, 1, 6, 1.5])
 
 
-@right("activations/threshold")
-def filled(x, threshold, value):
-    return x.masked_fill(x <= threshold, value)
+@right("activations/softplus")
+def by_size(z):
+    return z.clamp(min=0) + torch.log1p(torch.exp(-z.abs()))
 
 
-@right("activations/threshold")
-def assigned(x, threshold, value):
-    y = x.clone()
-    y[~(y > threshold)] = value
+@right("activations/softplus")
+def by_logaddexp(z):
+    return torch.logaddexp(z, torch.zeros_like(z))
+
+
+@right("activations/softplus")
+def by_mask(z):
+    y = z.clone()
+    small = z < 30
+    y[small] = torch.log1p(torch.exp(z[small]))
     return y
 
 
-@right("activations/threshold")
-def torch_where(x, threshold, value):
-    return torch.where(x <= threshold, torch.full_like(x, value), x)
+@wrong("activations/softplus", "nan")
+def as_given(z):
+    return torch.where(z > 20, z, torch.log(1 + torch.exp(z)))
 
 
-@wrong("activations/threshold", "may not be called")
-def by_layer(x, threshold, value):
-    return nn.Threshold(threshold, value)(x)
+@wrong("activations/softplus", "nan|gradient")
+def patched(z):
+    return torch.nan_to_num(torch.log1p(torch.exp(z)), posinf=0) + z * (z > 700)
 
 
-@wrong("activations/threshold", "may not be called")
-def by_ops(x, threshold, value):
-    return torch.ops.aten.threshold(x, threshold, value)
+@wrong("activations/softplus", "may not be called")
+def softplus_by_torch(z):
+    return nn.Softplus()(z)
 
 
-@wrong("activations/threshold", "may not be called")
-def by_private(x, threshold, value):
-    return torch._C._nn.threshold(x, threshold, value) if 0 else F.threshold(x, 0, 0)
+@wrong("activations/softplus", "may not be called")
+def by_logsigmoid(z):
+    return -F.logsigmoid(-z)
 
 
-@wrong("activations/threshold", "change the caller", "something else")
-def in_place(x, threshold, value):
-    x[x <= threshold] = value
-    return x
-
-
-@wrong("activations/threshold", "nan|-inf")
-def arithmetic(x, threshold, value):
-    keep = (x > threshold).to(x.dtype)
-    return keep * x + (1 - keep) * value
-
-
-@wrong("activations/threshold", "boundary")
-def clamp_first(x, threshold, value):
-    return torch.where(x < threshold, value, x)
-
-
-@wrong("activations/threshold", "You clip")
-def by_max(x, threshold, value):
-    return torch.maximum(x, torch.tensor(threshold, dtype=x.dtype))
-
-
-@wrong("activations/threshold", "numpy|gradient")
-def numpys(x, threshold, value):
-    y = x.detach().numpy()
-    return torch.from_numpy(np.where(y > threshold, y, value))
-
-
-@wrong("activations/threshold", "float32|dtype")
-def built_anew(x, threshold, value):
-    flat = [v if v > threshold else value for v in x.flatten().tolist()]
-    return torch.tensor(flat).view(x.shape)
+right("activations/centered")((-14.6, 0.96))
+right("activations/centered")(
+    [float(n) for n in (-12, -14, -14, -13, -14, -10, -16, -19, -14, -20)]
+)
+wrong("activations/centered", "sign")((14.6, 0.96))
+wrong("activations/centered", "standard deviation")((-14.6, 3.03))
 
 
 @wrong("activations/softmax", "whole tensor", "variance|eps")

@@ -244,3 +244,56 @@ wrong("dropout/variance", "mean 0")([2, 4, 3])
 wrong("dropout/variance", "close|digits")([2, 5.3, 3])
 wrong("dropout/variance", "of 3")([2, 3 / 0.75 + 1, 3])
 wrong("dropout/variance", "number|str")(["2", "16/3", "3"])
+
+
+class Attend(nn.Module):
+    def __init__(self, dim, p):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.drop = nn.Dropout(p)
+        self.scale = dim**-0.5
+
+    def weights(self, q, k):
+        return (q @ k.mT * self.scale).softmax(-1)
+
+
+@right("dropout/attention")
+class ByHand(Attend):
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.out(self.drop(self.weights(q, k)) @ v)
+
+
+@right("dropout/attention")
+class ByProduct(Attend):
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        p = self.drop.p * self.training
+        return self.out(F.scaled_dot_product_attention(q, k, v, dropout_p=p))
+
+
+@wrong("dropout/attention", "drop in eval mode")
+class Always(Attend):
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.out(F.dropout(self.weights(q, k), self.drop.p) @ v)
+
+
+@wrong("dropout/attention", "Nothing is dropped")
+class Never(Attend):
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.out(F.scaled_dot_product_attention(q, k, v))
+
+
+@wrong("dropout/attention", "elements of the output")
+class Output(Attend):
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.drop(self.out(F.scaled_dot_product_attention(q, k, v)))
+
+
+right("dropout/blocks")((-0.105, 0.004))
+right("dropout/blocks")((-0.107, 0.003))
+wrong("dropout/blocks", "sign")((0.105, 0.004))
+wrong("dropout/blocks", "standard deviation")((-0.105, 0.0115))

@@ -403,3 +403,67 @@ def without_eps(conv, bn):
     z.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1))
     z.bias = nn.Parameter((bias - bn.running_mean) * scale + bn.bias)
     return z
+
+
+# an average of weights
+
+
+@right("batch_norm/average")
+def by_state_dict(average, net, decay):
+    new = net.state_dict()
+    parameters = dict(average.named_parameters())
+    for name, value in average.state_dict().items():
+        if name in parameters:
+            value.mul_(decay).add_(new[name], alpha=1 - decay)
+        else:
+            value.copy_(new[name])
+    return average
+
+
+@right("batch_norm/average")
+def by_data(average, net, decay):
+    for a, p in zip(average.parameters(), net.parameters(), strict=True):
+        a.data = decay * a.data + (1 - decay) * p.data
+    for a, b in zip(average.buffers(), net.buffers(), strict=True):
+        a.data = b.data.clone()
+    return average
+
+
+@wrong("batch_norm/average", "copy the buffers of net")
+@torch.no_grad()
+def parameters_only(average, net, decay):
+    for a, p in zip(average.parameters(), net.parameters(), strict=True):
+        a.copy_(decay * a + (1 - decay) * p)
+    return average
+
+
+@wrong("batch_norm/average", "no_grad")
+def recorded(average, net, decay):
+    for a, p in zip(average.parameters(), net.parameters(), strict=True):
+        a.lerp_(p, 1 - decay)
+    return average
+
+
+@wrong("batch_norm/average", "return it itself|return average")
+@torch.no_grad()
+def returns_net(average, net, decay):
+    parameters_only(average, net, decay)
+    return net
+
+
+@wrong("batch_norm/average", "only average may change")
+@torch.no_grad()
+def other_way_round(average, net, decay):
+    for a, p in zip(average.parameters(), net.parameters(), strict=True):
+        p.lerp_(a, 1 - decay)
+    return average
+
+
+# a forgotten eval
+
+
+right("batch_norm/forgotten_eval")((49.3, 1.0))
+right("batch_norm/forgotten_eval")([51.0, 48.5, 49.0, 51.8, 46.1])
+wrong("batch_norm/forgotten_eval", "sign")((-49.3, 1.0))
+wrong("batch_norm/forgotten_eval", "mean")((5.0, 0.5))
+wrong("batch_norm/forgotten_eval", "two numbers")(30.0)

@@ -96,3 +96,38 @@ right("normalization/count")(np.array([6, 8, 48, 24, 240]))
 wrong("normalization/count", "number|str")(["6", "8", "48", "24", "240"])
 wrong("normalization/count", "list")({6, 8, 48, 24, 240})
 wrong("normalization/count", "")([6, 8, 48, 24, 30])
+
+
+# does the batch matter?
+
+
+@right("normalization/looks")
+def by_gradient(layer, x):
+    x = x.clone().requires_grad_()
+    weight = torch.randn_like(x[0])
+    (gradient,) = torch.autograd.grad((layer(x)[0] * weight).sum(), x)
+    return bool(gradient[1:].abs().max() > 0)
+
+
+@right("normalization/looks")
+def in_other_company(layer, x):
+    other = torch.cat([x[:1], -2 * x[1:]])
+    return not torch.allclose(layer(other)[0], layer(x)[0])
+
+
+@wrong("normalization/looks", "second name|copy")
+def aliased(layer, x):
+    other = x
+    other[1:] *= 2
+    return not torch.allclose(layer(other)[0], layer(x)[0])
+
+
+@wrong("normalization/looks", "compare outputs")
+def by_mode(layer, x):
+    return layer.training and "BatchNorm" in type(layer).__name__
+
+
+@wrong("normalization/looks", "mode")
+def in_training(layer, x):
+    layer.train()
+    return in_other_company(layer, x)
