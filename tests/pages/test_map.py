@@ -1,53 +1,43 @@
-"""The map of torch.nn links to pages that name the class."""
+"""The map of torch.nn in Basic layers leads to pages that treat the group."""
 
 import re
-import textwrap
 from pathlib import Path
+
+import nbformat
 
 import pages as tool
 
-ROOT = Path(__file__).parents[2]
 INDEX = "basic/index"
 
 
-def tables():
-    """The page's own tables: files of classes, homes, and names found on pages."""
-    space = {}
-    for cell in tool.read(INDEX).cells:
-        source = cell.source
-        if cell.cell_type != "code" or "check(" in source:
-            continue
-        if re.search(r"^(?:import inspect|HEADINGS =|HOME =|NAMED =)", source, re.M):
-            exec(source, space)
-    return space
+def groups():
+    """For each group of the stored map its pages and its classes."""
+    notebook = nbformat.read(tool.halves(INDEX)[1], 4)
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    maps = [out.get("data", {}).get("text/markdown", "") for out in outputs]
+    for block in "".join(maps).split("<details>")[1:]:
+        name = re.search(r"<summary>(.*?) \(", block)[1]
+        paths = re.findall(r"\]\((?!http)(\S+?)\.ipynb\)", block)
+        pages = [str(Path("basic", path)).replace("basic/../", "") for path in paths]
+        yield name, pages, re.findall(r"\[(\w+)\]\(http", block)
 
 
-def words(page):
-    return set(re.findall(r"\w+", (ROOT / "book" / f"{page}.md").read_text("utf8")))
+def test_each_page_of_a_group_names_a_class_of_it():
+    found = list(groups())
+    assert len(found) > 10
+    for name, pages, classes in found:
+        assert classes, f"{INDEX}: the group {name} has no classes"
+        for page in pages:
+            assert page in tool.pages(), f"{INDEX}: {name} leads to {page}, no page"
+            words = re.findall(r"\w+", tool.halves(page)[0].read_text("utf8"))
+            assert set(classes) & set(words), (
+                f"{INDEX}: {name} leads to {page}, which names none of its classes"
+            )
 
 
-def test_linked_pages_name_the_class():
-    space = tables()
-    home = {key: page for page, keys in space["HOME"].items() for key in keys.split()}
-    there = {page: words(_path(page)) for page in space["HOME"]}
-    named = []
-    for cls, file in space["files"].items():
-        page = home.get(cls.__name__, home.get(file))
-        if page and cls.__name__ in there[page]:
-            named.append(cls.__name__)
-    wrong = sorted(set(named) ^ set(space["NAMED"].split()))
-    text = textwrap.fill(" ".join(named), 84)
-    assert not wrong, (
-        f"book/{INDEX}.md: NAMED differs from what the pages name in {wrong}; it is\n"
-        f"{text}"
-    )
-
-
-def test_every_home_is_a_page():
-    missing = {str(_path(page)) for page in tables()["HOME"]} - set(tool.pages())
-    assert not missing, f"book/{INDEX}.md: HOME has {missing}, which are no pages"
-
-
-def _path(page):
-    """A page as the map links to it, seen from the folder of the index."""
-    return Path("basic", page) if "/" not in page else Path(page.removeprefix("../"))
+def test_what_the_map_leads_to_from_a_single_class_is_there():
+    for page, name in (
+        ("basic/activations", "CrossEntropyLoss"),
+        ("recurrent/beyond", "MultiheadAttention"),
+    ):
+        assert name in tool.halves(page)[0].read_text("utf8"), (page, name)

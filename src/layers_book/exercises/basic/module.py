@@ -623,6 +623,18 @@ BEST = Exercise(
             "the end.",
         ),
         (
+            "net.eval()",
+            "net",
+            "net.train()",
+            "net",
+            "copy.deepcopy(net.state_dict())",
+            "net.state_dict()",
+            "            best_score = new\n",
+            "",
+            "Three things are wrong. Begin with the mode: you score the net in training "
+            "mode, and score(net.eval()) would not.",
+        ),
+        (
             "score(net.eval())",
             "score(net)",
             "You score the net in training mode: score(net.eval()).",
