@@ -8,6 +8,7 @@ import jupytext
 import nbformat
 import pytest
 
+import conventions
 import pages as tool
 
 PAGES = tool.pages()
@@ -15,7 +16,7 @@ ROOT = tool.ROOT
 QUESTION = {"remove-input", "question"}
 BOLD = re.compile(r"\*\*[^*]+\?\*\*")
 BUILT = {*dir(builtins)}
-MOST, LONGEST_PROMPT = 5, 80
+MOST = 5
 HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITLE")[0]
 
 
@@ -74,9 +75,9 @@ def test_a_fold_line_is_short_and_typed_once(page):
             f"{page}: `make notebooks` writes that line, not you\n{cell.source}"
         )
         title = tool.fold_title(cell)
-        assert len(title) <= LONGEST_PROMPT, (
-            f"{page}: code_prompt_show has at most {LONGEST_PROMPT} characters, not "
-            f"{len(title)}: {title}"
+        assert len(title) <= conventions.PROMPT, (
+            f"{page}: code_prompt_show has at most {conventions.PROMPT} characters, "
+            f"not {len(title)}: {title}"
         )
 
 
