@@ -631,8 +631,8 @@ BEST = Exercise(
             "net.state_dict()",
             "            best_score = new\n",
             "",
-            "Three things are wrong. Begin with the mode: you score the net in training "
-            "mode, and score(net.eval()) would not.",
+            "Three things are wrong. Begin with the mode: you score the net in "
+            "training mode, and score(net.eval()) would not.",
         ),
         (
             "score(net.eval())",

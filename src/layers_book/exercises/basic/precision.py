@@ -140,7 +140,10 @@ def _scaled(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     gradient = gradient.clamp(-6e4, 6e4).to(torch.float16)
     if index in (4, 9):
         gradient[index % 5] = float("inf") if index == 4 else -float("inf")
-    return (weight, gradient, scale), {"lr": 0.3 / size, "most": 0.3 if index != 8 else 1e-7}
+    return (weight, gradient, scale), {
+        "lr": 0.3 / size,
+        "most": 0.3 if index != 8 else 1e-7,
+    }
 
 
 STEP = Exercise(
