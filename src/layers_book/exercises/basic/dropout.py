@@ -312,9 +312,9 @@ def _sequences(generator: Generator) -> dict[str, Any]:
 
 def _attention_steps(answer: Any, x: Tensor, dim: int, p: float) -> Iterator[Any]:
     """The output in eval mode, and what training mode must differ in."""
-    if not isinstance(answer, type):
+    if not isinstance(answer, type) or not issubclass(answer, nn.Module):
         raise Refused("A class is expected: pass the name of your module's class.")
-    if answer.__init__ is nn.Module.__init__:
+    if answer.forward is nn.Module.forward:
         raise Unanswered("write __init__ and forward of your class.")
     yield "configuration", describe({"dim": dim, "p": p, "x": x})
     module = answer(dim, p).double()

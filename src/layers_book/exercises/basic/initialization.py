@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
@@ -258,15 +258,15 @@ def _transformer_steps(answer: Any, blocks: int, width: int) -> Iterator[Any]:
         raise Refused("Return the model itself, whose layers you have changed.")
     for path, layer in model.named_modules():
         if isinstance(layer, nn.LayerNorm):
-            ones = bool((layer.weight == 1).all() and not layer.bias.any())
+            ones = bool(layer.weight.eq(1).all()) and not layer.bias.any()
             yield f"whether {path} is as it was", ones
         elif isinstance(layer, nn.Linear | nn.Embedding):
             size = layer.weight.detach().std().item()
             yield f"the deviation of {path}.weight", size, 0.05
             extreme = layer.weight.detach().abs().max().item() > 3 * size
             yield f"whether {path}.weight is normal, not uniform", extreme
-            if getattr(layer, "bias", None) is not None:
-                yield f"whether {path}.bias is zero", not layer.bias.any().item()
+            if isinstance(bias := getattr(layer, "bias", None), Tensor):
+                yield f"whether {path}.bias is zero", not bias.any().item()
 
 
 def _model(generator: Generator) -> dict[str, Any]:

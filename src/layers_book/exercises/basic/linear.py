@@ -354,7 +354,7 @@ def _lora_steps(
         linear.weight.copy_(weight)
         if bias is not None:
             linear.bias.copy_(bias)
-    module = answer(linear, rank, alpha)
+    module: Any = answer(linear, rank, alpha)
     yield "the output at the start", call(module, x).detach()
     for name in ("A", "B"):
         if not isinstance(getattr(module, name, None), nn.Parameter):

@@ -565,11 +565,11 @@ def _rounds(generator: Generator) -> dict[str, Any]:
 def _kept(answer: Any, x: Tensor, scores: list[int]) -> Iterator[Any]:
     refuse_no_function(answer)
     size = x.shape[1]
-    net = nn.Sequential(nn.Linear(size, size), nn.BatchNorm1d(size), nn.Dropout())
-    net = net.double()
+    first = nn.Linear(size, size)
+    net = nn.Sequential(first, nn.BatchNorm1d(size), nn.Dropout()).double()
     with torch.no_grad():
-        net[0].weight.fill_(1.0)
-        net[0].bias.zero_()
+        first.weight.fill_(1.0)
+        first.bias.zero_()
     at_train: list[bool] = []
     at_score: list[bool] = []
 
@@ -577,12 +577,12 @@ def _kept(answer: Any, x: Tensor, scores: list[int]) -> Iterator[Any]:
         at_train.append(all(m.training for m in net.modules()))
         with torch.no_grad():
             for parameter in net.parameters():
-                parameter += 1
+                parameter.add_(1)
         net(x)
 
     def score(net: Any) -> int:
         at_score.append(any(m.training for m in net.modules()))
-        return scores[round(net[0].bias[0].item()) % len(scores)]
+        return scores[round(float(net[0].bias[0])) % len(scores)]
 
     rounds = len(scores) - 1
     best = scores.index(max(scores))
