@@ -538,7 +538,7 @@ DIMMED = Exercise(
             "nn.LayerNorm(64)",
             "nn.RMSNorm(64)",
             "You measure RMSNorm: it evens out the contrast of an image, not its "
-            "light. The exercise asks for nn.LayerNorm(64).",
+            "level. The exercise asks for nn.LayerNorm(64).",
         ),
         (
             "nn.Identity()",
