@@ -97,6 +97,8 @@ def test_nothing_tells_before_a_guess(open_page):
     for number in range(3):
         assert Question(tab, number).asks()
     assert visible(tab.get_by_text("This paragraph shows at once."))
+    for told in ("Checked: the mean is 3.33", "more than two"):
+        assert not visible(tab.get_by_text(told))
     assert tab.evaluate("shifted") == 0
     assert (seen.errors, seen.foreign) == ([], [])
     # an outsider's script holds nothing up: the page's own comes before the question
@@ -301,7 +303,7 @@ def test_by_keyboard_alone(tab):
     keys.press("Shift+Tab")
     keys.press("Enter")
     expect(choice.verdict).to_have_text("Right: no. It has its height.")
-    fold = tab.locator("details.hide").first
+    fold = tab.locator("details.hide").nth(1)  # the first is hidden with an answer
     tab_to(fold.locator("summary"))
     keys.press("Enter")
     assert fold.evaluate("(e) => e.open")
@@ -326,8 +328,10 @@ def test_axe_finds_nothing_and_a_phone_does_not_scroll(open_page, theme):
 
 
 def test_a_folded_cell_is_one_line(tab):
+    Question(tab, 2).press("Show the answer")
     lines = tab.locator("details.hide > summary").all_inner_texts()
     assert lines == [
+        "✓ Checked: the mean is 3.33",
         "Show the code that draws the line",
         "✓ Checked: output and gradients equal torch's in 24 settings",
         "Show the code",
@@ -336,7 +340,7 @@ def test_a_folded_cell_is_one_line(tab):
     assert "Checked: output and gradients equal torch's in 24 settings" in names
     assert "✓" not in names
     assert "@title" not in tab.content()
-    fold = tab.locator("details.hide").nth(1)
+    fold = tab.locator("details.hide").nth(2)
     assert not visible(fold.locator("pre"))
     fold.locator("summary").click()
     assert visible(fold.locator("pre"))

@@ -2,12 +2,13 @@
 
 A question cell (tags `remove-input`, `question`) shows what `helpers.guess` returns.
 Here it becomes a form (`static/guess.js`) in place of the outputs of the cell before,
-which unfold with the one block of text after it. Without scripts, and in print, all of
-it shows.
+which unfold with the one block of text after it and the folded cells right below.
+Without scripts, and in print, all of it shows.
 """
 
 import hashlib
 import html
+import itertools
 import re
 
 from docutils import nodes
@@ -111,6 +112,7 @@ def _replace(cell: nodes.Element, lesson: nodes.Element, key: str, asked: str) -
     parent = cell.parent
     at = parent.index(cell)
     after = parent[at + 1 : at + 2]
+    after += itertools.takewhile(_is_folded, parent[at + 2 :])
     begin = f'<book-question data-key="{html.escape(key)}"><div class="asked">{asked}'
     wrapped = [
         nodes.raw("", f"{begin}</div><book-answer>", format="html"),
@@ -128,6 +130,10 @@ def _replace(cell: nodes.Element, lesson: nodes.Element, key: str, asked: str) -
 
 def _is_question(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and "tag_question" in node["classes"]
+
+
+def _is_folded(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.container) and "tag_hide-input" in node["classes"]
 
 
 def _lesson(cell: nodes.Element) -> nodes.Element | None:
