@@ -424,7 +424,7 @@ ANCHORS = Exercise(
                                 nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2)).double()
             test_set = x[3000:], label[3000:]
             optimizer = torch.optim.Adam(net.parameters(), 0.01)
-            return train(net, optimizer, 128, x[:3000], label[:3000], test_set, tests)
+            return train(net, optimizer, 64, x[:3000], label[:3000], test_set, tests)
 
 
         nothing = nn.Identity
