@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn import functional as F
 
 from layers_book.checking import (
     Exercise,
     distinct,
     function_run,
+    measure_run,
     signed,
+    value_run,
     varied,
 )
 
@@ -355,126 +357,215 @@ PADDINGS = Exercise(
 )
 
 
-def _kernels(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _words(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Texts of few letters, so that words recur, overlap, and nearly fit."""
     index = generator.initial_seed()
-    weight = signed(generator, *KERNELS[index % 6]).requires_grad_()
-    sizes = (5 + index % 2, 7 + index % 3) if index % 2 else (8, 5 + index % 3)
-    stride = (1, 2, 3)[index % 3]
-    return (weight, *sizes), {"stride": stride} if index % 3 else {}
+    if index == 0:
+        return ("the other moth gathers on heather", "the"), {}
+    letters = "ab" if index % 2 else "ab c"
+
+    def draw(length: int) -> str:
+        picked = torch.randint(len(letters), (length,), generator=generator)
+        return "".join(letters[i] for i in picked.tolist())
+
+    text = draw(24 + index)
+    length = 1 + index % 5
+    if index % 4 == 3:  # nowhere
+        return (text, f"{draw(length)[1:]}d"), {}
+    start = int(torch.randint(len(text) - length, (), generator=generator))
+    fixed = {1: ("aaaa b aaa", "aaa"), 2: ("abc", "abc"), 5: ("noon moon", "moon")}
+    return fixed.get(index, (text, text[start : start + length])), {}
 
 
-def _matrix(weight: Tensor, height: int, width: int, stride: int = 1) -> Tensor:
-    """Column by column: what torch's convolution makes of each single bright pixel."""
-    units = torch.eye(height * width, dtype=weight.dtype)
-    pictures = units.view(-1, 1, height, width)
-    return F.conv2d(pictures, weight[None, None], stride=stride).flatten(1).T
-
-
-MATRIX = Exercise(
-    name="conv/matrix",
-    solution="""
-        def matrix(weight, height, width, stride=1):
-            k_h, k_w = weight.shape
-            rows = []
-            for i in range(0, height - k_h + 1, stride):
-                for j in range(0, width - k_w + 1, stride):
-                    row = weight.new_zeros(height, width)
-                    row[i : i + k_h, j : j + k_w] = weight
-                    rows.append(row.flatten())
-            return torch.stack(rows)
+FIND = Exercise(
+    name="conv/find",
+    setup="""
+        def letters(text):  # (C, L): row 97, for example, is 1 where an "a" stands
+            return F.one_hot(torch.tensor([ord(c) for c in text]), 128).T.float()
     """,
-    reference=_matrix,
-    run=function_run(_kernels, names=("weight", "height", "width")),
-    forbid=("conv",),
+    solution="""
+        def find(text, word):
+            fits = F.conv1d(letters(text)[None], letters(word)[None])
+            return (fits[0, 0] == len(word)).nonzero().flatten().tolist()
+    """,
+    run=function_run(_words, names=("text", "word"), configurations=16),
     mistakes=[
         (
-            "torch.stack(rows)",
-            "torch.stack(rows, 1)",
-            "Your matrix is the transpose: a row belongs to an output cell, a column "
-            "to an input cell.",
+            "letters(word)[None])",
+            'letters(word)[None], padding="same")',
+            "The places of words of three letters or more are too large: with padding "
+            '"same" the first window begins before the text.',
         ),
         (
-            "] = weight",
-            "] = weight.flip(0, 1)",
-            "You flip the kernel: weight[0, 0] meets the first cell of the window.",
+            "letters(word)[None])",
+            "letters(word)[None], padding=len(word) // 2)",
+            "The places are too large by len(word) // 2, which is how far before the "
+            "text your first window begins.",
         ),
         (
-            "weight.shape",
-            "weight.T.shape",
-            "] = weight",
-            "] = weight.T",
-            "You turn rows and columns of the kernel around: weight has shape (k_H, "
-            "k_W).",
+            "letters(word)[None])",
+            "letters(word).flip(1)[None])",
+            "You look for the word backwards: torch turns no kernel around.",
         ),
         (
-            "k_h, k_w = weight.shape",
-            "k_h = k_w = weight.shape[0]",
-            "You take the kernel for a square: weight.shape gives k_H and k_W.",
+            "== len(word)",
+            ">= len(word) - 1",
+            "You list places where one letter differs: all letters must fit.",
         ),
         (
-            "1, stride)",
-            "1)",
-            "You do not use stride: the windows start at multiples of it.",
+            "== len(word)",
+            "== fits.max()",
+            "You list the best places even where the word is nowhere in the text.",
         ),
         (
-            "k_w + 1, stride",
-            "k_w + 1",
-            "You stride along the rows only; the columns need it too.",
+            ".tolist()",
+            ".add(1).tolist()",
+            "Your places are counted from 1; the first letter of the text is place 0.",
         ),
         (
-            "k_h + 1, stride",
-            "k_h + 1",
-            "You stride along the columns only; the rows need it too.",
+            ".tolist()",
+            ".add(len(word) - 1).tolist()",
+            "You list where the word ends; list where it begins.",
         ),
         (
-            "range(0,",
-            "range(stride - 1,",
-            "Your first window starts at stride - 1; it starts at 0.",
+            ".tolist()",
+            ".tolist()[:1]",
+            "You list the first place only; list all of them.",
         ),
         (
-            "stack(rows)",
-            "stack([rows[0].roll(i) for i in range(len(rows))])",
-            "You move the first row by one cell for each output. At the end of a row "
-            "of outputs the window jumps to the next picture row, and with a stride "
-            "by more than one cell.",
+            "(fits[0, 0] == len(word)).nonzero().flatten().tolist()",
+            "int((fits[0, 0] == len(word)).sum())",
+            "You count the places; list them.",
         ),
         (
-            "row.flatten()",
-            "row.T.flatten()",
-            "You flatten the input column by column: cell (r, c) is number r * width "
-            "+ c.",
+            "(fits[0, 0] == len(word)).nonzero().flatten().tolist()",
+            "(fits[0, 0] == len(word)).tolist()",
+            "You say of each place whether the word begins there; list the places "
+            "where it does.",
         ),
         (
-            "height, width, stride",
-            "width, height, stride",
-            "You take height for width: the picture has height rows and width columns.",
-        ),
-        (
-            "(rows)",
-            "(rows).unflatten(0, (-1, (width - k_w) // stride + 1))"
-            ".transpose(0, 1).flatten(0, 1)",
-            "You go through the outputs column by column: let j run faster than i.",
-        ),
-        (
-            "row.flatten()",
-            "row",
-            "(rows)",
-            "(rows).unflatten(0, (-1, (width - k_w) // stride + 1))",
-            "Your entries are right, the shape is not: flatten the outputs into rows "
-            "and the inputs into columns.",
-        ),
-        (
-            "(rows)",
-            "(rows[:-1])",
-            "The last row is missing: the window at the very end counts.",
-        ),
-        (
-            "] = weight",
-            "] = weight.detach()",
-            "The matrix is right, but no gradient reaches weight: copy the tensor, "
-            "not its numbers (no .item(), .data or torch.tensor).",
+            """
+            import re
+
+
+            def find(text, word):
+                return [m.start() for m in re.finditer(re.escape(word), text)]
+            """,
+            "You leave out words that overlap with the one before.",
         ),
     ],
 )
 
-EXERCISES = (BY_HAND, PADDINGS, MATRIX)
+SHAPE = Exercise(
+    name="conv/shape",
+    solution="""
+        answer = [8, 16, (28 + 2 - 5) // 2 + 1, (31 + 2 - 3) // 2 + 1, 16 * 3 * 5 * 3]
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            [8, 16, 13, 16, 736],
+            "You count a bias for each output channel; bias=False leaves it out.",
+        ),
+        (
+            [8, 16, 13, 16, 240],
+            "Each output channel has a slice of the kernel for each input channel.",
+        ),
+        (
+            [8, 16, 14, 15, 720],
+            "The kernel's sizes come rows first: 5 rows and 3 columns.",
+        ),
+        (
+            [8, 16, 12, 15, 720],
+            "The rows and the columns are one too few: count the padding on both "
+            "sides, and the first window, the + 1.",
+        ),
+        (
+            [8, 16, 13, 15, 720],
+            "The columns are one too few: padding=1 adds a column on each side.",
+        ),
+        (
+            [8, 16, 14, 16, 720],
+            "The rows are one too many: where the stride does not divide, the rule "
+            "rounds down.",
+        ),
+        (
+            [8, 16, 26, 31, 720],
+            "You do not use the stride: the window moves by two cells.",
+        ),
+        (
+            [8, 3, 13, 16, 720],
+            "The output has as many channels as there are kernels: the second number "
+            "of the layer.",
+        ),
+        (
+            [16, 13, 16, 720],
+            "The batch is missing: the shape of the output has four numbers.",
+        ),
+    ],
+)
+
+FIVE_PICTURES = Exercise(
+    name="conv/five_pictures",
+    setup="""
+        from helpers import digits
+
+        edge = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]).double()[None, None]
+        x_train, _, x_test, _ = digits()
+
+
+        def learn(layer, x, number):
+            optimizer = torch.optim.Adam(layer.parameters(), 0.1)
+            for _ in range(number):
+                optimizer.zero_grad()
+                (layer(x) - F.conv2d(x, edge)).square().mean().backward()
+                optimizer.step()
+            return layer
+    """,
+    solution="""
+        def error(layer, seed):
+            learn(layer, x_train[5 * seed : 5 * seed + 5], 30)
+            with torch.no_grad():
+                gap = layer(x_test) - F.conv2d(x_test, edge)
+            return gap.square().mean().sqrt().item()
+
+
+        dense, conv = [], []
+        for seed in range(5):
+            torch.manual_seed(seed)
+            linear = nn.Sequential(
+                nn.Flatten(), nn.Linear(64, 36), nn.Unflatten(1, (1, 6, 6)))
+            dense.append(error(linear.double(), seed))
+            torch.manual_seed(seed)
+            conv.append(error(nn.Conv2d(1, 1, 3).double(), seed))
+        d = torch.tensor(dense) - torch.tensor(conv)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("dense", "conv"),
+    mistakes=[
+        (
+            "gap = layer(x_test) - F.conv2d(x_test, edge)",
+            "x = x_train[5 * seed : 5 * seed + 5]\n"
+            "        gap = layer(x) - F.conv2d(x, edge)",
+            "You measure on the pictures that the layers have learned from; measure on "
+            "x_test.",
+        ),
+        (
+            "5 * seed : 5 * seed + 5], 30",
+            "50 * seed : 50 * seed + 50], 30",
+            "You train on more pictures than five, and the Linear gains most.",
+        ),
+        (
+            "+ 5], 30",
+            "+ 5], 1",
+            "Your layers have hardly been trained: take 30 steps.",
+        ),
+        (
+            ".mean().sqrt()",
+            ".mean()",
+            "You compare mean squares; take the root of each before you subtract.",
+        ),
+    ],
+)
+
+EXERCISES = (SHAPE, FIND, BY_HAND, PADDINGS, FIVE_PICTURES)

@@ -230,92 +230,105 @@ def exact_only(n, out, kernel, stride, dilation):
     return [twice // 2] if twice >= 0 and twice % 2 == 0 else []
 
 
-@right("conv/matrix")
-def of_diagonals(weight, height, width, stride=1):
-    k_h, k_w = weight.shape
-    h, w = (height - k_h) // stride + 1, (width - k_w) // stride + 1
-    m = weight.new_zeros(h, w, height, width)
-    i, j = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-    for u in range(k_h):
-        for v in range(k_w):
-            m[i, j, i * stride + u, j * stride + v] = weight[u, v]
-    return m.view(h * w, -1)
+@right("conv/find")
+def by_slices(text, word):
+    k = len(word)
+    return [i for i in range(len(text) - k + 1) if text[i : i + k] == word]
 
 
-@right("conv/matrix")
-def of_kron(weight, height, width, stride=1):
-    k_h, k_w = weight.shape
-    total = 0
-    for u in range(k_h):
-        rows = torch.eye(height, dtype=weight.dtype)[u : height - k_h + u + 1 : stride]
-        for v in range(k_w):
-            columns = torch.eye(width, dtype=weight.dtype)
-            columns = columns[v : width - k_w + v + 1 : stride]
-            total = total + weight[u, v] * torch.kron(rows, columns)
-    return total
+@right("conv/find")
+def by_find(text, word):
+    places, at = [], text.find(word)
+    while at >= 0:
+        places.append(at)
+        at = text.find(word, at + 1)
+    return places
 
 
-@right("conv/matrix")
-def of_unit_windows(weight, height, width, stride=1):
-    units = torch.eye(height * width, dtype=weight.dtype).view(-1, 1, height, width)
-    return (
-        weight.reshape(1, -1) @ F.unfold(units, tuple(weight.shape), stride=stride)
-    )[:, 0].T
+@right("conv/find")
+def by_codes(text, word):
+    x = torch.tensor(list(text.encode()))
+    w = torch.tensor(list(word.encode()))
+    return torch.where((x.unfold(0, len(w), 1) == w).all(1))[0]
 
 
-@right("conv/matrix")
-def padded_rows(weight, height, width, stride=1):
-    a, b = weight.shape
-    rows = [
-        F.pad(weight, (j, width - b - j, i, height - a - i)).reshape(-1)
-        for i in range(0, height - a + 1, stride)
-        for j in range(0, width - b + 1, stride)
-    ]
-    return torch.vstack(rows)
+@right("conv/find")
+def shifted_back(text, word):
+    x = F.one_hot(torch.tensor(list(text.encode())), 128).T.double()
+    w = F.one_hot(torch.tensor(list(word.encode())), 128).T.double()
+    y = F.conv1d(x[None], w[None], padding="same")[0, 0]
+    return ((y == len(word)).nonzero().flatten() - (len(word) - 1) // 2).numpy()
 
 
-@wrong("conv/matrix", "detach|item|torch.tensor")
-def by_items(weight, height, width, stride=1):
-    a, b = weight.shape
-    rows = []
-    for i in range(0, height - a + 1, stride):
-        for j in range(0, width - b + 1, stride):
-            row = [0.0] * (height * width)
-            for u in range(a):
-                for v in range(b):
-                    row[(i + u) * width + j + v] = weight[u, v].item()
-            rows.append(row)
-    return torch.tensor(rows, dtype=weight.dtype)
+@wrong("conv/find", "before the text|too large")
+def same_again(text, word):
+    x = F.one_hot(torch.tensor(list(text.encode())), 128).T.double()
+    w = F.one_hot(torch.tensor(list(word.encode())), 128).T.double()
+    y = F.conv1d(x[None], w[None], padding="same")[0, 0]
+    return [i for i, v in enumerate(y) if v == len(word)]
 
 
-@wrong("conv/matrix", "dtype|float32")
-def in_float32(weight, height, width, stride=1):
-    return of_diagonals(weight.float(), height, width, stride)
+@wrong("conv/find", "overlap")
+def by_splitting(text, word):
+    places, at = [], 0
+    for part in text.split(word)[:-1]:
+        places.append(at + len(part))
+        at += len(part) + len(word)
+    return places
 
 
-@wrong("conv/matrix", "stride")
-def ignores_stride(weight, height, width, stride=1):
-    return of_diagonals(weight, height, width)
+@wrong("conv/find", "first place only|list all")
+def by_index(text, word):
+    return [text.index(word)] if word in text else []
 
 
-@wrong("conv/matrix", "may not be")
-def of_unit_pictures(weight, height, width, stride=1):
-    units = torch.eye(height * width, dtype=weight.dtype).view(-1, 1, height, width)
-    return F.conv2d(units, weight[None, None], stride=stride).flatten(1).T
+@wrong("conv/find", "nowhere")
+def of_most(text, word):
+    x = F.one_hot(torch.tensor(list(text.encode())), 128).T.double()
+    w = F.one_hot(torch.tensor(list(word.encode())), 128).T.double()
+    y = F.conv1d(x[None], w[None])[0, 0]
+    return (y == y.max()).nonzero().flatten().tolist()
 
 
-@wrong("conv/matrix", "transpose")
-def transposed(weight, height, width, stride=1):
-    return padded_rows(weight, height, width, stride).T
+def _errors(pictures=5, steps=30):
+    """The errors of exercise 5, by another formula of the convolution."""
+    from helpers import digits
+
+    x_train, _, x_test, _ = digits()
+    weight = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]).double()
+
+    def wanted(x):
+        windows = x[:, 0].unfold(1, 3, 1).unfold(2, 3, 1)
+        return (windows * weight).sum((3, 4))[:, None]
+
+    differences = []
+    for seed in range(5):
+        x, found = x_train[pictures * seed :][:pictures], []
+        for name in ("linear", "conv"):
+            torch.manual_seed(seed)
+            layer = nn.Conv2d(1, 1, 3)
+            if name == "linear":
+                torch.manual_seed(seed)
+                parts = nn.Linear(64, 36), nn.Unflatten(1, (1, 6, 6))
+                layer = nn.Sequential(nn.Flatten(), *parts)
+            optimizer = torch.optim.Adam(layer.double().parameters(), 0.1)
+            for _ in range(steps):
+                loss = (layer(x) - wanted(x)).square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            gap = layer(x_test) - wanted(x_test)
+            found.append(gap.square().mean().sqrt().item())
+        differences.append(found[0] - found[1])
+    return differences
 
 
-@wrong("conv/matrix", "square|rows|columns")
-def square_kernel(weight, height, width, stride=1):
-    k = weight.shape[0]
-    rows = []
-    for i in range(0, height - k + 1, stride):
-        for j in range(0, width - k + 1, stride):
-            row = weight.new_zeros(height, width)
-            row[i : i + k, j : j + k] = weight
-            rows.append(row.flatten())
-    return torch.stack(rows)
+right("conv/five_pictures")(_errors)
+wrong("conv/five_pictures", "more pictures")(lambda: _errors(pictures=50))
+wrong("conv/five_pictures", "sign|minus")(lambda: [-d for d in _errors()])
+
+right("conv/shape")((8, 16, 13, 16, 720))
+right("conv/shape")(torch.tensor([8, 16, 13, 16, 720]))
+wrong("conv/shape", "bias")([8, 16, 13, 16, 736])
+wrong("conv/shape", "rounds down")([8, 16, 14, 16, 720])
+wrong("conv/shape")([8, 16, 13.5, 16, 720])
