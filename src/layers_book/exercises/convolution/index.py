@@ -1,182 +1,21 @@
 """Exercises of the page convolution/index."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, signed, value_run
-
-
-def _kernels(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    low = 1 + (generator.initial_seed() % 3 == 0)  # some kernels of one row
-    rows, columns, height, width = distinct(generator, 4, low)
-    weight = signed(generator, rows, columns).requires_grad_()
-    fits = max(rows, columns)  # who swaps the sides gets numbers, not an error
-    return (weight, fits + height, fits + width), {}
-
-
-def _matrix(weight: Tensor, height: int, width: int) -> Tensor:
-    """Column by column: what torch's convolution makes of each single bright pixel."""
-    pictures = torch.eye(height * width, dtype=weight.dtype)
-    pictures = pictures.view(-1, 1, height, width)
-    return F.conv2d(pictures, weight[None, None]).flatten(1).T
-
-
-MATRIX = Exercise(
-    name="convolution/matrix",
-    solution="""
-        def conv_matrix(weight, height, width):
-            rows, columns = weight.shape
-            down, right = height - rows + 1, width - columns + 1
-            matrix = torch.zeros(down, right, height, width, dtype=weight.dtype)
-            for i in range(down):
-                for j in range(right):
-                    matrix[i, j, i : i + rows, j : j + columns] = weight
-            return matrix.flatten(2).flatten(0, 1)
-    """,
-    reference=_matrix,
-    run=function_run(_kernels, names=("weight", "height", "width")),
-    forbid=("conv",),
-    mistakes=[
-        (
-            "flatten(0, 1)",
-            "flatten(0, 1).T",
-            "Your matrix is transposed: a row for each output cell, a column for each "
-            "pixel.",
-        ),
-        (
-            "] = weight",
-            "] = weight.flip(0, 1)",
-            "You flip the kernel: torch's convolution does not, weight[0, 0] meets "
-            "the upper left pixel of the window.",
-        ),
-        (
-            "height, width, dtype",
-            "height * width, dtype",
-            "matrix[i, j, i : i + rows, j : j + columns] = weight",
-            "matrix[i, j, i * width + j :][: rows * columns] = weight.flatten()",
-            "Your windows are a run of neighbors in the flat picture: one pixel down "
-            "is width places on, so entry (a, b) meets pixel (i + a) * width + j + b.",
-        ),
-        (
-            "matrix.flatten(2)",
-            "matrix.mT.flatten(2)",
-            "You number the pixels column by column; flatten() goes row by row, and "
-            "pixel (i, j) has the number i * width + j.",
-        ),
-        (
-            """
-            def conv_matrix(weight, height, width):
-                rows, columns = weight.shape
-                down, right = height - rows + 1, width - columns + 1
-                matrix = torch.zeros(down, right, height * width, dtype=weight.dtype)
-                for i in range(down):
-                    for j in range(right):
-                        for a in range(rows):
-                            for b in range(columns):
-                                place = (i + a) * height + j + b
-                                matrix[i, j, place % (height * width)] = weight[a, b]
-                return matrix.flatten(0, 1)
-            """,
-            "You multiply the row number by height: a row of the picture is width "
-            "pixels long.",
-        ),
-        (
-            "flatten(2)",
-            "flatten(2).transpose(0, 1)",
-            "You number the output cells column by column; flatten() goes row by row.",
-        ),
-        (
-            "weight, height, width)",
-            "weight, width, height)",
-            "You have swapped height and width: the picture has height rows.",
-        ),
-        (
-            "= weight.shape",
-            "= weight.shape[::-1]",
-            "] = weight",
-            "] = weight.reshape(rows, columns)",
-            "You have swapped the sides of the kernel: weight.shape is (rows, "
-            "columns), and weight[a, b] lies in row a.",
-        ),
-        (
-            " + 1",
-            "",
-            "Your output lacks its last row and column: there are height - rows + 1 "
-            "places down and width - columns + 1 across.",
-        ),
-        (
-            "zeros(down, right,",
-            "zeros(height, width,",
-            "Your output is as large as the picture: without padding a window fits at "
-            "height - rows + 1 times width - columns + 1 places only.",
-        ),
-        (
-            "height - rows + 1, width - columns + 1",
-            "height // rows, width // columns",
-            "i : i + rows, j : j + columns",
-            "i * rows : (i + 1) * rows, j * columns : (j + 1) * columns",
-            "Your windows lie side by side: with stride 1 the next one starts one "
-            "pixel further.",
-        ),
-        (
-            "i : i + rows",
-            ":rows",
-            "All your windows start in the first row of the picture: the window of "
-            "output (i, j) starts in row i.",
-        ),
-        (
-            ".flatten(2).flatten(0, 1)",
-            "",
-            "The numbers are right, but a matrix has two axes: reshape to (outputs, "
-            "pixels).",
-        ),
-        (
-            ", dtype=weight.dtype",
-            "",
-            "Your matrix is float32 whatever weight is: torch.zeros(..., "
-            "dtype=weight.dtype).",
-        ),
-        (
-            "] = weight",
-            "] = weight.detach()",
-            "The matrix is right, the gradient is not: copy entries of weight itself, "
-            "not numbers from .item(), .tolist() or .detach().",
-        ),
-        (
-            "] = weight",
-            "] = weight.flip(1)",
-            "You flip one axis of the kernel: torch's convolution flips none, "
-            "weight[0, 0] meets the upper left pixel of the window.",
-        ),
-        (
-            "rows, columns =",
-            "weight = weight[:, : len(weight)]\n    rows, columns =",
-            "You take the kernel for a square: weight.shape gives its rows and its "
-            "columns.",
-        ),
-        (
-            "matrix.flatten(2).flatten(0, 1)",
-            "torch.stack([matrix[0, 0].flatten().roll(i) "
-            "for i in range(down * right)])",
-            "Your rows are the first one moved on by one place each: at the end of a "
-            "row of the picture the window must go down to the next row.",
-        ),
-        (
-            "rows, columns = weight.shape",
-            "rows = columns = weight.shape[0]",
-            "You use the kernel's number of rows for both of its axes: weight.shape "
-            "gives rows and columns.",
-        ),
-        (
-            "return matrix",
-            "return matrix[::2, ::2]",
-            "Your windows start two pixels apart: with stride 1 the next one starts "
-            "one pixel further.",
-        ),
-    ],
+from layers_book.checking import (
+    Exercise,
+    Refused,
+    call,
+    custom_run,
+    function_run,
+    refuse_no_function,
+    signed,
+    value_run,
 )
 
 SETTINGS = (  # one a configuration: i, n, kernel, stride, padding
@@ -541,4 +380,115 @@ answer = [(3 * 32 * 32 + 1) * outputs, (3 * 3 * 3 + 1) * outputs, (3 * 3 * 3 + 1
     ],
 )
 
-EXERCISES = (MATRIX, TOUCHED, COUNT)
+RING = {"padding": 1, "padding_mode": "circular"}
+Layer = tuple[str, tuple[Any, ...], dict[str, Any], str]
+# one a configuration: a layer, its sizes and options, what is special; the first two
+# tell apart who compares with the wrong output
+LAYERS: tuple[Layer, ...] = (
+    ("Linear", (6, 6), {}, "the columns of its weight alike"),  # y stays, and varies
+    ("Conv2d", (3, 2, 3), RING, "every other column of x alike"),  # left is right
+    ("Conv2d", (3, 2, 3), RING, ""),
+    ("Conv2d", (3, 2, 3), {"padding": 1}, ""),
+    ("Conv2d", (3, 2, 3), {**RING, "stride": 2}, ""),
+    ("Conv2d", (3, 2, (3, 1)), {"padding": (1, 0)}, ""),
+    ("Conv2d", (3, 2, (1, 3)), {"padding": (0, 1)}, ""),
+    ("ReLU", (), {}, ""),
+    ("AdaptiveMaxPool2d", (1,), {}, ""),
+    ("Linear", (6, 6), {}, ""),
+    ("Linear", (6, 6), {}, "the rows of its weight and bias alike"),  # y is constant
+)
+
+
+def _pictures(generator: Generator) -> dict[str, Any]:
+    """The number of a layer, numbers for its weight and bias, and a batch."""
+    number = generator.initial_seed()
+    name, sizes, options, special = LAYERS[number]
+    shapes = [p.shape for p in getattr(nn, name)(*sizes, **options).parameters()]
+    parameters = [signed(generator, *shape) for shape in shapes]
+    x = signed(generator, 2, 3, 4, 6)
+    if "columns of its weight" in special:
+        parameters[0] = parameters[0][:, :1].expand(6, 6).clone()
+    if "rows of its weight" in special:
+        parameters = [p[:1].expand_as(p).clone() for p in parameters]
+    if "of x" in special:
+        x = x[..., :2].repeat(1, 1, 1, 3)
+    return {"number": number, "parameters": parameters, "x": x}
+
+
+def _moves_steps(
+    answer: Any, number: int, parameters: list[Tensor], x: Tensor
+) -> Iterator[Any]:
+    """What the answer says of a layer, and whether x stays as it is."""
+    refuse_no_function(answer)
+    name, sizes, options, special = LAYERS[number]
+    layer = getattr(nn, name)(*sizes, **options).to(x.dtype)
+    with torch.no_grad():
+        for p, value in zip(layer.parameters(), parameters, strict=True):
+            p.copy_(value)
+    words = ", ".join(map(str, [*sizes, *(f"{k}={v!r}" for k, v in options.items())]))
+    special = special and f", {special}"
+    yield "configuration", f"{name}({words}), x {tuple(x.shape)}{special}"
+    given = x.clone()
+    said = call(answer, layer, given)
+    if isinstance(said, Tensor) and said.numel() != 1:
+        raise Refused("Return one truth value, such as torch.allclose gives.")
+    if isinstance(said, Tensor):
+        said = bool(said)
+    yield "whether the output moves along", said
+    yield "whether x is as before", torch.equal(given, x)
+
+
+MOVES_ALONG = Exercise(
+    name="convolution/moves_along",
+    solution="""
+        def moves_along(layer, x):
+            moved = x.roll(1, dims=-1)
+            return torch.allclose(layer(moved), layer(x).roll(1, dims=-1))
+    """,
+    run=custom_run(_moves_steps, _pictures, configurations=len(LAYERS)),
+    mistakes=[
+        (
+            "layer(x).roll(1, dims=-1)",
+            "layer(x)",
+            "You compare with the output as it was, and so ask whether it stays: it "
+            "should have moved along with the picture.",
+        ),
+        (
+            "layer(x).roll(1",
+            "layer(x).roll(-1",
+            "Your output moves to the left while the picture moves to the right.",
+        ),
+        (
+            "x.roll(1, dims=-1)",
+            "x.roll(1, dims=-2)",
+            "layer(x).roll(1, dims=-1)",
+            "layer(x).roll(1, dims=-2)",
+            "You move the picture down: to the right means along the last axis.",
+        ),
+        (
+            "layer(moved), layer(x).roll(1, dims=-1)",
+            "layer(moved), layer(moved).roll(1, dims=-1)",
+            "You compare an output with itself, moved, for one and the same picture: "
+            "one of the two must be the layer's output for the other picture.",
+        ),
+        (
+            "return torch.allclose(layer(moved), layer(x).roll(1, dims=-1))",
+            'return isinstance(layer, nn.Conv2d) and layer.padding_mode == "circular"',
+            "You ask for the class and how it pads, but a stride of 2 breaks the rule, "
+            "and other layers keep it: compare outputs.",
+        ),
+        (
+            "return torch.allclose(layer(moved), layer(x).roll(1, dims=-1))",
+            "return isinstance(layer, nn.Conv2d)",
+            "You ask whether the layer is a convolution, but zeros around the picture "
+            "or a stride of 2 break the rule: compare outputs.",
+        ),
+        (
+            "return torch.allclose(layer(moved), layer(x).roll(1, dims=-1))",
+            "return layer(moved).shape == layer(x).shape",
+            "You compare shapes, which are equal for every layer: compare numbers.",
+        ),
+    ],
+)
+
+EXERCISES = (COUNT, TOUCHED, MOVES_ALONG)

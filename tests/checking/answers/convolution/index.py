@@ -3,86 +3,75 @@
 import numpy as np
 import torch
 from answers import FOREIGN, Foreign, right, wrong
-from torch import nn
 from torch.nn import functional as F
 
 
-@right("convolution/matrix")
-def padded(weight, height, width):
-    a, b = weight.shape
-    return torch.stack(
-        [
-            F.pad(weight, (j, width - b - j, i, height - a - i)).flatten()
-            for i in range(height - a + 1)
-            for j in range(width - b + 1)
-        ]
+@right("convolution/moves_along")
+def by_slices(layer, x):
+    def right(t):
+        return torch.cat([t[..., -1:], t[..., :-1]], dim=-1)
+
+    with torch.no_grad():
+        return bool((right(layer(x)) - layer(right(x))).abs().max() < 1e-6)
+
+
+@right("convolution/moves_along")
+def back_again(layer, x):
+    wanted = layer(x).detach().numpy()
+    y = layer(torch.roll(x, 1, -1)).detach().numpy()
+    return np.allclose(np.roll(y, -1, axis=-1), wanted)
+
+
+@right("convolution/moves_along")
+def every_step(layer, x):
+    y = layer(x)
+    return all(
+        torch.allclose(layer(x.roll(n, 3)), y.roll(n, 3)) for n in range(1, x.shape[3])
     )
 
 
-@right("convolution/matrix")
-def by_scatter(weight, height, width):
-    a, b = weight.shape
-    place = torch.arange(height * width).view(height, width)
-    windows = place.unfold(0, a, 1).unfold(1, b, 1).reshape(-1, a * b)
-    m = torch.zeros(len(windows), height * width).to(weight)
-    return m.scatter(1, windows, weight.reshape(1, -1).expand(len(windows), -1))
+@right("convolution/moves_along")
+def as_tensor_of_one(layer, x):
+    y, z = layer(x.roll(1, 3)), layer(x).roll(1, 3)
+    return torch.isclose(y, z).all()
 
 
-@right("convolution/matrix")
-def toeplitz(weight, height, width):
-    a, b = weight.shape
-    down, across = height - a + 1, width - b + 1
-    m = weight.new_zeros(down * across, height * width)
-    for r in range(down * across):
-        i, j = divmod(r, across)
-        for u in range(a):
-            start = (i + u) * width + j
-            m[r, start : start + b] = weight[u]
-    return m
+@wrong("convolution/moves_along", "stays")
+def asks_for_invariance(layer, x):
+    return torch.allclose(layer(torch.roll(x, 1, 3)), layer(x))
 
 
-@wrong("convolution/matrix", "square|rows|columns")
-def square(weight, height, width):
-    k = weight.shape[0]
-    m = weight.new_zeros((height - k + 1) * (width - k + 1), height, width)
-    for i in range(height - k + 1):
-        for j in range(width - k + 1):
-            m[i * (width - k + 1) + j, i : i + k, j : j + k] = weight
-    return m.flatten(1)
+@wrong("convolution/moves_along", "last axis")
+def downward(layer, x):
+    return torch.allclose(layer(x.roll(1, 2)), layer(x).roll(1, 2))
 
 
-@wrong("convolution/matrix", "may not be")
-def by_gradient(weight, height, width):
-    x = torch.eye(height * width, dtype=weight.dtype).view(-1, 1, height, width)
-    return F.conv2d(x, weight[None, None]).flatten(1).T
+@wrong("convolution/moves_along", "left")
+def other_way(layer, x):
+    return torch.allclose(layer(x.roll(-1, 3)), layer(x).roll(1, 3))
 
 
-@wrong("convolution/matrix", "may not be")
-def by_layer(weight, height, width):
-    conv = nn.Conv2d(1, 1, tuple(weight.shape), bias=False)
-    conv.weight.data = weight[None, None]
-    return conv(torch.eye(height * width).view(-1, 1, height, width)).flatten(1).T
+@wrong("convolution/moves_along", "itself")
+def one_picture(layer, x):
+    y = layer(x)
+    return torch.equal(y, y.roll(1, 3))
 
 
-@wrong("convolution/matrix", "gradient|numbers")
-def new_tensor(weight, height, width):
-    a, b = weight.shape
-    m = np.zeros(((height - a + 1) * (width - b + 1), height * width))
-    w = weight.detach().numpy()
-    for r in range(len(m)):
-        i, j = divmod(r, width - b + 1)
-        m[r].reshape(height, width)[i : i + a, j : j + b] = w
-    return torch.from_numpy(m)
+@wrong("convolution/moves_along", "class|convolution")
+def by_class(layer, x):
+    return type(layer).__name__ == "Conv2d"
 
 
-@wrong("convolution/matrix", "dtype|float32")
-def single(weight, height, width):
-    a, b = weight.shape
-    m = torch.zeros(height - a + 1, width - b + 1, height, width)
-    for i in range(height - a + 1):
-        for j in range(width - b + 1):
-            m[i, j, i : i + a, j : j + b] = weight
-    return m.view(-1, height * width)
+@wrong("convolution/moves_along", "one truth value")
+def cell_by_cell(layer, x):
+    return layer(x.roll(1, 3)).isclose(layer(x).roll(1, 3))
+
+
+@wrong("convolution/moves_along", "before|x itself|change")
+def in_place(layer, x):
+    y = layer(x).roll(1, 3)
+    x.copy_(x.roll(1, 3))
+    return torch.allclose(layer(x), y)
 
 
 @right("convolution/touched")
