@@ -582,7 +582,7 @@ def _kept(answer: Any, x: Tensor, scores: list[int]) -> Iterator[Any]:
 
     def score(net: Any) -> int:
         at_score.append(any(m.training for m in net.modules()))
-        return scores[round(net[0].bias[0].item()) % len(scores)]
+        return scores[round(float(net[0].bias[0].item())) % len(scores)]
 
     rounds = len(scores) - 1
     best = scores.index(max(scores))
