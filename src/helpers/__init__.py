@@ -4,7 +4,7 @@ Part of the distribution ``torch-layers-book``, installed from the book's reposi
 """
 
 from helpers._compare import assert_same
-from helpers._digits import digits
+from helpers._data import digits, layer_names
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
@@ -34,6 +34,7 @@ __all__ = [
     "figures",
     "flops",
     "guess",
+    "layer_names",
     "output_shape",
     "paired",
     "parameter_count",

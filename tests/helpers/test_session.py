@@ -6,9 +6,10 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
+from torch import nn
 
 import helpers
-from helpers import begin, digits
+from helpers import begin, digits, layer_names
 
 
 def test_begin_makes_a_page_repeatable(monkeypatch, capsys):
@@ -47,6 +48,14 @@ def test_digits_are_those_of_the_source():
     assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert (x_train.min(), x_train.max()) == (0, 1)
     assert digits(torch.float32)[0].dtype == torch.float32
+
+
+def test_layer_names_are_those_of_torch():
+    train, test = layer_names()
+    assert (len(train), len(test)) == (130, 32)
+    assert len({*train, *test}) == 162
+    for name in train + test:
+        assert issubclass(getattr(nn, name), nn.Module), name
 
 
 def test_the_imported_helpers_are_ours():
