@@ -18,7 +18,6 @@ NOT_YET = (
     "convolution/dilation",
     "convolution/groups_and_separable",
     "convolution/unfold_fold",
-    "convolution/conv_transpose",
     "convolution/pooling",
     "convolution/upsample",
     "convolution/case_study",
