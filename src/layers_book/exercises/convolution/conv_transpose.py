@@ -6,7 +6,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, signed, value_run
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    signed,
+    value_run,
+)
 
 STAMPS = Exercise(
     name="conv_transpose/stamps",
@@ -57,6 +64,104 @@ STAMPS = Exercise(
             "That is the stuffed input; each of its ones stamps 5 cells.",
         ),
         (10, "That is the length of the output: list the number in each of its cells."),
+    ],
+)
+
+
+def _stuffable(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Pictures and kernels whose axes all differ, for several strides."""
+    index = generator.initial_seed()
+    n, c_in, c_out = distinct(generator, 3)
+    if index % 4 == 3:  # where a weight of swapped channels is not refused
+        c_out = c_in
+    kernel = ((3, 2), (2, 4), (4, 3), (1, 3))[index % 4]
+    x = signed(generator, n, c_in, 3 + index % 2, 4 + index % 3).requires_grad_()
+    weight = signed(generator, c_in, c_out, *kernel).requires_grad_()
+    return (x, weight, (2, 3, 1, 4)[index % 4]), {}
+
+
+def _stamped(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    return F.conv_transpose2d(x, weight, stride=stride)
+
+
+GATHER = Exercise(
+    name="conv_transpose/gather",
+    solution="""
+        def gather2d(x, weight, stride):
+            n, c, height, width = x.shape
+            k_h, k_w = weight.shape[2:]
+            size = (height - 1) * stride + 1, (width - 1) * stride + 1
+            stuffed = x.new_zeros(n, c, *size)
+            stuffed[:, :, ::stride, ::stride] = x
+            flipped = weight.transpose(0, 1).flip(2, 3)
+            return F.conv2d(stuffed, flipped, padding=(k_h - 1, k_w - 1))
+    """,
+    reference=_stamped,
+    run=function_run(_stuffable, names=("x", "weight", "stride")),
+    forbid=("conv_transpose",),
+    mistakes=[
+        (
+            ".flip(2, 3)",
+            ".flip(3)",
+            "A single 1 comes out as the kernel upside down: its columns are flipped, "
+            "its rows are not.",
+        ),
+        (
+            ".flip(2, 3)",
+            ".flip(2)",
+            "A single 1 comes out as the kernel with left and right swapped: its rows "
+            "are flipped, its columns are not.",
+        ),
+        (
+            ".flip(2, 3)",
+            "",
+            "A single 1 comes out as the kernel turned by 180 degrees: flip it along "
+            "both of its axes.",
+        ),
+        (
+            ".transpose(0, 1).flip(2, 3)",
+            ".transpose(0, 1).flip(0, 1, 2, 3)",
+            "You flip the channels as well: only the kernel's rows and columns are "
+            "turned around.",
+        ),
+        (
+            "weight.transpose(0, 1).flip(2, 3)",
+            "weight.flip(2, 3)",
+            "The channel axes are in the transposed layer's order, (C_in, C_out, k, "
+            "k): F.conv2d reads (C_out, C_in, k, k).",
+        ),
+        (
+            "weight.transpose(0, 1).flip(2, 3)",
+            "weight.transpose(0, 1).transpose(2, 3)",
+            "You swap the kernel's rows and columns instead of turning them around.",
+        ),
+        (
+            "padding=(k_h - 1, k_w - 1)",
+            "padding=(k_w - 1, k_h - 1)",
+            "Your padding has rows and columns swapped: the kernel need not be square.",
+        ),
+        (
+            "padding=(k_h - 1, k_w - 1)",
+            "padding=k_h - 1",
+            "You pad both axes by the kernel's rows; each needs one less than its own "
+            "k.",
+        ),
+        (
+            "(height - 1) * stride + 1, (width - 1) * stride + 1",
+            "height * stride, width * stride",
+            "Your output is longer by stride - 1 at the far ends: zeros stand between "
+            "the cells, none behind the last.",
+        ),
+        (
+            "stuffed[:, :, ::stride, ::stride] = x",
+            "stuffed[:, :, ::stride, ::stride] = x.detach()",
+            "The values are right, but no gradient reaches x: do not detach it.",
+        ),
+        (
+            "flipped = weight",
+            "flipped = weight.detach()",
+            "The values are right, but no gradient reaches weight: do not detach it.",
+        ),
     ],
 )
 
@@ -386,4 +491,51 @@ BILINEAR_KERNEL = Exercise(
     ],
 )
 
-EXERCISES = (STAMPS, INPUT_GRADIENT, BILINEAR_KERNEL)
+AVERAGE = Exercise(
+    name="conv_transpose/average",
+    setup="""
+        def pattern(y):  # (N, C, H, W): a share for each channel, far from the border
+            inside = y[..., 6:-6, 6:-6]
+            square = inside.square().mean((0, 2, 3))
+            return inside.std((0, 2, 3), correction=0) / square.sqrt()
+
+
+        flat = torch.ones(1, 8, 12, 12).double()
+    """,
+    solution="""
+        without, averaged = [], []
+        for seed in range(8):
+            torch.manual_seed(seed)
+            layer = nn.ConvTranspose2d(8, 1, 4, stride=2, bias=False).double()
+            y = layer(flat)
+            without.append(pattern(y).item())
+            averaged.append(pattern(F.avg_pool2d(y, 2, stride=1)).item())
+        d = torch.tensor(without) - torch.tensor(averaged)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("without", "averaged"),
+    mistakes=[
+        (
+            "pattern(F.avg_pool2d(y, 2, stride=1))",
+            "pattern(F.avg_pool2d(y, 3, stride=1))",
+            "A window of 3 x 3 holds more of one filter than of another, and leaves "
+            "part of the pattern: take 2 x 2.",
+        ),
+        (
+            "F.avg_pool2d(y, 2, stride=1)",
+            "layer(F.avg_pool2d(flat, 2, stride=1))",
+            "You average before the layer, where all is flat already: average what "
+            "comes out of it.",
+        ),
+        (
+            "pattern(y)",
+            "(y.std() / y.square().mean().sqrt())",
+            "pattern(F.avg_pool2d(y, 2, stride=1))",
+            "((z := F.avg_pool2d(y, 2, stride=1)).std() / z.square().mean().sqrt())",
+            "You measure up to the border, where stamps are missing: pattern cuts six "
+            "cells off each side.",
+        ),
+    ],
+)
+
+EXERCISES = (STAMPS, GATHER, INPUT_GRADIENT, BILINEAR_KERNEL, AVERAGE)

@@ -180,3 +180,86 @@ def interpolates(scale):
 @wrong("conv_transpose/bilinear_kernel", "one axis")
 def tent_only(scale):
     return two_boxes(scale).diag().sqrt()
+
+
+@right("conv_transpose/gather")
+def by_stamps(x, weight, stride):
+    h, w = (
+        (n - 1) * stride + k for n, k in zip(x.shape[2:], weight.shape[2:], strict=True)
+    )
+    y = x.new_zeros(len(x), weight.shape[1], h, w)
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            rows = slice(i * stride, i * stride + weight.shape[2])
+            columns = slice(j * stride, j * stride + weight.shape[3])
+            stamp = torch.einsum("nc,couv->nouv", x[:, :, i, j], weight)
+            y[:, :, rows, columns] += stamp
+    return y
+
+
+@right("conv_transpose/gather")
+def by_fold(x, weight, stride):
+    size = [
+        (n - 1) * stride + k for n, k in zip(x.shape[2:], weight.shape[2:], strict=True)
+    ]
+    columns = weight.flatten(1).T @ x.flatten(2)
+    return F.fold(columns, size, weight.shape[2:], stride=stride)
+
+
+@right("conv_transpose/gather")
+def padded_first(x, weight, stride):
+    k_h, k_w = weight.shape[2:]
+    n, c, h, w = x.shape
+    gaps = torch.zeros(n, c, h, stride, w, stride, dtype=x.dtype)
+    gaps[:, :, :, 0, :, 0] = x
+    stuffed = gaps.reshape(n, c, h * stride, w * stride)
+    stuffed = stuffed[:, :, : (h - 1) * stride + 1, : (w - 1) * stride + 1]
+    stuffed = F.pad(stuffed, (k_w - 1, k_w - 1, k_h - 1, k_h - 1))
+    return F.conv2d(stuffed, weight.flip(-1, -2).permute(1, 0, 2, 3))
+
+
+@wrong("conv_transpose/gather", "may not be")
+def by_the_layer(x, weight, stride):
+    return torch.nn.functional.conv_transpose2d(x, weight, None, stride)
+
+
+@wrong("conv_transpose/gather", "turned by 180")
+def turned(x, weight, stride):
+    return by_stamps(x, weight.flip(2, 3), stride)
+
+
+@wrong("conv_transpose/gather", "upside down")
+def upside_down(x, weight, stride):
+    return by_fold(x, weight.flip(2), stride)
+
+
+@wrong("conv_transpose/gather", "longer|behind the last")
+def with_zeros_behind(x, weight, stride):
+    k_h, k_w = weight.shape[2:]
+    n, c, h, w = x.shape
+    stuffed = x.new_zeros(n, c, h * stride, w * stride)
+    stuffed[:, :, ::stride, ::stride] = x
+    flipped = weight.transpose(0, 1).flip(2, 3)
+    return F.conv2d(stuffed, flipped, padding=(k_h - 1, k_w - 1))
+
+
+def _shares(kernel=4, window=2, seeds=8):
+    """The differences of exercise 5, by another formula of the share."""
+    found = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        layer = torch.nn.ConvTranspose2d(8, 1, kernel, stride=2, bias=False).double()
+        y = layer(torch.ones(1, 8, 12, 12).double())
+        z = F.avg_pool2d(y, window, 1)
+        shares = []
+        for values in (y[0, 0, 6:-6, 6:-6], z[0, 0, 6:-6, 6:-6]):
+            square = (values**2).mean()
+            shares.append(((square - values.mean() ** 2).clamp(min=0) / square).sqrt())
+        found.append((shares[0] - shares[1]).item())
+    return found
+
+
+right("conv_transpose/average")(_shares)
+right("conv_transpose/average")(lambda: _shares(seeds=16))
+wrong("conv_transpose/average", "3 x 3")(lambda: _shares(window=3))
+wrong("conv_transpose/average", "sign|minus")(lambda: [-d for d in _shares()])
