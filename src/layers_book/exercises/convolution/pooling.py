@@ -2,10 +2,18 @@
 
 from typing import Any
 
+import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, value_run, varied
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    value_run,
+    varied,
+)
 
 # kernel_size, stride, padding; the last window of most stops short of the end
 WINDOWS = ((3, 2, 1), (2, 2, 0), (4, 3, 2), (3, 1, 1), (2, 3, 1), (5, 4, 0), (4, 1, 1))
@@ -167,195 +175,197 @@ AVERAGE = Exercise(
     ],
 )
 
-# cells and bins: a divisor, ordinary, as many, more bins than cells, one bin
-BINS = ((10, 4), (12, 5), (8, 4), (3, 7), (7, 5), (6, 6), (5, 12), (9, 1), (11, 8))
 
-
-def _axis(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _texts(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Texts of other lengths, with zeros of their own and filler that is none."""
     index = generator.initial_seed()
-    n, size = BINS[index % 9]
-    sizes = [*distinct(generator, index % 3, low=4), n]
-    return (varied(generator, *sizes, axis=0).requires_grad_(), size), {}
+    n, channels, most = distinct(generator, 3, low=2)
+    most += 3
+    x = varied(generator, n, channels, most, axis=0)
+    x[..., ::3] = 0  # a zero of a text is no filler
+    lengths = torch.randint(1, most + 1, (n,), generator=generator)
+    lengths[index % n] = 1 if index % 2 else most
+    if index == 4:
+        lengths[:] = most
+    return (x.requires_grad_(), lengths), {}
 
 
-def _adaptive(x: Tensor, size: int) -> Tensor:
-    y = F.adaptive_avg_pool1d(x.reshape(1, -1, x.shape[-1]), size)
-    return y.view(*x.shape[:-1], -1)
-
-
-ADAPTIVE = Exercise(
-    name="pooling/adaptive",
+SUMMARY = Exercise(
+    name="pooling/summary",
     solution="""
-        def adaptive(x, output_size):
-            n = x.shape[-1]
-            means = []
-            for i in range(output_size):
-                start = i * n // output_size
-                end = -(-(i + 1) * n // output_size)
-                means.append(x[..., start:end].mean(-1))
-            return torch.stack(means, -1)
+        def summary(x, lengths):
+            place = torch.arange(x.shape[2], device=x.device)  # (L,)
+            inside = place < lengths[:, None]  # (N, L)
+            sums = torch.where(inside[:, None], x, 0).sum(2)  # (N, C)
+            return sums / lengths[:, None]
     """,
-    reference=_adaptive,
-    run=function_run(_axis, names=("x", "output_size"), configurations=18),
-    forbid=("pool", "interpolate"),
+    run=function_run(_texts, names=("x", "lengths")),
     mistakes=[
         (
-            "-(-(i + 1) * n // output_size)",
-            "max(start + 1, (i + 1) * n // output_size)",
-            "You round the end of a bin down: it is rounded up, so that neighbors may "
-            "share a cell.",
-        ),
-        (
-            "-(-(i + 1) * n // output_size)",
-            "(i + 1) * n // output_size + 1",
-            "You add 1 to the floor in order to round up: where (i + 1) * n / "
-            "output_size is a whole number, that is a cell too many.",
-        ),
-        (
-            "i * n // output_size",
-            "min(round(i * n / output_size), n - 1)",
-            "-(-(i + 1) * n // output_size)",
-            "max(start + 1, round((i + 1) * n / output_size))",
-            "You round the edges of a bin to the nearest cell: the start is rounded "
-            "down and the end up.",
-        ),
-        (
-            "mean(-1)",
-            "sum(-1) / (n / output_size)",
-            "You divide every sum by n / output_size: divide each by the number of "
-            "cells in its own bin.",
-        ),
-        (
-            "i * n // output_size",
-            "min(-(-i * n // output_size), n - 1)",
-            "-(-(i + 1) * n // output_size)",
-            "max(start + 1, -(-(i + 1) * n // output_size))",
-            "You round the start of a bin up: it is rounded down.",
-        ),
-        (
             """
-            def adaptive(x, output_size):
-                n = x.shape[-1]
-                stride = max(1, n // output_size)
-                kernel = max(1, n - (output_size - 1) * stride)
-                means = []
-                for i in range(output_size):
-                    start = min(i * stride, n - 1)
-                    means.append(x[..., start : start + kernel].mean(-1))
-                return torch.stack(means, -1)
+            def summary(x, lengths):
+                return F.adaptive_avg_pool1d(x, 1)[:, :, 0]
             """,
-            "You use one kernel and one stride for all bins, as a formula that goes "
-            "around has it: each bin has its own start and end.",
+            "The means change with the filler behind a text: average its own steps "
+            "alone.",
         ),
         (
-            "i * n // output_size",
-            "min(i * max(1, n // output_size), n - 1)",
-            "-(-(i + 1) * n // output_size)",
-            "start + max(1, n // output_size)",
-            "You cut bins of n // output_size cells, so the rest of the axis is never "
-            "read.",
+            "sums / lengths[:, None]",
+            "sums / x.shape[2]",
+            "You leave the filler out of the sum, and divide by L all the same: a "
+            "short text comes out too small.",
         ),
         (
-            "-(-(i + 1) * n // output_size)",
-            "start - (-n // output_size)",
-            "Your bins all have ceil(n / output_size) cells; some have one more or "
-            "fewer: compute the end from i + 1.",
+            "torch.where(inside[:, None], x, 0)",
+            "x",
+            "You divide by the length of the text, but its filler is in the sum.",
         ),
         (
-            "i * n // output_size",
-            "min(i * (n // output_size) + min(i, n % output_size), n - 1)",
-            "-(-(i + 1) * n // output_size)",
-            "start + max(1, n // output_size + (i < n % output_size))",
-            "You split the axis into parts that share no cell, the longer ones first: "
-            "adaptive bins may overlap.",
+            "place < lengths[:, None]",
+            "place <= lengths[:, None]",
+            "You count one step of filler: the text ends before place `lengths[n]`.",
         ),
         (
-            "start:end",
-            "start : end + 1",
-            "Your bins are one cell too long: ceil((i + 1) * n / output_size) is the "
-            "first cell that is left out.",
+            "place < lengths[:, None]",
+            "place < lengths[:, None] - 1",
+            "You leave out the last step of each text.",
         ),
         (
-            "start:end].mean(-1)",
-            "start]",
-            "You pick the first cell of each bin: average the whole bin.",
+            "sums / lengths[:, None]",
+            "sums / (x != 0).sum(2).clamp(min=1)",
+            "You count the numbers that are not 0: a text may hold zeros, and filler "
+            "other numbers.",
         ),
         (
-            """
-            def adaptive(x, output_size):
-                rows = x.reshape(1, -1, x.shape[-1])
-                y = F.interpolate(rows, output_size, mode="linear")
-                return y.view(*x.shape[:-1], -1)
-            """,
-            "You interpolate between cells: an adaptive average takes whole cells.",
+            "sums / lengths[:, None]",
+            "sums",
+            "You return sums: divide each by the length of its text.",
         ),
         (
-            "mean(-1)",
-            "max(-1).values",
-            "That is the adaptive maximum: average each bin.",
+            "0).sum(2)",
+            "-torch.inf).amax(2)",
+            "sums / lengths[:, None]",
+            "sums",
+            "That is the maximum of each text; its mean is asked for.",
         ),
         (
-            "mean(-1)",
-            "sum(-1)",
-            "You return the sums: divide each by the length of its own bin.",
-        ),
-        (
-            "x.shape[-1]",
-            "len(x)",
-            "x[..., start:end].mean(-1)",
-            "x[start:end].mean(0)",
-            "means, -1",
-            "means",
-            "You pool the first axis; pool the last one.",
-        ),
-        (
-            "means, -1",
-            "means",
-            "Your bins stand on the first axis: stack them along the last, dim=-1.",
-        ),
-        (
-            ".mean",
-            ".detach().mean",
-            "The output is right, the gradient is not: compute with x itself, not "
-            "with a detached copy.",
+            "x, 0)",
+            "x.detach(), 0)",
+            "The output is right, the gradient is not: do not detach x.",
         ),
     ],
 )
 
-PLAIN = Exercise(
-    name="pooling/plain",
-    solution="sizes = [3, 2, 1]",
-    run=value_run(),
+# cells and bins: a divisor, ordinary, as many, more bins than cells, one bin
+BINS = ((10, 4), (12, 5), (8, 4), (3, 7), (7, 5), (6, 6), (5, 12), (9, 1), (11, 8))
+
+
+def _bins(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Few different numbers, so that there are ties, and cells that win twice."""
+    index = generator.initial_seed()
+    n, size = BINS[index % 9]
+    sizes = distinct(generator, index % 3, low=3)
+    x = torch.randint(-3, 3, (*sizes, n), generator=generator).double()
+    return (x, varied(generator, *sizes, size, axis=-1)), {}
+
+
+def _to_input(x: Tensor, g: Tensor) -> Tensor:
+    with torch.enable_grad():
+        rows = x.detach().reshape(1, -1, x.shape[-1]).requires_grad_()
+        y = F.adaptive_max_pool1d(rows, g.shape[-1])
+        (gradient,) = torch.autograd.grad(y, rows, g.reshape(y.shape))
+    return gradient.view(x.shape)
+
+
+TO_INPUT = Exercise(
+    name="pooling/to_input",
+    solution="""
+        def to_input(x, g):
+            n, outputs = x.shape[-1], g.shape[-1]
+            gradient = torch.zeros_like(x)
+            for i in range(outputs):
+                start, end = i * n // outputs, -(-(i + 1) * n // outputs)
+                winner = start + x[..., start:end].argmax(-1)
+                hit = F.one_hot(winner, n).to(x.dtype)
+                gradient = gradient + hit * g[..., i, None]
+            return gradient
+    """,
+    reference=_to_input,
+    run=function_run(_bins, names=("x", "g"), configurations=18),
+    forbid=("pool",),
     mistakes=[
         (
-            [3, 1, 0],
-            "That is the formula that goes around, stride 5 // 3 and kernel 5 - 2 * "
-            "stride: its bins 0 to 2, 1 to 3, 2 to 4 are all of three cells.",
-        ),
-        ([3, 2, 0], "Without padding only two such windows fit into five cells."),
-        (
-            [2, 2, 0],
-            "Only two such windows fit, and no cell is in two of them; the bins here "
-            "share cells 1 and 3.",
+            "hit = F.one_hot(winner, n).to(x.dtype)",
+            "part = x[..., start:end]\n"
+            "        hit = (part == part.amax(-1, keepdim=True)).to(x.dtype)\n"
+            "        hit = F.pad(hit, (start, n - end))",
+            "In a tie you give the gradient to every one of the largest cells: the "
+            "first gets all of it, the others nothing.",
         ),
         (
-            [2, 2, 1],
-            "Three windows, but the first reads cell 0 only: with padding 1 on the "
-            "left, a kernel of 2 has one cell left.",
-        ),
-        ([2, 1, 0], "That gives four outputs, 5 - 2 + 1."),
-        (
-            [5, 2, 2],
-            "Three windows at the right places, but too long: the first one reads "
-            "cells 0 to 2.",
+            "hit = F.one_hot(winner, n).to(x.dtype)",
+            "part = x[..., start:end]\n"
+            "        hit = (part == part.amax(-1, keepdim=True)).to(x.dtype)\n"
+            "        hit = F.pad(hit / hit.sum(-1, keepdim=True), (start, n - end))",
+            "You share the gradient among equal cells, as amax does: torch's layer "
+            "gives it to the first of them.",
         ),
         (
-            [1, 2, 3],
-            "The order is kernel_size, stride, padding: yours runs the other way.",
+            "winner = start + x[..., start:end].argmax(-1)",
+            "winner = end - 1 - x[..., start:end].flip(-1).argmax(-1)",
+            "In a tie you choose the last of the largest cells: the first gets the "
+            "gradient.",
         ),
         (
-            [2, 3, 1],
-            "The order is kernel_size, stride, padding: are the first two swapped?",
+            "gradient = gradient + hit * g[..., i, None]",
+            "gradient = torch.where(hit > 0, g[..., i, None], gradient)",
+            "A cell that wins in two bins keeps only what comes from the later one: "
+            "add up what arrives.",
+        ),
+        (
+            "start + x",
+            "x",
+            "Your winners are counted from the start of the bin: add start.",
+        ),
+        (
+            "hit = F.one_hot(winner, n).to(x.dtype)",
+            "hit = torch.zeros_like(x)\n"
+            "        hit[..., start:end] = 1 / (end - start)",
+            "You spread the gradient over the bin, as the average does: a maximum "
+            "sends all of it to one cell.",
+        ),
+        (
+            "-(-(i + 1) * n // outputs)",
+            "max(i * n // outputs + 1, (i + 1) * n // outputs)",
+            "You round the end of a bin down: it is rounded up, so neighbors may "
+            "share a cell.",
+        ),
+        (
+            "-(-(i + 1) * n // outputs)",
+            "i * n // outputs - (-n // outputs)",
+            "Your bins all have ceil(n / outputs) cells; compute the end from i + 1.",
+        ),
+        (
+            "-(-(i + 1) * n // outputs)",
+            "(i + 1) * n // outputs + 1",
+            "You add 1 to the rounded-down end: where it is a whole number already, "
+            "that is a cell too many.",
+        ),
+        (
+            "hit * g[..., i, None]",
+            "hit",
+            "You count 1 for each win: multiply by the gradient of that output.",
+        ),
+        (
+            "hit * g[..., i, None]",
+            "hit * g[..., i, None] * x",
+            "You multiply by the value of the cell: the gradient of a maximum is 1 "
+            "times what arrives.",
+        ),
+        (
+            ".argmax(-1)",
+            ".abs().argmax(-1)",
+            "You compare absolute values: a negative number never beats a larger one.",
         ),
     ],
 )
@@ -408,4 +418,51 @@ GRADIENT = Exercise(
     ],
 )
 
-EXERCISES = (AVERAGE, ADAPTIVE, PLAIN, GRADIENT)
+OVERLAP = Exercise(
+    name="pooling/overlap",
+    setup="""
+        from helpers import digits
+
+        _, _, x_test, _ = digits()
+        pictures = F.pad(x_test, (4, 4, 4, 4))
+
+
+        def change(pool, x):
+            y, moved = pool(x), pool(x.roll(1, -1))  # (N, C, H_out, W_out)
+            stays, moves = (moved - y).flatten(1), (moved - y.roll(1, -1)).flatten(1)
+            least = torch.minimum(stays.norm(dim=1), moves.norm(dim=1))  # (N,)
+            return (least / y.flatten(1).norm(dim=1)).mean().item()
+    """,
+    solution="""
+        overlapping, apart = [], []
+        for k in range(8):
+            x = pictures[70 * k : 70 * k + 70]
+            overlapping.append(change(nn.MaxPool2d(3, stride=2, padding=1), x))
+            apart.append(change(nn.MaxPool2d(2), x))
+        d = torch.tensor(overlapping) - torch.tensor(apart)  # (groups,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("overlapping", "apart"),
+    mistakes=[
+        (
+            "stride=2",
+            "stride=1",
+            "Your overlapping windows step by 1, so that their map moves along with "
+            "the picture: take stride=2.",
+        ),
+        (
+            "stride=2, ",
+            "",
+            "Your windows of 3 lie side by side, since the stride's default is the "
+            "kernel's size: take stride=2.",
+        ),
+        (
+            "pictures[",
+            "x_test[",
+            "You move digits without a frame, so that ink leaves on the right and "
+            "comes in on the left: take the groups from pictures.",
+        ),
+    ],
+)
+
+EXERCISES = (GRADIENT, AVERAGE, SUMMARY, TO_INPUT, OVERLAP)

@@ -91,97 +91,144 @@ def removes_ends(x, kernel_size, stride, padding, count_include_pad):
     return w.sum(-1) / (kernel_size if count_include_pad else n)
 
 
-@right("pooling/adaptive")
-def by_matrix(x, output_size):
-    n = x.shape[-1]
-    i = torch.arange(output_size)
-    start = (i * n).div(output_size, rounding_mode="floor")
-    end = ((i + 1) * n + output_size - 1).div(output_size, rounding_mode="floor")
-    k = torch.arange(n)[:, None]
-    inside = ((k >= start) & (k < end)).to(x.dtype)
-    return x @ (inside / inside.sum(0))
+@right("pooling/summary")
+def by_loop(x, lengths):
+    means = [row[:, :n].mean(1) for row, n in zip(x, lengths.tolist(), strict=True)]
+    return torch.stack(means)
 
 
-@right("pooling/adaptive")
-def by_ceil(x, output_size):
-    n = x.size(-1)
-    out = x.new_empty(*x.shape[:-1], output_size)
-    for i in range(output_size):
-        a = int(np.floor(i * n / output_size))
-        b = int(np.ceil((i + 1) * n / output_size))
-        out[..., i] = x[..., a:b].sum(-1) / (b - a)
-    return out
+@right("pooling/summary")
+def by_weights(x, lengths):
+    mask = torch.stack([torch.arange(x.shape[-1]) < n for n in lengths]).to(x.dtype)
+    return torch.einsum("ncl,nl->nc", x, mask / mask.sum(1, keepdim=True))
 
 
-@right("pooling/adaptive")
-def by_cumsum(x, output_size):
-    n = x.shape[-1]
-    s = F.pad(x, (1, 0)).cumsum(-1)
-    a = [i * n // output_size for i in range(output_size)]
-    b = [((i + 1) * n - 1) // output_size + 1 for i in range(output_size)]
-    count = torch.tensor(b) - torch.tensor(a)
-    return (s[..., b] - s[..., a]) / count
+@right("pooling/summary")
+def by_nanmean(x, lengths):
+    place = torch.arange(x.shape[2]).expand(len(x), 1, -1)
+    return x.masked_fill(place >= lengths[:, None, None], float("nan")).nanmean(2)
 
 
-@wrong("pooling/adaptive", "may not be")
-def adaptive_layer(x, output_size):
-    return nn.AdaptiveAvgPool1d(output_size)(x)
+@right("pooling/summary")
+def by_layer(x, lengths):
+    rows = [F.adaptive_avg_pool1d(x[i, :, : lengths[i]], 1) for i in range(len(x))]
+    return torch.stack(rows)[..., 0]
 
 
-@wrong("pooling/adaptive", "may not be")
-def area(x, output_size):
-    return F.interpolate(x.reshape(1, -1, x.shape[-1]), output_size, mode="area").view(
-        *x.shape[:-1], -1
-    )
+@wrong("pooling/summary", "filler")
+def of_all(x, lengths):
+    return x.mean(2)
 
 
-@wrong("pooling/adaptive", "formula|kernel and one stride")
-def by_formula(x, output_size):
-    n = x.shape[-1]
-    stride = n // output_size
-    kernel = n - (output_size - 1) * stride
-    return x.unfold(-1, kernel, stride).mean(-1)
+@wrong("pooling/summary", "divide by L")
+def by_mask_and_mean(x, lengths):
+    mask = torch.arange(x.shape[2]) < lengths[:, None]
+    return (x * mask[:, None]).mean(2)
 
 
-@wrong("pooling/adaptive", "share|overlap|parts|bins")
-def by_array_split(x, output_size):
-    return torch.stack([p.mean(-1) for p in x.tensor_split(output_size, -1)], -1)
+@wrong("pooling/summary", "filler is in the sum")
+def by_rescaling(x, lengths):
+    return F.adaptive_avg_pool1d(x, 1)[:, :, 0] * x.shape[2] / lengths[:, None]
 
 
-@wrong("pooling/adaptive", "rounded")
-def by_chunks(x, output_size):
-    n = x.shape[-1]
-    means = []
-    for i in range(output_size):
-        a, b = int(i * n / output_size), int((i + 1) * n / output_size)
-        means.append(x[..., a : max(b, a + 1)].mean(-1))
-    return torch.stack(means, -1)
+@wrong("pooling/summary", "last step")
+def without_the_last(x, lengths):
+    mask = torch.arange(x.shape[2]) < lengths[:, None] - 1
+    return (x * mask[:, None]).sum(2) / lengths[:, None]
 
 
-@wrong("pooling/adaptive", "last|axis")
-def on_first_axis(x, output_size):
-    n = x.shape[0]
-    return torch.stack(
-        [
-            x[i * n // output_size : -(-(i + 1) * n // output_size)].mean(0)
-            for i in range(output_size)
-        ]
-    )
+@right("pooling/to_input")
+def by_autograd(x, g):
+    n, o = x.shape[-1], g.shape[-1]
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y = torch.stack(
+            [x[..., i * n // o : -(-(i + 1) * n // o)].max(-1)[0] for i in range(o)], -1
+        )
+        return torch.autograd.grad(y, x, g)[0]
 
 
-FOREIGN.extend(
-    Foreign("pooling/plain", *case)
-    for case in (
-        ((3, 2, 1), True),
-        (torch.tensor([3, 2, 1]), True),
-        ([3.0, 2.0, 1.0], True),
-        ({"kernel_size": 3, "stride": 2, "padding": 1}, False, "list"),
-        ([1, 2, 3], False, "order"),
-        ([4, 2, 1], False),
-        ([3, 2], False, "3 values"),
-        ("3, 2, 1", False, "list"),
-    )
+@right("pooling/to_input")
+def by_scatter(x, g):
+    n, o = x.shape[-1], g.shape[-1]
+    where = []
+    for i in range(o):
+        a, b = int(np.floor(i * n / o)), int(np.ceil((i + 1) * n / o))
+        where.append(a + x[..., a:b].argmax(-1))
+    return torch.zeros_like(x).scatter_add_(-1, torch.stack(where, -1), g)
+
+
+@right("pooling/to_input")
+def by_rows(x, g):
+    rows, grads = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    dx = torch.zeros_like(rows)
+    n, o = rows.shape[1], grads.shape[1]
+    for r in range(len(rows)):
+        for i in range(o):
+            start, best = i * n // o, i * n // o
+            for k in range(start, ((i + 1) * n + o - 1) // o):
+                if rows[r, k] > rows[r, best]:
+                    best = k
+            dx[r, best] += grads[r, i]
+    return dx.view(x.shape)
+
+
+@wrong("pooling/to_input", "may not be")
+def by_layer_and_autograd(x, g):
+    with torch.enable_grad():
+        rows = x.detach().reshape(1, -1, x.shape[-1]).requires_grad_()
+        y = nn.AdaptiveMaxPool1d(g.shape[-1])(rows)
+        return torch.autograd.grad(y, rows, g.reshape(y.shape))[0].view(x.shape)
+
+
+@wrong("pooling/to_input", "share")
+def by_amax(x, g):
+    n, o = x.shape[-1], g.shape[-1]
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        bins = [x[..., i * n // o : -(-(i + 1) * n // o)] for i in range(o)]
+        y = torch.stack([b.amax(-1) for b in bins], -1)
+        return torch.autograd.grad(y, x, g)[0]
+
+
+@wrong("pooling/to_input", "add up")
+def by_assignment(x, g):
+    n, o = x.shape[-1], g.shape[-1]
+    dx = torch.zeros_like(x)
+    for i in range(o):
+        start = i * n // o
+        at = start + x[..., start : -(-(i + 1) * n // o)].argmax(-1, keepdim=True)
+        dx.scatter_(-1, at, g[..., i : i + 1])
+    return dx
+
+
+def _differences(stride=2, padding=1, framed=True):
+    """The exercise's paired differences, by another formula of the change."""
+    from helpers import digits
+
+    x = digits()[2]
+    x = F.pad(x, (4,) * 4) if framed else x
+
+    def changes(pool):
+        y, moved = pool(x), pool(torch.cat([x[..., -1:], x[..., :-1]], -1))
+        on = torch.cat([y[..., -1:], y[..., :-1]], -1)
+        gaps = [(moved - z).square().sum((1, 2, 3)) for z in (y, on)]
+        return (torch.minimum(*gaps) / y.square().sum((1, 2, 3))).sqrt()
+
+    d = changes(nn.MaxPool2d(3, stride, padding)) - changes(nn.MaxPool2d(2))
+    return d[:560].view(8, 70).mean(1)
+
+
+right("pooling/overlap")(_differences)
+right("pooling/overlap")(lambda: (_differences().mean(), _differences().std() / 8**0.5))
+right("pooling/overlap")(lambda: _differences(padding=0))  # the frame is wide enough
+wrong("pooling/overlap", "sign|minus")(lambda: -_differences())
+wrong("pooling/overlap", "stride")(lambda: _differences(stride=1))
+wrong("pooling/overlap", "frame")(lambda: _differences(framed=False))
+wrong("pooling/overlap", "root|deviation")(
+    lambda: (_differences().mean(), _differences().std())
 )
+
 FOREIGN.extend(
     Foreign("pooling/gradient", *case)
     for case in (
