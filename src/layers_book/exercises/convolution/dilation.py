@@ -16,169 +16,58 @@ from layers_book.checking import (
     function_run,
     function_steps,
     signed,
+    value_run,
     value_steps,
 )
 
-# (k_h, k_w) and (d_h, d_w); a kernel of one entry and unequal dilations among them
-KERNELS = ((3, 3), (3, 2), (2, 3), (1, 3), (4, 2), (2, 1))
-DILATIONS = ((2, 2), (1, 3), (3, 1), (2, 4), (1, 1), (4, 2))
-
-
-def _images(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Room for the kernel, also where the two rates are swapped."""
-    index = generator.initial_seed()
-    kernel, dilation = KERNELS[index % 6], DILATIONS[(index + index // 6) % 6]
-    n, channels, outputs = distinct(generator, 3)
-    room = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    x = signed(generator, n, channels, room[0] + 4, room[1] + 5).requires_grad_()
-    weight = signed(generator, outputs, channels, *kernel).requires_grad_()
-    bias = signed(generator, outputs).requires_grad_()
-    return (x, weight, bias, dilation), {}
-
-
-def _dilated(
-    x: Tensor, weight: Tensor, bias: Tensor, dilation: tuple[int, int]
-) -> Tensor:
-    return F.conv2d(x, weight, bias, dilation=dilation)
-
-
-DILATED = Exercise(
-    name="dilation/by_hand",
-    solution="""
-        def dilated(x, weight, bias, dilation):
-            (d_h, d_w), (k_h, k_w) = dilation, weight.shape[2:]
-            h, w = x.shape[2] - d_h * (k_h - 1), x.shape[3] - d_w * (k_w - 1)
-            y = bias[:, None, None]
-            for i in range(k_h):
-                for j in range(k_w):
-                    copy = x[:, :, i * d_h : i * d_h + h, j * d_w : j * d_w + w]
-                    y = y + torch.einsum("nchw,oc->nohw", copy, weight[:, :, i, j])
-            return y
-    """,
-    reference=_dilated,
-    run=function_run(_images, names=("x", "weight", "bias", "dilation")),
-    forbid=("conv", "unfold", "im2col"),
+STACK = Exercise(
+    name="dilation/stack",
+    solution="answer = [1 + 6 * 1 + 2 * 2 + 8 * 4, 2 * 2]",
+    run=value_run(),
     mistakes=[
         (
-            "(d_h, d_w)",
-            "(d_w, d_h)",
-            "You have swapped the two rates: the first is for the rows, axis 2.",
+            [19, 4],
+            "Your receptive field leaves out the dilation: entries 4 apart reach 8 "
+            "cells further, not 2.",
         ),
         (
-            "j * d_w",
-            "j * d_h",
-            "d_w * (",
-            "d_h * (",
-            "You use the first rate on both axes: the columns have their own.",
+            [17, 4],
+            "Your receptive field counts steps of one sample in all layers: above a "
+            "stride of 2 each step is two samples long.",
         ),
         (
-            "dilation, weight",
-            "(1, 1), weight",
-            "You do not use dilation: entry (i, j) of the kernel reads the pixel i * "
-            "d_h rows and j * d_w columns further.",
+            [13, 4],
+            "Your receptive field is the sum of the kernel sizes: strides and dilation "
+            "make the steps longer, and windows overlap.",
         ),
         (
-            "dilation, weight",
-            "(d + 1 for d in dilation), weight",
-            "Your entries lie too far apart: dilation is the step from one entry to "
-            "the next, so 1 leaves no hole and 2 leaves one.",
+            [53, 4],
+            "Your receptive field lets a stride lengthen the steps of its own kernel: "
+            "it counts from the next layer on.",
         ),
         (
-            "dilation, weight",
-            "(max(1, d - 1) for d in dilation), weight",
-            "Your entries lie one pixel too close: dilation is the step from one "
-            "entry to the next, not the number of holes between them.",
+            [49, 4],
+            "Your receptive field adds up spans: a layer adds d * (k - 1) steps, one "
+            "fewer than it spans cells.",
         ),
         (
-            "(k_h - 1)",
-            "k_h",
-            "(k_w - 1)",
-            "k_w",
-            "Your output is too small: k entries have k - 1 steps between them, so H "
-            "loses d_h * (k_h - 1) rows.",
+            [42, 4],
+            "Your receptive field is one too small: the first sample counts as well.",
         ),
         (
-            "y = y +",
-            "y = bias[:, None, None] +",
-            "Your output holds the product of the last entry only: add all of them up.",
+            [43, 2],
+            "Your jump is that of one stride: the jump is the product of all of them.",
         ),
         (
-            "x.shape[2] - d_h * (k_h - 1), x.shape[3] - d_w * (k_w - 1)",
-            "x.shape[2] - k_h + 1, x.shape[3] - k_w + 1",
-            "i * d_h : i * d_h + h, j * d_w : j * d_w + w",
-            "i : i + h : d_h, j : j + w : d_w",
-            "You move the kernel by the rate, which is a stride. Dilation moves the "
-            "kernel's entries apart; the kernel itself moves by 1.",
+            [43, 1],
+            "Your jump is the stride of the last layer alone: multiply those of all.",
         ),
         (
-            "h, w = x.shape[2] - d_h * (k_h - 1), x.shape[3] - d_w * (k_w - 1)",
-            "x = x[:, :, ::d_h, ::d_w]\n"
-            "    h, w = x.shape[2] - k_h + 1, x.shape[3] - k_w + 1",
-            "i * d_h : i * d_h + h, j * d_w : j * d_w + w",
-            "i : i + h, j : j + w",
-            "You convolve one subsampled picture, and lose the outputs in between: "
-            "every pixel that has room for the kernel gets an output.",
+            [43, 16],
+            "Your jump counts the dilation, which moves a kernel's entries apart, not "
+            "the kernel.",
         ),
-        (
-            "[:, :, i, j]",
-            "[:, :, -1 - i, -1 - j]",
-            "You flip the kernel: entry (0, 0) of weight meets the upper left pixel.",
-        ),
-        (
-            "copy, weight[:, :, i, j]",
-            "copy, (weight.mT if k_h == k_w else weight)[:, :, i, j]",
-            "You have swapped rows and columns of the kernel: weight[:, :, i, j] goes "
-            "with i rows down and j columns right.",
-        ),
-        ("bias[:, None, None]", "0", "You do not add bias."),
-        (
-            "bias[:, None, None]",
-            "0",
-            "y = y +",
-            "y = y + bias[:, None, None] +",
-            "You add the bias once for each entry of the kernel: once an output is "
-            "right, after the loop.",
-        ),
-        (
-            '"nchw,oc->nohw", copy, weight[:, :, i, j]',
-            '"nhw,o->nohw", copy[:, 0], weight[:, 0, i, j]',
-            "You read the first channel only: sum over all channels of x.",
-        ),
-        (
-            "i, j])",
-            "i, j]) / (k_h * k_w)",
-            "You divide by the number of entries: a convolution is a sum, not a mean.",
-        ),
-        (
-            "x.shape[2] - d_h * (k_h - 1), x.shape[3] - d_w * (k_w - 1)",
-            "x.shape[2:]\n    x = F.pad(x, (0, d_w * (k_w - 1), 0, d_h * (k_h - 1)))",
-            "Your output is as large as the input: without padding it loses d * (k - "
-            "1) on each axis.",
-        ),
-        (
-            "(k_h - 1)",
-            "(k_h - 1) - (k_h > 1)",
-            "(k_w - 1)",
-            "(k_w - 1) - (k_w > 1)",
-            "Your output lacks its last row and column: it has H - d_h * (k_h - 1) "
-            "rows.",
-        ),
-        (
-            "return y",
-            "return y.detach()",
-            "The output is right, but it carries no gradient: compute without detach, "
-            ".data and NumPy.",
-        ),
-        (
-            "copy = x[",
-            "copy = x.detach()[",
-            "The output is right, the gradient is not: do not detach x.",
-        ),
-        (
-            "i, j])",
-            "i, j].detach())",
-            "The output is right, the gradient is not: do not detach weight.",
-        ),
+        ([4, 43], "You have swapped the numbers: the receptive field comes first."),
     ],
 )
 
@@ -246,31 +135,36 @@ TOUCHED = Exercise(
         (
             "max(places) + 1",
             "kernel_size * len(dilations)",
-            "Your field is the sum of the kernel sizes: a layer adds d * (kernel_size "
-            "- 1) to it, and the first cell counts once.",
+            "Your receptive field is the sum of the kernel sizes: a layer adds d * "
+            "(kernel_size - 1) to it, and the first cell counts once.",
         ),
         (
             "max(places) + 1",
             "sum(d * (kernel_size - 1) + 1 for d in dilations)",
-            "Your field adds up the spans: neighboring spans share one cell, so a "
-            "layer adds d * (kernel_size - 1), one less.",
+            "Your receptive field adds up the spans: neighboring spans share one cell, "
+            "so a layer adds d * (kernel_size - 1), one less.",
         ),
         (
             "max(places) + 1",
             "1 + kernel_size * sum(dilations)",
-            "Your field counts one step too many in each layer: k entries have k - 1 "
-            "steps between them.",
+            "Your receptive field counts one step too many in each layer: k entries "
+            "have k - 1 steps between them.",
         ),
         (
             "max(places) + 1",
             "max(places)",
-            "Your field is one too small: n steps join n + 1 cells.",
+            "Your receptive field is one too small: n steps join n + 1 cells.",
         ),
-        ("d * i", "i", "Your field forgets the dilation: a step is d cells long."),
+        (
+            "d * i",
+            "i",
+            "Your receptive field forgets the dilation: a step is d cells long.",
+        ),
         (
             "max(places) + 1",
             "1 + sum(dilations)",
-            "Your field counts one step of d cells a layer: there are kernel_size - 1.",
+            "Your receptive field counts one step of d cells for each layer: there are "
+            "kernel_size - 1.",
         ),
         (
             "max(places)",
@@ -281,8 +175,8 @@ TOUCHED = Exercise(
         (
             "len(places)",
             "min(kernel_size ** len(dilations), max(places) + 1)",
-            "You take the smaller of paths and field; paths may share a cell while "
-            "other cells stay empty: collect the places in a set.",
+            "You take the smaller of paths and receptive field; paths may share a cell "
+            "while other cells stay empty: collect the places in a set.",
         ),
         (
             "len(places)",
@@ -293,8 +187,8 @@ TOUCHED = Exercise(
         (
             "len(places)",
             "max(places) + 1",
-            "You count the whole field as touched: collect the sums of one offset a "
-            "layer, and count the different ones.",
+            "You count the whole receptive field as touched: collect the sums of one "
+            "offset per layer, and count the different ones.",
         ),
         (
             "{",
@@ -323,12 +217,12 @@ TOUCHED = Exercise(
         (
             "len(places), max(places) + 1",
             "max(places) + 1, len(places)",
-            "You have swapped the pair: touched first, then the field.",
+            "You have swapped the pair: touched first, then the receptive field.",
         ),
         (
             "len(places), max(places) + 1",
             "len(places) / (max(places) + 1)",
-            "You return the share: return the pair (touched, field).",
+            "You return the share: return the pair (touched, receptive field).",
         ),
         (
             "len(places)",
@@ -340,7 +234,7 @@ TOUCHED = Exercise(
 
 
 def _three(answer: Any) -> Iterator[tuple[str, Any]]:
-    """Three rates in any order; what they reach is measured, as a probe would."""
+    """Three rates of kernels of 5, 3 and 2; what they reach is counted."""
 
     def plain(value: Any) -> Any:
         value = value.tolist() if hasattr(value, "tolist") else value
@@ -348,8 +242,6 @@ def _three(answer: Any) -> Iterator[tuple[str, Any]]:
         return int(value) if whole else value
 
     answer = plain(answer)
-    if isinstance(answer, (set, frozenset)):
-        answer = list(answer)
     if not isinstance(answer, (list, tuple, range)):
         raise Refused("A list of three whole numbers is expected, such as [2, 2, 2].")
     (case,) = value_steps(answer)  # refuses dots
@@ -359,73 +251,273 @@ def _three(answer: Any) -> Iterator[tuple[str, Any]]:
             f"Three whole numbers above 0 are expected, and you give {rates}."
         )
     if sum(rates) > 1000:
-        raise Refused("Rates that large leave holes: the field has at most 27 cells.")
+        raise Refused("Rates that large leave holes: there are 30 paths at most.")
     divisors = range(1, max(rates) + 1)
     common = [d for d in divisors if all(rate % d == 0 for rate in rates)]
     yield "the largest number that divides all three rates", max(common)
     yield "whether a rate is 1", 1 in rates
     reached = {0}
-    for rate in rates:
-        reached = {place + rate * i for place in reached for i in range(3)}
+    for rate, entries in zip(rates, (5, 3, 2), strict=True):
+        reached = {place + rate * i for place in reached for i in range(entries)}
     yield "the number of holes", max(reached) + 1 - len(reached)
-    yield "the field", max(reached) + 1
+    yield "the receptive field", max(reached) + 1
 
 
 THREE = Exercise(
     name="dilation/three_rates",
-    solution="rates = [1, 3, 9]",
+    solution="rates = [1, 5, 15]",
     run=custom_run(_three, configurations=1),
     mistakes=[
         (
-            [1, 2, 5],
-            "No holes, but a field of 17 is not the largest: look how many paths "
-            "reach the same cell.",
+            [1, 3, 9],
+            "No holes, but a receptive field of 20 is not the largest: these rates "
+            "suit three kernels of 3.",
         ),
         (
             [1, 2, 4],
-            "No holes, but a field of 15 is not the largest: with three entries, the "
-            "copies that a layer makes can lie further apart.",
+            "No holes, but a receptive field of 13 is not the largest: the copies that "
+            "a layer makes can lie further apart.",
         ),
+        ([1, 1, 1], "No holes, and the smallest receptive field there is: 8."),
         (
             [1, 2, 3],
-            "No holes, but a field of 13 is not the largest: 27 paths end in 13 cells.",
-        ),
-        ([1, 1, 1], "No holes, and the smallest field there is: 7."),
-        (
-            [1, 2, 9],
-            "Four holes: a layer puts copies of a row of cells further apart than the "
-            "row is long.",
+            "No holes, but a receptive field of 12 is not the largest: 30 paths end "
+            "in 12 cells.",
         ),
         (
-            [1, 3, 10],
-            "Two holes: a layer puts copies of a row of cells further apart than the "
-            "row is long.",
+            [1, 5, 10],
+            "No holes, and a receptive field of 25. There is still some overlap: can "
+            "one of the rates be larger?",
         ),
         (
-            [2, 3, 9],
-            "No rate is 1, so the second cell of the field is a hole: every other "
-            "path is at least two cells away from the outermost one.",
+            [1, 5, 25],
+            "Ten holes: the last kernel's second copy lies further away than the "
+            "row of cells below is long.",
         ),
         (
-            [3, 9, 27],
-            "All rates share the factor 3, so only every third cell is touched.",
+            [1, 5, 16],
+            "One hole: the second copy lies one cell too far.",
+        ),
+        (
+            [15, 5, 1],
+            "Your rates have holes because they go with the kernels from the input "
+            "up: the first is for the kernel of 5.",
+        ),
+        (
+            [5, 15, 30],
+            "All rates share the factor 5, so only every fifth cell is touched.",
         ),
         (
             [2, 2, 2],
             "All rates are even, so an output never reads a cell at an odd distance.",
         ),
         (
-            [1, 3, 7],
-            "No holes, and a field of 23. There is still some overlap: can one of the "
-            "rates be larger?",
+            [2, 5, 15],
+            "No rate is 1, so the second cell of the receptive field is a hole: every "
+            "other path is at least two cells away from the outermost one.",
         ),
-        ([1, 3, 8], "No holes, and a field of 25. One step more is possible."),
         (
-            [1, 4, 16],
-            "Sixteen holes: a layer puts copies of a row of cells much further apart "
-            "than the row is long.",
+            [1, 5, 14],
+            "No holes, and a receptive field of 29. One step more is possible.",
         ),
     ],
 )
 
-EXERCISES = (DILATED, TOUCHED, THREE)
+
+def _strided(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Stacks with strides below, between and above; one without, one of one layer."""
+    index = generator.initial_seed()
+
+    def draw(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=generator))
+
+    fixed = {
+        0: [(7, 2, 1), (3, 3, 2), (5, 1, 3), (3, 2, 1)],
+        1: [(3, 1, 1), (3, 1, 2)],
+        2: [(3, 4, 2)],
+        3: [(3, 2, 1), (3, 2, 1), (3, 2, 1)],
+    }
+    layers = [(draw(1, 5), draw(1, 3), draw(1, 4)) for _ in range(draw(2, 5))]
+    return (fixed.get(index, layers),), {}
+
+
+DENSE = Exercise(
+    name="dilation/dense",
+    solution="""
+        def dense(layers):
+            rate, result = 1, []
+            for kernel_size, stride, dilation in layers:
+                result.append((kernel_size, 1, dilation * rate))
+                rate *= stride
+            return result
+    """,
+    run=function_run(_strided, names=("layers",)),
+    mistakes=[
+        (
+            "        result.append((kernel_size, 1, dilation * rate))\n"
+            "        rate *= stride",
+            "        rate *= stride\n"
+            "        result.append((kernel_size, 1, dilation * rate))",
+            "A layer with a stride gets a larger dilation itself: it still stands on "
+            "the cells it stood on, only the layers after it do not.",
+        ),
+        (
+            "dilation * rate",
+            "rate",
+            "Your dilations forget those that the layers had: multiply them.",
+        ),
+        (
+            "dilation * rate",
+            "dilation",
+            "Your dilations stay as they were: without the strides, the cells that a "
+            "later kernel read lie further apart.",
+        ),
+        (
+            "rate *= stride",
+            "rate = stride",
+            "Your dilations know the stride of the layer before only: the strides of "
+            "all layers before multiply.",
+        ),
+        (
+            "rate *= stride",
+            "rate += stride",
+            "Your dilations grow by the strides: they are multiplied by them.",
+        ),
+        (
+            "dilation * rate",
+            "dilation + rate - 1",
+            "You add the jump to the dilation: each step becomes jump times as long.",
+        ),
+        (
+            "rate *= stride",
+            "rate *= stride * dilation",
+            "Your dilations multiply from layer to layer: only strides do that.",
+        ),
+        (
+            "kernel_size, 1,",
+            "kernel_size, stride,",
+            "Your layers keep their strides: all of them must be 1.",
+        ),
+        (
+            "kernel_size, 1, dilation * rate",
+            "kernel_size, dilation * rate, 1",
+            "You have swapped stride and dilation: the order is (kernel_size, stride, "
+            "dilation).",
+        ),
+        (
+            "(kernel_size, 1, dilation * rate)",
+            "(rate * (kernel_size - 1) + 1, 1, dilation)",
+            "You make the kernels longer: they must keep their weights, so their size "
+            "stays.",
+        ),
+        (
+            "in layers",
+            "in layers[::-1]",
+            "return result",
+            "return result[::-1]",
+            "You walk from the output down: a stride counts for the layers after it.",
+        ),
+    ],
+)
+
+
+def _live(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Kernels of 2 to 4 entries, at dilations 1 to 4; batches and channels differ."""
+    index = generator.initial_seed()
+    n, channels, outputs = distinct(generator, 3)
+    k, dilation = ((3, 2), (2, 4), (4, 3), (2, 1), (2, 3), (3, 1))[index % 6]
+    x_t = signed(generator, n, channels).requires_grad_()
+    past = signed(generator, n, channels, (k - 1) * dilation).requires_grad_()
+    weight = signed(generator, outputs, channels, k).requires_grad_()
+    return (x_t, past, weight, dilation), {}
+
+
+def _step(
+    x_t: Tensor, past: Tensor, weight: Tensor, dilation: int
+) -> tuple[Tensor, Tensor]:
+    """From torch's convolution of all samples that are known."""
+    known = torch.cat([past, x_t.unsqueeze(-1)], -1)
+    return F.conv1d(known, weight, dilation=dilation)[..., -1], known[..., 1:]
+
+
+STREAM = Exercise(
+    name="dilation/stream",
+    solution="""
+        def step(x_t, past, weight, dilation):
+            window = torch.cat([past, x_t[:, :, None]], 2)  # (N, C, span)
+            y_t = torch.einsum("nck,ock->no", window[:, :, ::dilation], weight)
+            return y_t, window[:, :, 1:]
+    """,
+    reference=_step,
+    run=function_run(_live, names=("x_t", "past", "weight", "dilation")),
+    forbid=("conv",),
+    mistakes=[
+        (
+            "window[:, :, ::dilation]",
+            "window[:, :, -weight.shape[2] :]",
+            "Your y_t reads the latest samples in a row: the kernel's entries are "
+            "dilation samples apart.",
+        ),
+        (
+            ", weight)",
+            ", weight.flip(2))",
+            "Your y_t meets the kernel the wrong way round: its last entry is for x_t.",
+        ),
+        (
+            "window[:, :, ::dilation]",
+            "window.flip(2)[:, :, ::dilation]",
+            "return y_t, window[:, :, 1:]",
+            "return y_t, window[:, :, 1:].flip(2)",
+            "You take past for the newest first: it holds the oldest sample first.",
+        ),
+        (
+            "[past, x_t[:, :, None]]",
+            "[x_t[:, :, None], past]",
+            "You put x_t before the past: it is the latest sample, the last in line.",
+        ),
+        (
+            "window[:, :, 1:]",
+            "past",
+            "You return the past as it was: it loses its oldest sample and gains x_t.",
+        ),
+        (
+            "window[:, :, 1:]",
+            "window",
+            "Your past grows with every call: the oldest sample is not needed again.",
+        ),
+        (
+            "return y_t, window[:, :, 1:]",
+            "return y_t",
+            "You return y_t alone: return the pair, with the past for the next call.",
+        ),
+        (
+            "return y_t, window[:, :, 1:]",
+            "return window[:, :, 1:], y_t",
+            "You have swapped the pair: y_t comes first.",
+        ),
+        (
+            ", weight)",
+            ", weight) / weight.shape[2]",
+            "You divide by the kernel's size: a convolution is a sum, not a mean.",
+        ),
+        (
+            '"nck,ock->no", window[:, :, ::dilation], weight',
+            '"nk,ok->no", window[:, 0, ::dilation], weight[:, 0]',
+            "Your y_t reads the first channel only: add up all of them.",
+        ),
+        (
+            "window[:, :, 1:]",
+            "window[:, :, 1:].detach()",
+            "The numbers are right, but no gradient comes through the past you return: "
+            "do not detach it.",
+        ),
+        (
+            "::dilation], weight)",
+            "::dilation].detach(), weight)",
+            "The numbers are right, but no gradient reaches the samples through y_t: "
+            "do not detach them.",
+        ),
+    ],
+)
+
+EXERCISES = (STACK, TOUCHED, DENSE, THREE, STREAM)

@@ -3,71 +3,104 @@
 import numpy as np
 import torch
 from answers import FOREIGN, Foreign, right, wrong
-from torch import nn
 from torch.nn import functional as F
 
 
-@right("dilation/by_hand")
-def by_index(x, weight, bias, dilation):
-    (a, b), (k, m) = dilation, weight.shape[2:]
-    h, w = x.shape[2] - a * (k - 1), x.shape[3] - b * (m - 1)
-    i = torch.arange(h)[:, None] + a * torch.arange(k)
-    j = torch.arange(w)[:, None] + b * torch.arange(m)
-    windows = x[:, :, i[:, None, :, None], j[None, :, None, :]]
-    return torch.einsum("nchwij,ocij->nohw", windows, weight) + bias.view(-1, 1, 1)
+@right("dilation/stream")
+def entry_after_entry(x_t, past, weight, dilation):
+    k = weight.shape[-1]
+    y_t = x_t @ weight[:, :, -1].T
+    for i in range(k - 1):
+        y_t = y_t + past[:, :, i * dilation] @ weight[:, :, i].T
+    if past.shape[-1] == 0:
+        return y_t, past
+    return y_t, torch.cat((past[:, :, 1:], x_t.unsqueeze(-1)), dim=-1)
 
 
-@right("dilation/by_hand")
-def by_stride_of_memory(x, weight, bias, dilation):
-    x = x.contiguous()
-    (a, b), (k, m) = dilation, weight.shape[2:]
-    n, c, h, w = x.shape
-    s = x.stride()
-    size = n, c, h - a * (k - 1), w - b * (m - 1), k, m
-    windows = x.as_strided(size, (*s, a * s[2], b * s[3]))
-    return torch.tensordot(windows, weight, ([1, 4, 5], [1, 2, 3])).movedim(
-        3, 1
-    ) + bias.reshape(-1, 1, 1)
+@right("dilation/stream")
+def by_zeros_in_the_holes(x_t, past, weight, dilation):
+    window = torch.cat([past, x_t[..., None]], -1)
+    wide = window.new_zeros(*weight.shape[:2], window.shape[-1])
+    wide[..., ::dilation] = weight
+    return torch.tensordot(window, wide, ([1, 2], [1, 2])), window[..., 1:]
 
 
-@right("dilation/by_hand")
-def pixel_after_pixel(x, weight, bias, dilation):
-    (a, b), (k, m) = dilation, weight.shape[2:]
-    h, w = x.shape[2] - a * (k - 1), x.shape[3] - b * (m - 1)
-    rows = []
-    for i in range(h):
-        row = []
-        for j in range(w):
-            part = x[:, :, i : i + a * (k - 1) + 1 : a, j : j + b * (m - 1) + 1 : b]
-            row.append(torch.einsum("ncij,ocij->no", part, weight) + bias)
-        rows.append(torch.stack(row, 2))
-    return torch.stack(rows, 2)
+@right("dilation/stream")
+def by_places(x_t, past, weight, dilation):
+    window = torch.cat([past, x_t[..., None]], -1)
+    places = torch.arange(weight.shape[2], device=x_t.device) * dilation
+    seen = window.index_select(2, places)
+    return [(seen[:, None] * weight).sum((2, 3)), window.narrow(2, 1, past.shape[2])]
 
 
-@wrong("dilation/by_hand", "may not be")
-def windows(x, weight, bias, dilation):
-    y = x.unfold(2, 3, 1)
-    return y
+@wrong("dilation/stream", "may not be")
+def torchs_layer(x_t, past, weight, dilation):
+    window = torch.cat([past, x_t[..., None]], -1)
+    return F.conv1d(window, weight, dilation=dilation)[..., 0], window[..., 1:]
 
 
-@wrong("dilation/by_hand", "may not be")
-def layer(x, weight, bias, dilation):
-    o, c, *k = weight.shape
-    return nn.Conv2d(c, o, k, dilation=dilation)(x)
+@wrong("dilation/stream", "latest samples in a row")
+def without_holes(x_t, past, weight, dilation):
+    window = torch.cat([past, x_t[..., None]], -1)
+    k = weight.shape[2]
+    last = window[..., window.shape[2] - k :]
+    return (last[:, None] * weight).sum((2, 3)), window[..., 1:]
 
 
-@wrong("dilation/by_hand", "may not be")
-def below(x, weight, bias, dilation):
-    y = torch.ops.aten.im2col(x, weight.shape[2:], dilation, [0, 0], [1, 1])
-    y = weight.flatten(1) @ y + bias[:, None]
-    return y.view(
-        len(x), len(weight), x.shape[2] - dilation[0] * (weight.shape[2] - 1), -1
-    )
+@wrong("dilation/stream", "gains x_t")
+def keeps_the_past(x_t, past, weight, dilation):
+    return by_places(x_t, past, weight, dilation)[0], past
 
 
-@wrong("dilation/by_hand", "first rate|swapped|columns")
-def one_rate(x, weight, bias, dilation):
-    return by_index(x, weight, bias, (dilation[0], dilation[0]))
+@wrong("dilation/stream", never="oldest sample first")
+def rolls(x_t, past, weight, dilation):
+    past = past.roll(1, 2)
+    past[..., :1] = x_t[..., None]
+    return by_places(x_t, past, weight, dilation)
+
+
+@right("dilation/dense")
+def by_products(layers):
+    jumps = np.cumprod([1] + [stride for _, stride, _ in layers])
+    return [(k, 1, d * int(j)) for (k, _, d), j in zip(layers, jumps, strict=False)]
+
+
+@right("dilation/dense")
+def as_lists(layers):
+    made, jump = [], 1
+    for k, s, d in layers:
+        made += [[k, 1, d * jump]]
+        jump = jump * s
+    return made
+
+
+@right("dilation/dense")
+def of_its_own_head(layers):
+    if not layers:
+        return []
+    (k, s, d), *rest = layers
+    return [(k, 1, d), *of_its_own_head([(a, b, c * s) for a, b, c in rest])]
+
+
+@wrong("dilation/dense", "layer before only")
+def one_stride(layers):
+    strides = [1, *(s for _, s, _ in layers)]
+    return [(k, 1, d * s) for (k, _, d), s in zip(layers, strides, strict=False)]
+
+
+@wrong("dilation/dense", "larger dilation itself")
+def own_stride(layers):
+    jumps = np.cumprod([s for _, s, _ in layers]).tolist()
+    return [(k, 1, d * j) for (k, _, d), j in zip(layers, jumps, strict=True)]
+
+
+@wrong("dilation/dense", never="larger dilation itself")
+def from_the_top(layers):
+    made, jump = [], 1
+    for k, s, d in reversed(layers):
+        made.insert(0, (k, 1, d * jump))
+        jump *= s
+    return made
 
 
 @right("dilation/touched")
@@ -143,26 +176,45 @@ def only_touched(dilations, kernel_size):
 FOREIGN.extend(
     Foreign("dilation/three_rates", *case)
     for case in (
-        ([1, 3, 9], True),
-        ((9, 3, 1), True),
-        ([3, 1, 9], True),
-        (torch.tensor([1, 3, 9]), True),
-        (np.array([9, 1, 3]), True),
-        ({1, 3, 9}, True),
-        ([1.0, 3.0, 9.0], True),
-        ([np.int64(1), torch.tensor(3), 9], True),
+        ([1, 5, 15], True),
+        ((1, 10, 5), True),
+        ([3, 1, 15], True),
+        (torch.tensor([6, 1, 3]), True),
+        (np.array([2, 10, 1]), True),
+        ([6.0, 2.0, 1.0], True),
+        ([np.int64(1), torch.tensor(5), 15], True),
+        ({1, 5, 15}, False, "list"),
         ([1, 3], False, "three"),
-        ([1, 3, 0], False, "above 0"),
-        ([1, 3, -9], False, "above 0"),
-        ([1, "3", 9], False, "whole numbers"),
+        ([1, 5, 0], False, "above 0"),
+        ([1, 5, -15], False, "above 0"),
+        ([1, "5", 15], False, "whole numbers"),
         ("139", False, "list"),
         ([1, 3, 9, 27], False, "three"),
-        ([[1], [3], [9]], False, "whole numbers"),
+        ([[1], [5], [15]], False, "whole numbers"),
         (lambda: 1, False, "list"),
-        ([1, 3, 10**400], False),
-        ([1, 3, float("nan")], False, "whole numbers"),
-        ([1, 3, float("inf")], False, "whole numbers"),
-        ([True, 3, 9], False),
+        ([1, 5, 10**400], False),
+        ([1, 5, float("nan")], False, "whole numbers"),
+        ([1, 5, float("inf")], False, "whole numbers"),
+        ([True, 5, 15], False),
         ([2, 3, 4], False, "1"),
+        ([15, 5, 1], False, "from the input up"),
+        ([3, 15, 1], False, "", "from the input up"),
+    )
+)
+
+FOREIGN.extend(
+    Foreign("dilation/stack", *case)
+    for case in (
+        ([43, 4], True),
+        ((43, 4), True),
+        (torch.tensor([43, 4]), True),
+        (np.array([43.0, 4.0]), True),
+        ([1 + 6 + 4 + 32, 4], True),
+        ([19, 4], False, "dilation"),
+        ([4, 43], False, "swapped"),
+        ([43, 2], False, "one stride"),
+        (43, False),
+        ([43], False),
+        ("43, 4", False),
     )
 )
