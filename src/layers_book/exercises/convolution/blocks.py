@@ -53,7 +53,7 @@ COUNT = Exercise(
 def _maps_and_gate(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Maps that are not square, several in a batch, and a gate's two matrices."""
     n, channels, inside, height, width = distinct(generator, 5)
-    x = varied(generator, n, channels, height, width)
+    x = signed(generator, n, channels, height, width)  # exp has room for its numbers
     down, up = signed(generator, inside, channels), signed(generator, channels, inside)
     return tuple(t.requires_grad_() for t in (x, down, up)), {}
 
