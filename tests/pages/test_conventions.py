@@ -22,7 +22,6 @@ NOT_YET = (
     "recurrent/rnn",
     "recurrent/lstm",
     "recurrent/gru",
-    "recurrent/shapes",
     "recurrent/variable_length",
     "recurrent/case_study",
     "recurrent/beyond",

@@ -15,10 +15,65 @@ from layers_book.checking import (
     function_run,
     function_steps,
     gradients,
+    measure_run,
     signed,
+    value_run,
 )
 
 FLIPPED = (False, True)
+
+SHAPES = Exercise(
+    name="shapes/shapes",
+    solution="""
+        answer = [4, 7, 2 * 8, 3 * 2, 4, 8]
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            [4, 7, 16, 4, 6, 8],
+            "The batch comes first in h_n: batch_first moves input and output only.",
+        ),
+        (
+            [7, 4, 16, 6, 4, 8],
+            "The steps come first in output: with batch_first=True the batch does.",
+        ),
+        (
+            [7, 4, 16, 4, 6, 8],
+            "The batch is in the wrong place in both: batch_first=True brings it to "
+            "the front of output, and leaves h_n alone.",
+        ),
+        (
+            [4, 7, 8, 6, 4, 8],
+            "output has one direction only: both stand side by side on its last axis.",
+        ),
+        (
+            [4, 7, 16, 3, 4, 8],
+            "h_n has a state for each layer, but each direction has one of its own.",
+        ),
+        (
+            [4, 7, 16, 3, 4, 16],
+            "h_n has its directions side by side, as in output: there they stand one "
+            "after the other on axis 0.",
+        ),
+        (
+            [4, 7, 16, 2, 4, 8],
+            "h_n has the states of the last layer only: every layer hands out its own.",
+        ),
+        (
+            [4, 7, 16, 6, 4, 16],
+            "A state in h_n is that of one direction: it has 8 numbers.",
+        ),
+        (
+            [4, 7, 48, 6, 4, 8],
+            "output has all layers side by side: only the last one is in it.",
+        ),
+        (
+            [4, 7, 10, 6, 4, 8],
+            "output has as many numbers at each step as x: those of the states are "
+            "wanted.",
+        ),
+    ],
+)
 
 
 def _outputs(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -322,12 +377,12 @@ BY_LAYER = Exercise(
 )
 
 
-# steps and k; in the first ones, k chunks and chunks of k - 1, k, k + 1 steps differ
+# steps and k; in the first ones, k windows and windows of k - 1, k, k + 1 steps differ
 SIZES = ((13, 3), (11, 2), (9, 3), (8, 4), (7, 2), (5, 4), (3, 5), (6, 1))
 
 
-def _chunks(generator: Generator) -> dict[str, Any]:
-    """GRU and LSTM in turn, one and two layers; chunks that fit and that do not."""
+def _windows(generator: Generator) -> dict[str, Any]:
+    """GRU and LSTM in turn, one and two layers; windows that fit and that do not."""
     index = generator.initial_seed()
     kind = ("GRU", "LSTM")[index % 2]
     steps, k = SIZES[index]
@@ -395,8 +450,8 @@ TRUNCATED = Exercise(
     solution="""
         def truncated(layer, x, k):
             state, outputs = None, []
-            for chunk in x.split(k, dim=1):
-                output, state = layer(chunk, state)
+            for window in x.split(k, dim=1):
+                output, state = layer(window, state)
                 if isinstance(state, tuple):
                     state = tuple(s.detach() for s in state)
                 else:
@@ -404,18 +459,18 @@ TRUNCATED = Exercise(
                 outputs.append(output)
             return torch.cat(outputs, dim=1)
     """,
-    run=custom_run(_truncated_steps, _chunks, configurations=8),
+    run=custom_run(_truncated_steps, _windows, configurations=8),
     mistakes=[
         (
             ".detach()",
             "",
             "The output is right, but the gradient flows through the whole sequence: "
-            "cut x along time, axis 1, and detach the state between two chunks.",
+            "cut x along time, axis 1, and detach the state between two windows.",
         ),
         (
-            "layer(chunk, state)",
-            "layer(chunk)",
-            "Each of your chunks starts from zeros: hand it the state of the chunk "
+            "layer(window, state)",
+            "layer(window)",
+            "Each of your windows starts from zeros: hand it the state of the one "
             "before.",
         ),
         (
@@ -448,14 +503,14 @@ TRUNCATED = Exercise(
         (
             "if isinstance(state, tuple)",
             "if outputs:\n            pass\n        elif isinstance(state, tuple)",
-            "You detach the state after the first chunk only; do it after every one.",
+            "You detach the state after the first window only; do it after every one.",
         ),
         (
             "if isinstance(state, tuple)",
             "if len(outputs) % 2:\n"
             "            pass\n"
             "        elif isinstance(state, tuple)",
-            "You detach the state after every other chunk; do it after every one.",
+            "You detach the state after every other window; do it after every one.",
         ),
         (
             "s.detach() for s",
@@ -483,32 +538,32 @@ TRUNCATED = Exercise(
         (
             "x.split(k,",
             "x.split(max(1, k - 1),",
-            "Your chunks have k - 1 steps, so the gradient stops one step early.",
+            "Your windows have k - 1 steps, so the gradient stops one step early.",
         ),
         (
             "x.split(k,",
             "x.split(1,",
-            "You cut the gradient after every step: it flows within a chunk of k.",
+            "You cut the gradient after every step: it flows within a window of k.",
         ),
         (
             "x.split(k,",
             "x.split(k + 1,",
-            "Your chunks have k + 1 steps, so the gradient goes one step too far.",
+            "Your windows have k + 1 steps, so the gradient goes one step too far.",
         ),
         (
             "x.split(",
             "x.chunk(",
-            "You make k chunks; wanted are chunks of k steps: split, not chunk.",
+            "You make k windows; wanted are windows of k steps: split, not chunk.",
         ),
         (
             "x.split(k, dim=1)",
             "x.split(k, dim=1)[: max(1, x.shape[1] // k)]",
-            "You lose the steps after the last full chunk: the last one may be "
+            "You lose the steps after the last full window: the last one may be "
             "shorter.",
         ),
         (
-            "layer(chunk,",
-            "layer(chunk.detach(),",
+            "layer(window,",
+            "layer(window.detach(),",
             "The output is right, but x receives no gradient: detach the state only.",
         ),
         (
@@ -520,12 +575,12 @@ TRUNCATED = Exercise(
         (
             "torch.cat(outputs, dim=1)",
             "outputs",
-            "You return a list of chunks: join them with torch.cat(outputs, dim=1).",
+            "You return a list of windows: join them with torch.cat(outputs, dim=1).",
         ),
         (
             "outputs, dim=1",
             "outputs, dim=0",
-            "You join the chunks along the batch; time is axis 1.",
+            "You join the windows along the batch; time is axis 1.",
         ),
         (
             "torch.cat(outputs, dim=1)",
@@ -535,7 +590,7 @@ TRUNCATED = Exercise(
         (
             "torch.cat(outputs, dim=1)",
             "outputs[-1]",
-            "You return the last chunk only: collect the outputs of all of them.",
+            "You return the last window only: collect the outputs of all of them.",
         ),
         (
             "torch.cat(outputs, dim=1)",
@@ -545,4 +600,64 @@ TRUNCATED = Exercise(
     ],
 )
 
-EXERCISES = (SUMMARY, BY_LAYER, TRUNCATED)
+MEAN = Exercise(
+    name="shapes/mean",
+    setup="""
+        def learn(summary, number):
+            net = nn.RNN(4, 12, bidirectional=True, batch_first=True).double()
+            read, right = nn.Linear(24, 4).double(), []
+            optimizer = torch.optim.Adam([*net.parameters(), *read.parameters()], 0.02)
+            for _ in range(number):
+                symbols = torch.randint(4, (16, 10))
+                scores = read(summary(net(F.one_hot(symbols, 4).double())[0]))
+                right.append((scores.argmax(1) == symbols[:, 0]).double().mean())
+                optimizer.zero_grad()
+                F.cross_entropy(scores, symbols[:, 0]).backward()
+                optimizer.step()
+            return 100 * torch.stack(right)
+    """,
+    solution="""
+        def over_steps(output):
+            return output.mean(1)
+
+
+        def ends(output):
+            return torch.cat([output[:, -1, :12], output[:, 0, 12:]], dim=-1)
+
+
+        mean, both = [], []
+        for seed in range(5):
+            torch.manual_seed(seed)
+            mean.append(learn(over_steps, 20)[-10:].mean())
+            torch.manual_seed(seed)
+            both.append(learn(ends, 20)[-10:].mean())
+        d = torch.tensor(mean) - torch.tensor(both)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("mean", "both"),
+    mistakes=[
+        (
+            "torch.cat([output[:, -1, :12], output[:, 0, 12:]], dim=-1)",
+            "output[:, -1]",
+            "You compare with output[:, -1], of which the backward half has read one "
+            "step: take the backward half at step 0.",
+        ),
+        (
+            "over_steps, 20)[-10:]",
+            "over_steps, 20)",
+            "ends, 20)[-10:]",
+            "ends, 20)",
+            "You average over the whole run: the last ten of its 20 steps are wanted.",
+        ),
+        (
+            "over_steps, 20)[-10:]",
+            "over_steps, 20)[:10]",
+            "ends, 20)[-10:]",
+            "ends, 20)[:10]",
+            "You average the first ten steps, where neither has learned much: the last "
+            "ten are wanted.",
+        ),
+    ],
+)
+
+EXERCISES = (SHAPES, BY_LAYER, SUMMARY, TRUNCATED, MEAN)

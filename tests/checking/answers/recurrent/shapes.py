@@ -2,6 +2,8 @@
 
 import torch
 from answers import right, wrong
+from torch import nn
+from torch.nn import functional as F
 
 
 @right("shapes/summary")
@@ -150,7 +152,7 @@ def step_after_step(layer, x, k):
     return torch.cat(out, 1)
 
 
-@wrong("shapes/truncated", "whole sequence|between two chunks")
+@wrong("shapes/truncated", "whole sequence|between two windows")
 def never_detached(layer, x, k):
     return layer(x)[0]
 
@@ -171,12 +173,12 @@ def no_gradient(layer, x, k):
         return layer(x)[0]
 
 
-@wrong("shapes/truncated", "zeros|state of the chunk")
+@wrong("shapes/truncated", "zeros")
 def starts_again(layer, x, k):
     return torch.cat([layer(piece)[0] for piece in x.split(k, 1)], 1)
 
 
-@wrong("shapes/truncated", "chunks of k steps|split")
+@wrong("shapes/truncated", "windows of k steps")
 def chunked(layer, x, k):
     out, state = [], None
     for piece in x.chunk(k, 1):
@@ -205,3 +207,57 @@ def along_the_batch(layer, x, k):
         out.append(y)
         state = None
     return torch.cat(out)
+
+
+right("shapes/shapes")((4, 7, 16, 6, 4, 8))
+right("shapes/shapes")(torch.tensor([4, 7, 16, 6, 4, 8]))
+wrong("shapes/shapes", "batch comes first in h_n")([4, 7, 16, 4, 6, 8])
+wrong("shapes/shapes", "each direction")([4, 7, 16, 3, 4, 8])
+wrong("shapes/shapes", "one direction only")([4, 7, 8, 6, 4, 8])
+wrong("shapes/shapes")([4, 7, 16, 5, 4, 8])
+
+
+@right("shapes/by_layer")
+def by_split(h_n, num_layers):
+    layers = h_n.tensor_split(num_layers)  # (D, N, H_out) each
+    return torch.stack([torch.hstack(list(states)) for states in layers])
+
+
+@wrong("shapes/by_layer", "directions alternate")
+def by_halves(h_n, num_layers):
+    return torch.cat(h_n.split(num_layers), dim=-1)
+
+
+def _learn(summary, number):
+    net = nn.RNN(4, 12, bidirectional=True, batch_first=True).double()
+    read, right = nn.Linear(24, 4).double(), []
+    optimizer = torch.optim.Adam([*net.parameters(), *read.parameters()], 0.02)
+    for _ in range(number):
+        symbols = torch.randint(4, (16, 10))
+        scores = read(summary(net(F.one_hot(symbols, 4).double())[0]))
+        right.append((scores.argmax(1) == symbols[:, 0]).double().mean())
+        optimizer.zero_grad()
+        F.cross_entropy(scores, symbols[:, 0]).backward()
+        optimizer.step()
+    return 100 * torch.stack(right)
+
+
+def _ends(output):
+    forward, backward = output.chunk(2, -1)
+    return torch.hstack([forward[:, -1], backward[:, 0]])
+
+
+def _differences(other=_ends, seeds=range(5)):
+    found = []
+    for seed in seeds:
+        pair = []
+        for summary in (lambda y: y.sum(1) / y.shape[1], other):
+            torch.manual_seed(seed)
+            pair.append(_learn(summary, 20)[10:].mean().item())
+        found.append(pair[0] - pair[1])
+    return found
+
+
+right("shapes/mean")(_differences)
+wrong("shapes/mean", "sign|minus")(lambda: [-d for d in _differences()])
+wrong("shapes/mean", "one step")(lambda: _differences(lambda y: y[:, -1]))
