@@ -18,7 +18,6 @@ NOT_YET = (
     "convolution/groups_and_separable",
     "convolution/upsample",
     "convolution/case_study",
-    "recurrent/index",
     "recurrent/rnn",
     "recurrent/lstm",
     "recurrent/gru",

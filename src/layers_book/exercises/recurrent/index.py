@@ -11,6 +11,7 @@ from layers_book.checking import (
     distinct,
     function_run,
     signed,
+    value_run,
 )
 
 
@@ -624,7 +625,7 @@ COUNT = Exercise(
         (
             "D * blocks",
             "D * max(blocks - 1, 1)",
-            "You count the gates without the proposal for the new state: multiply by "
+            "You count the gates without the candidate for the new state: multiply by "
             "blocks as it is.",
         ),
         ("blocks * H_out", "H_out", "You do not use blocks."),
@@ -657,4 +658,68 @@ COUNT = Exercise(
     ],
 )
 
-EXERCISES = (IN_PIECES, WRITE_ON, COUNT)
+FADING = Exercise(
+    name="recurrent/fading",
+    solution="""
+        x, h, states = [5, 3, 7, 4, 2, 5], 0, []
+        for x_t in x:
+            h = max(x_t, h - 1)
+            states.append(h)
+        answer = states
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            "h - 1",
+            "h",
+            "Your record does not fade: before a day is compared with it, it loses "
+            "one degree.",
+        ),
+        (
+            [5, 4, 7, 6, 3, 5],
+            "You compare a day with the day before, less one degree; compare it with "
+            "the state, which may be older.",
+        ),
+        (
+            [5, 4, 7, 6, 6, 6],
+            "Your record loses one degree in all; it loses another one each day, until "
+            "a day beats it.",
+        ),
+        (
+            "max(x_t, h - 1)",
+            "max(x_t, h) - 1",
+            "You take a degree off the new day, too: only the old state, h - 1, has "
+            "lost one.",
+        ),
+        (
+            [0, 5, 4, 7, 6, 5],
+            "Your list begins with h_0: the first state asked for is h_1, after day 1.",
+        ),
+        (
+            "max(",
+            "min(",
+            "You take the smaller of the two: a record is the larger one.",
+        ),
+        (
+            [5, 3, 7, 4, 2, 5],
+            "Those are the days themselves: where the old state, less one degree, is "
+            "higher, it stays.",
+        ),
+        (
+            "max(x_t, h - 1)",
+            "max(x_t, h + 1)",
+            "Your record grows by one degree a day: it loses one.",
+        ),
+        (
+            "max(x_t, h - 1)",
+            "max(x_t, h - 2)",
+            "Your record loses two degrees a day: it loses one.",
+        ),
+        (
+            [5, 4, 7, 6, 5, 4],
+            "On day 6 the record has come down to 4, which 5 degrees beat.",
+        ),
+    ],
+)
+
+EXERCISES = (FADING, IN_PIECES, COUNT, WRITE_ON)

@@ -1,7 +1,7 @@
 """Foreign answers to the exercises on recurrent layers at large."""
 
 import torch
-from answers import right, wrong
+from answers import FOREIGN, Foreign, right, wrong
 from torch import nn
 
 
@@ -181,3 +181,38 @@ def one_bias(blocks, H_in, H_out, num_layers=1, D=1, bias=True):
 def upper_reads_one(blocks, H_in, H_out, num_layers=1, D=1, bias=True):
     first = H_in + H_out + 2 * bias
     return blocks * H_out * D * (first + (num_layers - 1) * (2 * H_out + 2 * bias))
+
+
+FOREIGN.extend(
+    Foreign("recurrent/fading", *case)
+    for case in (
+        ((5, 4, 7, 6, 5, 5), True),
+        (torch.tensor([5, 4, 7, 6, 5, 5]), True),
+        ([5.0, 4.0, 7.0, 6.0, 5.0, 5.0], True),
+        ([5, 5, 7, 7, 7, 7], False, "fade"),
+        ([5, 4, 7, 6, 3, 5], False, "day before"),
+        ([0, 5, 4, 7, 6, 5], False, "h_0"),
+        ([0, 5, 4, 7, 6, 5, 5], False, "6 values"),
+        (5, False, "list"),
+        (["5", "4", "7", "6", "5", "5"], False, "number"),
+    )
+)
+
+
+@right("recurrent/in_pieces")
+def state_in_a_list(layer, x, h_0, size):
+    states, outputs = [h_0], []
+    for start in range(0, len(x), size):
+        output, h = layer(x[start : start + size], states[-1])
+        states.append(h)
+        outputs.append(output)
+    return torch.cat(outputs, dim=0), states.pop()
+
+
+@wrong("recurrent/in_pieces", "h_0|hand the h_n")
+def two_starts(layer, x, h_0, size):
+    outputs, h = [], h_0
+    for piece in x.split(size):
+        output, h = layer(piece, h_0)
+        outputs.append(output)
+    return torch.cat(outputs), h
