@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure as Canvas
 from playwright.sync_api import Page, expect
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -388,3 +389,11 @@ def test_an_update_is_quick(show: Show) -> None:
         TAG,
     )
     assert spent < 16 * 6  # a shared core against an idle desktop's, as test_browser's
+
+
+def test_the_static_picture_writes_100_percent_in_digits():
+    canvas = Canvas()
+    figures.AttentionWeights(mask="causal").draw(canvas)
+    words = [text.get_text() for text in canvas.axes[0].texts]
+    assert "100" in words
+    assert not [word for word in words if "e" in word and word[0].isdigit()]

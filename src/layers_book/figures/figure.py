@@ -132,7 +132,8 @@ def draw_cells(
             fill = color[f"{role}-fill"] if (r, c) in filled else color["bg"]
             place = (left + c, top + r)
             ax.add_patch(Rectangle(place, 0.9, 0.9, fc=fill, ec=color[role]))
-            number = f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+            number = f"{value:.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
+            number = number.replace("-", "\N{MINUS SIGN}")
             at = (left + c + 0.45, top + r + 0.45)
             ax.text(*at, number, ha="center", va="center", fontsize=9)
 
