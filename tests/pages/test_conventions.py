@@ -19,7 +19,6 @@ NOT_YET = (
     "convolution/groups_and_separable",
     "convolution/conv_transpose",
     "convolution/pooling",
-    "convolution/upsample",
     "convolution/case_study",
     "recurrent/index",
     "recurrent/rnn",
