@@ -13,6 +13,7 @@ from layers_book.checking import (
     custom_run,
     distinct,
     function_run,
+    measure_run,
     signed,
     value_steps,
     varied,
@@ -38,7 +39,7 @@ LINEAR = Exercise(
     solution="""
         def resize(x, out, align_corners=False):
             n = x.shape[-1]
-            i = torch.arange(out, dtype=x.dtype)
+            i = torch.arange(out, dtype=x.dtype, device=x.device)
             if align_corners:
                 p = i * (n - 1) / max(out - 1, 1)
             else:
@@ -246,18 +247,18 @@ AS_TRANSPOSED = Exercise(
         (
             ".flip(-1, -2)",
             "",
-            "You do not flip the taps: a convolution's first tap reads the left "
-            "neighbor, a transposed convolution's first entries write to the left.",
+            "You do not flip the kernel: a convolution's first entry reads on the "
+            "left, a transposed convolution's first entry writes on the left.",
         ),
         (
             ".flip(-1, -2)",
             ".flip(-1)",
-            "You flip the taps along the width only: flip both axes.",
+            "You flip the kernel along the width only: flip both axes.",
         ),
         (
             ".flip(-1, -2)",
             ".flip(-2)",
-            "You flip the taps along the height only: flip both axes.",
+            "You flip the kernel along the height only: flip both axes.",
         ),
         (
             "3 * r)",
@@ -270,13 +271,13 @@ AS_TRANSPOSED = Exercise(
             "3 * r)",
             "3 * r).flip(-1, -2)",
             "You flip after the merge, which turns the places within a block around "
-            "as well: flip the 3 x 3 taps before it.",
+            "as well: flip the 3 x 3 entries before it.",
         ),
         (
             "3, 0, 4, 1, 5, 2",
             "3, 0, 1, 4, 2, 5",
-            "You merge in the other order: an index of 3r is tap * r + place, so the "
-            "place within the block comes after the tap.",
+            "You merge in the other order: an index of 3r is entry * r + place, so the "
+            "place within the block comes after the entry.",
         ),
         (
             "(3, 0,",
@@ -370,4 +371,140 @@ UNREAD = Exercise(
     ],
 )
 
-EXERCISES = (LINEAR, AS_TRANSPOSED, UNREAD)
+FACTORS = (1.5, 1.0, 3.0, 2.0, 1.25, 4.0)
+
+
+def _pictures(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    index = generator.initial_seed()
+    n, c, h, w = distinct(generator, 4, 3)
+    n, c = 1 if index == 4 else n, 1 if index == 5 else c
+    x = varied(generator, n, c, h, w).requires_grad_()
+    return (x, FACTORS[index % len(FACTORS)]), {}
+
+
+ZOOM = Exercise(
+    name="upsample/zoom",
+    solution="""
+        def zoom(x, factor):
+            theta = torch.eye(2, 3).to(x) / factor
+            theta = theta.expand(len(x), 2, 3)  # (N, 2, 3)
+            grid = F.affine_grid(theta, x.shape, align_corners=False)
+            return F.grid_sample(x, grid, align_corners=False)
+    """,
+    run=function_run(_pictures, names=("x", "factor"), configurations=12),
+    mistakes=[
+        (
+            "x.shape, align_corners=False",
+            "x.shape, align_corners=True",
+            "At factor 1 the picture comes back stretched, its border cut: the places "
+            "are made by one rule and read by the other. Give both calls the same "
+            "align_corners.",
+        ),
+        (
+            "grid, align_corners=False",
+            "grid, align_corners=True",
+            "At factor 1 the picture comes back a little enlarged: grid_sample takes "
+            "-1 and 1 for the centers of the corner pixels, affine_grid for the "
+            "picture's edges.",
+        ),
+        (
+            "/ factor",
+            "* factor",
+            "Your picture becomes smaller: theta leads from new places to old ones, so "
+            "that a larger picture takes 1 / factor.",
+        ),
+        (
+            "/ factor",
+            "/ torch.tensor([[factor], [1.0]]).to(x)",
+            "You enlarge along the width only; the second row of theta is the height.",
+        ),
+        (
+            "/ factor",
+            "/ torch.tensor([[1.0], [factor]]).to(x)",
+            "You enlarge along the height only; the first row of theta is the width.",
+        ),
+        (
+            "theta = theta.expand",
+            "theta[:, 2] = 1 / factor - 1\n    theta = theta.expand",
+            "You enlarge the upper left corner; the middle stays in its place where "
+            "the last column of theta is 0.",
+        ),
+        (
+            "F.grid_sample(x, grid,",
+            "F.grid_sample(x, grid, mode='nearest',",
+            "You take the nearest pixel of each place; mix its four neighbors, as the "
+            "default mode, bilinear, does.",
+        ),
+        (
+            "F.grid_sample(x, grid,",
+            "F.grid_sample(x, grid, mode='bicubic',",
+            "You mix sixteen pixels, by cubic weights; the default mode, bilinear, is "
+            "asked for.",
+        ),
+        (
+            "/ factor",
+            "/ factor**2",
+            "You enlarge by the square of factor: each axis grows by factor.",
+        ),
+        (
+            "F.grid_sample(x,",
+            "F.grid_sample(x.detach(),",
+            "The picture is right, its gradient is not: do not detach x.",
+        ),
+    ],
+)
+
+MOVED = Exercise(
+    name="upsample/moved_by_one",
+    setup="""
+        def change(small, moved):  # relative to the spread of the small pictures
+            return ((moved - small).std() / small.std()).item()
+    """,
+    solution="""
+        def of_seed(seed, antialias):
+            draw = torch.Generator().manual_seed(seed)
+            x = torch.randn(20, 1, 32, 32, generator=draw)
+            flags = {"mode": "bilinear", "antialias": antialias}
+            small = F.interpolate(x, (8, 8), **flags)
+            return change(small, F.interpolate(x.roll(1, 3), (8, 8), **flags))
+
+
+        plain = [of_seed(seed, False) for seed in range(8)]
+        smooth = [of_seed(seed, True) for seed in range(8)]
+        d = torch.tensor(plain) - torch.tensor(smooth)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("plain", "smooth"),
+    mistakes=[
+        (
+            "x.roll(1, 3)",
+            "x.roll(4, 3)",
+            "You move the large pictures by four pixels, which is a whole pixel of the "
+            "small ones: move them by one.",
+        ),
+        (
+            "x.roll(1, 3)",
+            "x.roll(1, 0)",
+            "You move the pictures along the batch, so that others are compared; "
+            "columns are axis 3.",
+        ),
+        (
+            "(8, 8)",
+            "(16, 16)",
+            "Your small pictures are half as high and wide as the large ones; make "
+            "them a quarter, 8 x 8.",
+        ),
+        (
+            "return change(small, F.interpolate(x.roll(1, 3), (8, 8), **flags))",
+            "return change(small, small.roll(1, 3))",
+            "You move the small pictures; move the large ones, then shrink them again.",
+        ),
+        (
+            '"bilinear"',
+            '"bicubic"',
+            "You shrink by bicubic; take bilinear, without and with antialias.",
+        ),
+    ],
+)
+
+EXERCISES = (UNREAD, ZOOM, LINEAR, MOVED, AS_TRANSPOSED)

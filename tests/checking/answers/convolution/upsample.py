@@ -217,3 +217,77 @@ FOREIGN.extend(
         (lambda: [0, 3, 4, 7, 8, 11], False),
     )
 )
+
+
+@right("upsample/zoom")
+def by_scaled_grid(x, factor):
+    theta = torch.tensor([[1.0, 0, 0], [0, 1, 0]], dtype=x.dtype).repeat(len(x), 1, 1)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False) / factor
+    return F.grid_sample(x, grid, mode="bilinear", align_corners=False)
+
+
+@right("upsample/zoom")
+def by_corners(x, factor):
+    f = 1 / factor
+    theta = torch.tensor([[[f, 0, 0], [0, f, 0]]], dtype=x.dtype)
+    grid = F.affine_grid(theta.expand(len(x), -1, -1), x.shape, align_corners=True)
+    return F.grid_sample(x, grid, align_corners=True)
+
+
+@right("upsample/zoom")
+def by_weights(x, factor):
+    def weights(n):
+        p = (torch.arange(n, dtype=x.dtype) - (n - 1) / 2) / factor + (n - 1) / 2
+        return (1 - (p[:, None] - torch.arange(n)).abs()).relu()
+
+    return weights(x.shape[2]) @ x @ weights(x.shape[3]).T
+
+
+@wrong("upsample/zoom", "stretched")
+def rules_mixed(x, factor):
+    f = 1 / factor
+    theta = torch.tensor([[[f, 0, 0], [0, f, 0]]], dtype=x.dtype)
+    grid = F.affine_grid(theta.expand(len(x), -1, -1), x.shape, align_corners=True)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+@wrong("upsample/zoom", "smaller")
+def shrinks(x, factor):
+    theta = torch.tensor([[[factor, 0, 0], [0, factor, 0]]], dtype=x.dtype)
+    grid = F.affine_grid(theta.expand(len(x), -1, -1), x.shape, align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+@wrong("upsample/zoom", "shape")
+def larger(x, factor):
+    return F.interpolate(x, scale_factor=factor, mode="bilinear")
+
+
+def _changes(antialias, seeds=8):
+    found = []
+    for seed in range(seeds):
+        draw = torch.Generator().manual_seed(seed)
+        x = torch.randn(20, 1, 32, 32, generator=draw)
+        small, moved = (
+            F.interpolate(v, (8, 8), mode="bilinear", antialias=antialias)
+            for v in (x, x.roll(1, 3))
+        )
+        found.append((moved - small).std() / small.std())
+    return torch.stack(found)
+
+
+def _difference():
+    d = _changes(False) - _changes(True)
+    return d.mean().item(), (d.std() / len(d) ** 0.5).item()
+
+
+FOREIGN.extend(
+    Foreign("upsample/moved_by_one", *case)
+    for case in (
+        (_difference(), True),
+        ((_changes(False) - _changes(True)).tolist(), True),
+        (_changes(False, 12) - _changes(True, 12), True),
+        ((-_difference()[0], _difference()[1]), False, "sign|turn|minus|round"),
+        (_changes(False).mean(), False),
+    )
+)
