@@ -21,7 +21,6 @@ NOT_YET = (
     "recurrent/index",
     "recurrent/rnn",
     "recurrent/lstm",
-    "recurrent/gru",
     "recurrent/shapes",
     "recurrent/variable_length",
     "recurrent/case_study",
