@@ -19,7 +19,6 @@ NOT_YET = (
     "convolution/case_study",
     "recurrent/rnn",
     "recurrent/lstm",
-    "recurrent/gru",
     "recurrent/variable_length",
     "recurrent/case_study",
     "recurrent/beyond",

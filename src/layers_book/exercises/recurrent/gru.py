@@ -8,199 +8,60 @@ from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
+    Refused,
     call,
     custom_run,
     describe,
     distinct,
     function_run,
+    kind,
+    measure_run,
     refuse_no_function,
     signed,
+    value_run,
 )
 
-
-def _step_arguments(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """With biases or without; sizes distinct, H_in = H_out, N = 1, N = H_out."""
-    index = generator.initial_seed()
-    n, n_in, n_out = distinct(generator, 3)
-    if index % 4 == 1:
-        n_in = n_out
-    if index % 4 == 2:
-        n = 1
-    if index % 4 == 3:
-        n = n_out
-    if index == 8:
-        n_out = 1
-    shapes: list[tuple[int, ...]] = [(n, n_in), (n, n_out)]
-    shapes += [(3 * n_out, n_in), (3 * n_out, n_out)]
-    if index % 3 != 2:
-        shapes += [(3 * n_out,), (3 * n_out,)]
-    # small enough that no gate is shut and no tanh at its end
-    tensors = [signed(generator, *s) * 0.5 for s in shapes]
-    return tuple(t.requires_grad_() for t in tensors), {}
-
-
-STEP = Exercise(
-    name="gru/step",
+HELD_GATE = Exercise(
+    name="gru/held_gate",
     solution="""
-        def gru_step(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-            from_x, from_h = x @ w_ih.T, h @ w_hh.T
-            if b_ih is not None:
-                from_x, from_h = from_x + b_ih, from_h + b_hh
-            xr, xz, xn = from_x.chunk(3, -1)
-            hr, hz, hn = from_h.chunk(3, -1)
-            r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
-            n = torch.tanh(xn + r * hn)
-            return (1 - z) * n + z * h
+        answer = [1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]
     """,
-    reference=torch.gru_cell,
-    run=function_run(_step_arguments, names=("x", "h", "w_ih", "w_hh", "b_ih", "b_hh")),
-    forbid=("gru",),
+    run=value_run(),
     mistakes=[
         (
-            "(1 - z) * n + z * h",
-            "(1 - z) * h + z * n",
-            "Your z is Chung's: in torch it says how much of the old state stays, "
-            "(1 - z) * n + z * h.",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "[1 - 0.2, 1 - 0.2**2, 1 - 0.2**3]",
+            "Your unit takes four fifths of the candidate at each step, as with "
+            "Chung's z; torch's z is the share of the old state.",
         ),
         (
-            "from_x + b_ih, from_h + b_hh",
-            "from_x + b_ih + b_hh, from_h",
-            "r * hn",
-            "(r * h) @ w_hh.chunk(3)[2].T",
-            "You reset the state before the matrix product, as the papers do; torch "
-            "multiplies r with the product, bias included.",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "[0.8, 0.8**2, 0.8**3]",
+            "Your state falls from step to step: those are the shares still missing to "
+            "the candidate, 1.",
         ),
         (
-            "from_x + b_ih, from_h + b_hh",
-            "from_x + b_ih + b_hh, from_h",
-            "r * hn",
-            "(r * h) @ w_hh.chunk(3)[2].T",
-            "(1 - z) * n + z * h",
-            "(1 - z) * h + z * n",
-            "You write the GRU of Chung et al.: torch turns z around, (1 - z) * n + "
-            "z * h, and applies r after the matrix product.",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "[0.2, 0.4, 0.6]",
+            "You add a fifth of the candidate and keep all of the old state: of that, "
+            "z keeps four fifths.",
         ),
         (
-            "from_x + b_ih, from_h + b_hh",
-            "from_x + b_ih + b_hh, from_h",
-            "b_hh of the candidate stands inside the bracket: r * (W_hn h + b_hn).",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "[0.2, 0.2, 0.2]",
+            "Each of your steps starts at 0: the second starts where the first has "
+            "ended.",
         ),
         (
-            "xr, xz, xn",
-            "xz, xr, xn",
-            "hr, hz, hn",
-            "hz, hr, hn",
-            "You have swapped the gates: torch stacks the rows in the order r, z, n.",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "[0.0, 0.2, 0.36]",
+            "Your list begins with the state before the first step: give those after "
+            "each of the three.",
         ),
         (
-            "xr, xz, xn",
-            "xn, xr, xz",
-            "hr, hz, hn",
-            "hn, hr, hz",
-            "You take the candidate from the first rows; torch stacks them in the "
-            "order r, z, n.",
-        ),
-        *(
-            (
-                "xr, xz, xn",
-                f"x{a}, x{b}, x{c}",
-                "hr, hz, hn",
-                f"h{a}, h{b}, h{c}",
-                f"You read the rows in the order {a}, {b}, {c}; torch stacks them in "
-                "the order r, z, n.",
-            )
-            for a, b, c in ("rnz", "znr", "nzr")
-        ),
-        (
-            "xn + r * hn",
-            "r * (xn + hn)",
-            "Your reset gate scales the part from x too: only the part from h is "
-            "reset, x_n + r * h_n.",
-        ),
-        (
-            "xn + r * hn",
-            "r * xn + hn",
-            "Your reset gate scales the part from x: it scales the part from h, x_n + "
-            "r * h_n.",
-        ),
-        (
-            "r * hn",
-            "r * (h @ w_hh.chunk(3)[2].T)",
-            "Your candidate lacks its share of b_hh: r * (W_hn h + b_hn).",
-        ),
-        (
-            "from_x.chunk(3, -1)",
-            "(from_x[:, k::3] for k in range(3))",
-            "from_h.chunk(3, -1)",
-            "(from_h[:, k::3] for k in range(3))",
-            "You take every third row for a gate: the rows of each gate lie side by "
-            "side, chunk(3, -1).",
-        ),
-        (
-            "(1 - z) * n + z * h",
-            "(1 - r) * n + r * h",
-            "You mix candidate and state by r: that is the task of z.",
-        ),
-        (
-            "(1 - z) * n + z * h",
-            "((1 - z) * n + z * h).squeeze()",
-            "squeeze removes every axis of size 1, also that of a batch of one: the "
-            "output is (N, H_out).",
-        ),
-        (
-            "r * hn",
-            "hn",
-            "You do not use the reset gate: r scales the candidate's part from h.",
-        ),
-        (
-            "r * hn",
-            "(1 - r) * hn",
-            "Your reset gate is turned around: r = 1 lets all of the old state in.",
-        ),
-        (
-            "tanh",
-            "sigmoid",
-            "Your candidate goes through a sigmoid: the gates do, the candidate goes "
-            "through tanh.",
-        ),
-        (
-            "torch.tanh(xn + r * hn)",
-            "xn + r * hn",
-            "Your candidate goes through no function: it needs tanh, which keeps the "
-            "state between -1 and 1.",
-        ),
-        (
-            "(1 - z) * n",
-            "n",
-            "You add the whole candidate to what stays: its share is 1 - z.",
-        ),
-        (
-            "(1 - z) * n + z * h",
-            "n",
-            "You return the candidate: the new state is its mix with the old one, "
-            "(1 - z) * n + z * h.",
-        ),
-        (
-            "z * h",
-            "z * (r * h)",
-            "You mix with the reset state: z multiplies h itself.",
-        ),
-        (
-            "from_h + b_hh",
-            "from_h",
-            "You add one bias only: there are two, b_ih and b_hh.",
-        ),
-        (
-            "from_x + b_ih, from_h + b_hh",
-            "from_x, from_h",
-            "You do not add the biases where there are some.",
-        ),
-        (
-            "h @ w_hh.T",
-            "h.detach() @ w_hh.T",
-            "z * h",
-            "z * h.detach()",
-            "The output is right, but no gradient reaches h: do not detach it.",
+            "[1 - 0.8, 1 - 0.8**2, 1 - 0.8**3]",
+            "1 - 0.8**3",
+            "You give one state: give the three, in a list.",
         ),
     ],
 )
@@ -548,4 +409,196 @@ MINIMAL = Exercise(
     ],
 )
 
-EXERCISES = (STEP, CONVERT, MINIMAL)
+
+def _values(generator: Generator) -> dict[str, Any]:
+    """Values and marks of many steps; the first step has a mark, few others do."""
+    index = generator.initial_seed()
+    length = 300 if index % 2 else 40
+    inputs = torch.zeros(length, 2)
+    sizes = 0.5 + torch.rand(length, generator=generator)
+    inputs[:, 0] = sizes * (1 - 2 * torch.randint(2, (length,), generator=generator))
+    inputs[:, 1] = (torch.rand(length, generator=generator) < 4 / length).float()
+    inputs[0, 1] = 1
+    return {"inputs": inputs}
+
+
+def _held(answer: Any, inputs: Tensor) -> Iterator[tuple[Any, ...]]:
+    """The state of the answer's layer after each step."""
+    refuse_no_function(answer)
+    layer = call(answer)
+    if isinstance(layer, nn.Module) and not isinstance(layer, nn.GRU):
+        raise Refused(f"Return an nn.GRU(2, 1), not {layer}.")
+    if not isinstance(layer, nn.GRU):
+        raise Refused(f"Your function returns {kind(layer)}, not an nn.GRU.")
+    sizes = layer.input_size, layer.hidden_size, layer.num_layers
+    if sizes != (2, 1, 1) or layer.bidirectional:
+        raise Refused(f"Return an nn.GRU(2, 1), not {layer}.")
+    if not layer.bias:
+        raise Refused(
+            "Your layer has no biases, and z must be open at (0, 0): return an "
+            "nn.GRU(2, 1) with its biases."
+        )
+    if not all(p.isfinite().all() for p in layer.parameters()):
+        raise Refused("A parameter of yours is not finite: 20 or 40 is large enough.")
+    yield "configuration", f"{len(inputs)} steps, {int(inputs[:, 1].sum())} marks"
+    with torch.no_grad():
+        state: Any = None
+        found = []
+        for x_t in inputs.to(next(layer.parameters()).dtype):
+            _, state = layer(x_t[None], state)
+            found.append(float(state))
+    marks = inputs[:, 1].nonzero().flatten().tolist()
+    before = [*(at - 1 for at in marks[1:]), len(inputs) - 1]
+    yield "the list of states after the marks", [found[at] for at in marks], 0.02
+    yield "the list of states before the next marks", [found[at] for at in before], 0.02
+
+
+LATCH = Exercise(
+    name="gru/latch",
+    solution="""
+        def latch():
+            layer = nn.GRU(2, 1)
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.zero_()
+                layer.weight_ih_l0[1, 1] = -40  # update gate: 0 with a mark
+                layer.bias_ih_l0[1] = 20  # update gate: 1 without one
+                layer.weight_ih_l0[2, 0] = 1  # candidate: tanh(value)
+            return layer
+    """,
+    run=custom_run(_held, _values),
+    mistakes=[
+        (
+            "= -40",
+            "= 40",
+            "= 20",
+            "= -20",
+            "Your state changes where there is no mark, and stays where there is one: "
+            "torch's z is the share that is kept.",
+        ),
+        (
+            "= 20",
+            "= 0",
+            "Without a mark your update gate stands at one half, so half of the state "
+            "goes at each step: its bias must open it.",
+        ),
+        (
+            "= -40",
+            "= 0",
+            "Your state never moves: a mark must shut the update gate.",
+        ),
+        (
+            "= -40",
+            "= -20",
+            "With a mark your update gate stands at one half: the mark's weight must "
+            "outweigh the bias.",
+        ),
+        (
+            "[1, 1]",
+            "[0, 1]",
+            "l0[1]",
+            "l0[0]",
+            "You open and shut the reset gate: the rows are r, z, n, so the update "
+            "gate has row 1.",
+        ),
+        (
+            "[1, 1]",
+            "[1, 0]",
+            "[2, 0]",
+            "[2, 1]",
+            "You have swapped the two inputs: the first is the value, the second the "
+            "mark.",
+        ),
+        (
+            "[2, 0] = 1",
+            "[2, 1] = 1",
+            "Your candidate reads the mark: it must read the value, input 0.",
+        ),
+        (
+            "[2, 0] = 1",
+            "[2, 0] = 2",
+            "Your candidate is tanh(2 · value): give the value the weight 1.",
+        ),
+        (
+            "[2, 0] = 1",
+            "[2, 0] = 40",
+            "Your candidate is 1 or −1, whatever the value: its weight is too large.",
+        ),
+        (
+            "[2, 0] = 1",
+            "[2] = 1",
+            "Your candidate adds the mark to the value, so that the state becomes "
+            "tanh(value + 1).",
+        ),
+        (
+            "= -40",
+            "= -10",
+            "= 20",
+            "= 5",
+            "At a bias of 5 the update gate is 0.993, and in 300 steps little is left: "
+            "make both numbers larger.",
+        ),
+        (
+            "[2, 0] = 1",
+            "[2, 0] = layer.weight_hh_l0[2, 0] = 1",
+            "Your candidate contains the old state as well: a mark must replace it.",
+        ),
+    ],
+)
+
+REACH = Exercise(
+    name="gru/reach",
+    setup="""
+        def sensitivity(bias, seed, length=60, hidden=64):
+            torch.manual_seed(seed)
+            layer = nn.GRU(8, hidden).double()
+            with torch.no_grad():
+                layer.bias_hh_l0[hidden : 2 * hidden] += bias
+            x = torch.randn(length, 16, 8).double().requires_grad_()  # (L, N, H_in)
+            (g,) = torch.autograd.grad(layer(x)[0][-1].sum(), x)
+            size = g.norm(dim=-1).mean(1).flip(0)  # (L,), by distance from the end
+            return size / size[0]
+    """,
+    solution="""
+        opened = [sensitivity(2, seed)[20].log10() for seed in range(8)]
+        fresh = [sensitivity(0, seed)[20].log10() for seed in range(8)]
+        difference = torch.tensor(opened) - torch.tensor(fresh)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("opened", "fresh"),
+    mistakes=[
+        (
+            "log10() for seed in range(8)]\nfresh",
+            "log() for seed in range(8)]\nfresh",
+            "[20].log10() for seed in range(8)]\ndiff",
+            "[20].log() for seed in range(8)]\ndiff",
+            "Your logarithm is the natural one: powers of ten are counted by log10.",
+        ),
+        (
+            "sensitivity(2",
+            "sensitivity(1",
+            "You open the gate by 1: the prompt asks for a bias of 2.",
+        ),
+        (
+            "sensitivity(2",
+            "sensitivity(3",
+            "You open the gate by 3: the prompt asks for a bias of 2.",
+        ),
+        (
+            "sensitivity(2, seed)[20]",
+            "sensitivity(2, seed)[50]",
+            "sensitivity(0, seed)[20]",
+            "sensitivity(0, seed)[50]",
+            "You read the curves at lag 50: lag 20 is asked for.",
+        ),
+        (
+            "sensitivity(2, seed)[20].log10()",
+            "sensitivity(2, seed)[20]",
+            "sensitivity(0, seed)[20].log10()",
+            "sensitivity(0, seed)[20]",
+            "You subtract the shares themselves: take log10 of each before.",
+        ),
+    ],
+)
+
+EXERCISES = (HELD_GATE, CONVERT, MINIMAL, LATCH, REACH)

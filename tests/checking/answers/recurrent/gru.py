@@ -5,106 +5,11 @@ from answers import right, wrong
 from torch import nn
 from torch.nn import functional as F
 
-
-@right("gru/step")
-def of_linear(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    i_r, i_z, i_n = F.linear(x, w_ih, b_ih).chunk(3, 1)
-    h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, 1)
-    r, z = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
-    return torch.lerp((i_n + r * h_n).tanh(), h, z)
-
-
-@right("gru/step")
-def newgate(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    gi, gh = torch.mm(x, w_ih.t()), torch.mm(h, w_hh.t())
-    if b_ih is not None:
-        gi, gh = b_ih + gi, b_hh + gh
-    n = h.size(1)
-    rz = torch.sigmoid(gi[:, : 2 * n] + gh[:, : 2 * n])
-    new = torch.tanh(gi[:, 2 * n :] + rz[:, :n] * gh[:, 2 * n :])
-    return new + rz[:, n:] * (h - new)
-
-
-@right("gru/step")
-def zeros_for_none(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    b_ih = torch.zeros(len(w_ih), dtype=x.dtype) if b_ih is None else b_ih
-    b_hh = torch.zeros(len(w_hh), dtype=x.dtype) if b_hh is None else b_hh
-    wr, wz, wn = w_ih.view(3, -1, x.shape[1])
-    ur, uz, un = w_hh.view(3, -1, h.shape[1])
-    (br, bz, bn), (cr, cz, cn) = b_ih.view(3, -1), b_hh.view(3, -1)
-    r = torch.sigmoid(x @ wr.T + br + h @ ur.T + cr)
-    z = torch.sigmoid(x @ wz.T + bz + h @ uz.T + cz)
-    n = torch.tanh(x @ wn.T + bn + r * (h @ un.T + cn))
-    return (1 - z).mul(n).add(z.mul(h))
-
-
-@wrong("gru/step", "is (not )?None|not at all|without biases")
-def no_none(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    a, b = (x @ w_ih.T + b_ih).chunk(3, 1), (h @ w_hh.T + b_hh).chunk(3, 1)
-    r, z = (a[0] + b[0]).sigmoid(), (a[1] + b[1]).sigmoid()
-    n = (a[2] + r * b[2]).tanh()
-    return (1 - z) * n + z * h
-
-
-@wrong("gru/step", "is (not )?None|several|ask")
-def truth_of_bias(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    return of_linear(x, h, w_ih, w_hh, b_ih if b_ih else None, b_hh if b_hh else None)
-
-
-@wrong("gru/step", "r, z, n")
-def order_znr(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    i_z, i_n, i_r = F.linear(x, w_ih, b_ih).chunk(3, 1)
-    h_z, h_n, h_r = F.linear(h, w_hh, b_hh).chunk(3, 1)
-    r, z = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
-    n = (i_n + r * h_n).tanh()
-    return (1 - z) * n + z * h
-
-
-@wrong("gru/step", "r, z, n")
-def order_rnz(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    i_r, i_n, i_z = F.linear(x, w_ih, b_ih).chunk(3, 1)
-    h_r, h_n, h_z = F.linear(h, w_hh, b_hh).chunk(3, 1)
-    r, z = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
-    n = (i_n + r * h_n).tanh()
-    return (1 - z) * n + z * h
-
-
-@wrong("gru/step", "Chung|papers")
-def of_cho(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    b = 0 if b_ih is None else b_ih + b_hh
-    (a_r, a_z, a_n) = (x @ w_ih.T + b).chunk(3, 1)
-    u_r, u_z, u_n = w_hh.chunk(3)
-    r, z = (a_r + h @ u_r.T).sigmoid(), (a_z + h @ u_z.T).sigmoid()
-    n = (a_n + (r * h) @ u_n.T).tanh()
-    return z * h + (1 - z) * n
-
-
-@wrong("gru/step", "may not be")
-def cell(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    return torch.gru_cell(x, h, w_ih, w_hh, b_ih, b_hh)
-
-
-@wrong("gru/step", "may not be")
-def module(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    one = nn.GRUCell(x.shape[1], h.shape[1], bias=b_ih is not None)
-    names = "weight_ih", "weight_hh", "bias_ih", "bias_hh"
-    given = {
-        k: v
-        for k, v in zip(names, (w_ih, w_hh, b_ih, b_hh), strict=True)
-        if v is not None
-    }
-    return torch.func.functional_call(one, given, (x, h))
-
-
-@wrong("gru/step", r"\.T\b|transpose")
-def untransposed(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    return of_linear(x, h, w_ih.T, w_hh.T, b_ih, b_hh)
-
-
-@wrong("gru/step", "pair|state|h|tuple|tensor")
-def a_pair(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
-    y = of_linear(x, h, w_ih, w_hh, b_ih, b_hh)
-    return y, y
+right("gru/held_gate")((0.2, 0.36, 0.488))
+right("gru/held_gate")(1 - torch.tensor([0.8, 0.64, 0.512], dtype=torch.float64))
+wrong("gru/held_gate", "Chung")([0.8, 0.96, 0.992])
+wrong("gru/held_gate", "still missing")([0.8, 0.64, 0.512])
+wrong("gru/held_gate", "before the first step")([0, 0.2, 0.36])
 
 
 @right("gru/convert")
@@ -221,3 +126,61 @@ def batch_first(x, h, w, u, b):
 @wrong("gru/minimal", "list|tensor|stack")
 def a_list(x, h, w, u, b):
     return list(inputs_first(x, h, w, u, b))
+
+
+@right("gru/latch")
+def by_rows():
+    layer = nn.GRU(2, 1, batch_first=True)
+    for p in layer.parameters():
+        nn.init.zeros_(p)
+    layer.weight_ih_l0.data = torch.tensor([[3.0, 1], [0, -60], [1, 0]])
+    layer.bias_hh_l0.data = torch.tensor([1.0, 30, 0])
+    return layer
+
+
+@right("gru/latch")
+def in_double():
+    layer = nn.GRU(2, 1, dtype=torch.float64)
+    weights = {
+        "weight_ih_l0": torch.tensor([[0.0, -50], [0, -50], [1, 0]]),
+        "weight_hh_l0": torch.tensor([[0.0], [0], [1]]),  # reset by the mark
+        "bias_ih_l0": torch.tensor([25.0, 25, 0]),
+        "bias_hh_l0": torch.zeros(3),
+    }
+    layer.load_state_dict(weights)
+    return layer
+
+
+@wrong("gru/latch", "share that is kept")
+def of_chung():
+    layer = by_rows()
+    layer.weight_ih_l0.data[1], layer.bias_hh_l0.data[1] = torch.tensor([0.0, 60]), -30
+    return layer
+
+
+@wrong("gru/latch", "close")
+def soft():
+    layer = by_rows()
+    layer.weight_ih_l0.data[1], layer.bias_hh_l0.data[1] = torch.tensor([0.0, -12]), 8
+    return layer
+
+
+@wrong("gru/latch", "nn.GRU\\(2, 1\\)")
+def a_latch_cell():
+    return nn.GRUCell(2, 1)
+
+
+@wrong("gru/latch", "no biases")
+def without_biases():
+    return nn.GRU(2, 1, bias=False)
+
+
+@wrong("gru/latch", "states after the marks")
+def untouched():
+    torch.manual_seed(0)
+    return nn.GRU(2, 1)
+
+
+right("gru/reach")((3.2, 0.06))
+wrong("gru/reach", "sign|turned")((-3.2, 0.06))
+wrong("gru/reach", "not right|natural")((7.4, 0.14))
