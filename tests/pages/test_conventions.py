@@ -23,7 +23,6 @@ NOT_YET = (
     "convolution/case_study",
     "recurrent/index",
     "recurrent/rnn",
-    "recurrent/lstm",
     "recurrent/gru",
     "recurrent/shapes",
     "recurrent/variable_length",
