@@ -18,7 +18,6 @@ NOT_YET = (
     "convolution/groups_and_separable",
     "convolution/case_study",
     "recurrent/rnn",
-    "recurrent/lstm",
     "recurrent/variable_length",
     "recurrent/case_study",
     "recurrent/beyond",

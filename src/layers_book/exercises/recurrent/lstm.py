@@ -17,11 +17,62 @@ from layers_book.checking import (
     distinct,
     function_run,
     kind,
+    measure_run,
     refuse_no_function,
     signed,
+    value_run,
 )
 
 NAMES = ("x", "h", "c", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+FADE = Exercise(
+    name="lstm/fade",
+    solution="""
+        f = 1 / (1 + math.exp(-4))
+        answer = math.ceil(math.log(0.01) / math.log(f))
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            "math.exp(-4)",
+            "1",
+            "Your gate stands at one half, as with a bias of 0; here it is the sigmoid "
+            "of 4.",
+        ),
+        (
+            "math.log(0.01)",
+            "math.log(0.5)",
+            "After so many steps half of it is left; go on until less than 1 % is.",
+        ),
+        (
+            "math.log(f)",
+            "math.log(1 - f)",
+            "You let the forget gate forget the share f: f is the share that it keeps.",
+        ),
+        (
+            "math.ceil",
+            "math.floor",
+            "After your number of steps a little more than 1 % is left: round up.",
+        ),
+        (
+            "math.log(0.01)",
+            "math.log(0.1)",
+            "After so many steps a tenth is left; go on until less than 1 % is.",
+        ),
+        (
+            "math.log(0.01)",
+            "math.log(0.99)",
+            "After so many steps 1 % has been lost; less than 1 % should be left.",
+        ),
+        (
+            "math.ceil(math.log(0.01) / math.log(f))",
+            "math.log(0.01) / math.log(f)",
+            "Steps are whole numbers: give the first after which less than 1 % is "
+            "left.",
+        ),
+    ],
+)
 
 
 def _states(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -30,56 +81,60 @@ def _states(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if generator.initial_seed() % 4 == 3:
         inputs = hidden
     states = (n, inputs), (n, hidden), (n, hidden)
-    weights = (4 * hidden, inputs), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)
+    weights = (3 * hidden, inputs), (3 * hidden, hidden), (3 * hidden,), (3 * hidden,)
     args = [signed(generator, *shape) / 2 for shape in (*states, *weights)]
     return tuple(t.requires_grad_() for t in args), {}
 
 
-def _torch_step(
-    x: Tensor, h: Tensor, c: Tensor, *weights: Tensor
-) -> tuple[Tensor, Tensor]:
-    return torch.lstm_cell(x, (h, c), *weights)
-
-
-STEP = Exercise(
-    name="lstm/step",
+COUPLED = Exercise(
+    name="lstm/coupled",
     solution="""
         def step(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
             sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-            i, f, g, o = sums.chunk(4, dim=1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            f, g, o = sums.chunk(3, dim=1)
+            f = f.sigmoid()
+            c = f * c + (1 - f) * g.tanh()
             return o.sigmoid() * c.tanh(), c
     """,
-    reference=_torch_step,
     run=function_run(_states, names=NAMES),
     forbid=("lstm",),
     mistakes=[
         *(
             (
-                "i, f, g, o",
-                order,
-                f"The order of the four parts is i, f, g, o; you read {order}.",
+                "f, g, o =",
+                f"{order} =",
+                f"The order of the three blocks is f, g, o; you read {order}.",
             )
-            for order in map(", ".join, permutations("ifgo"))
-            if order not in ("i, f, g, o", "i, f, o, g", "f, i, g, o", "i, g, f, o")
+            for order in map(", ".join, permutations("fgo"))
+            if order != "f, g, o"
         ),
         (
-            "i, f, g, o",
-            "i, f, o, g",
-            "The order of the four parts is i, f, g, o: the candidate is the third, "
-            "the output gate the last.",
+            "(1 - f) * g",
+            "f * g",
+            "You write by the share f, which is kept: write by the rest, 1 - f.",
         ),
         (
-            "i, f, g, o",
-            "f, i, g, o",
-            "You have the first two parts the other way round: the input gate comes "
-            "before the forget gate.",
+            "(1 - f) * g",
+            "g",
+            "You write the whole candidate: the input gate, 1 - f, is missing.",
         ),
         (
-            "i, f, g, o",
-            "i, g, f, o",
-            "You have the two middle parts the other way round: the forget gate is the "
-            "second, the candidate the third.",
+            "f * c + (1 - f) * g",
+            "(1 - f) * c + f * g",
+            "You keep 1 - f and write f: the forget gate is the share that is kept.",
+        ),
+        (
+            "    f = f.sigmoid()\n",
+            "",
+            "f * c + (1 - f)",
+            "f.sigmoid() * c + (1 - f).sigmoid()",
+            "You take 1 - f of the raw sum, and then a sigmoid: the input gate is 1 "
+            "minus the forget gate as it is after its sigmoid.",
+        ),
+        (
+            "    f = f.sigmoid()\n",
+            "",
+            "Your forget gate is a raw sum: a sigmoid brings it between 0 and 1.",
         ),
         (
             "    sums",
@@ -89,7 +144,12 @@ STEP = Exercise(
         (
             "g.tanh()",
             "g",
-            "Your candidate lacks its tanh: g is tanh of the third part.",
+            "Your candidate lacks its tanh: g is tanh of the second block.",
+        ),
+        (
+            "g.tanh()",
+            "g.sigmoid()",
+            "The candidate g is a tanh; only the gates are sigmoids.",
         ),
         (
             "o.sigmoid() * c.tanh()",
@@ -97,42 +157,26 @@ STEP = Exercise(
             "You leave the output gate out: h = o * tanh(c).",
         ),
         (
+            "o.sigmoid() * c.tanh()",
+            "o * c.tanh()",
+            "Your output gate is a raw sum: it needs a sigmoid, as the forget gate.",
+        ),
+        (
             "return o.sigmoid() * c.tanh(), c",
             "h = o.sigmoid() * c.tanh()\n    return h, h",
-            "Your second value is h again: return the carry, c.",
+            "Your second value is h again: return the cell state, c.",
         ),
         (
-            "i.sigmoid()",
-            "(1 - f.sigmoid())",
-            "You write with 1 - f: that couples two gates, and nn.LSTM's input gate "
-            "has weights of its own.",
-        ),
-        (
-            "sums.chunk(4, dim=1)",
-            "(sums[:, k::4] for k in range(4))",
-            "You take every fourth number. The parts are blocks: the first H_out "
-            "numbers are the input gate's, chunk(4, dim=1).",
+            "sums.chunk(3, dim=1)",
+            "(sums[:, k::3] for k in range(3))",
+            "You take every third number. The parts are blocks: the first H_out "
+            "numbers are the forget gate's, chunk(3, dim=1).",
         ),
         ("c.tanh()", "c", "The output lacks a tanh: h = o * tanh(c)."),
         (
-            "c.tanh()",
-            "c.sigmoid()",
-            "The carry goes out through tanh, not through sigmoid.",
-        ),
-        (
-            "g.tanh()",
-            "g.sigmoid()",
-            "The candidate g is a tanh; only the three gates are sigmoids.",
-        ),
-        (
-            ".sigmoid()",
-            "",
-            "Your gates are raw sums: a sigmoid brings each between 0 and 1.",
-        ),
-        (
             "c.tanh(), c",
             "c.tanh(), c.tanh()",
-            "You return tanh(c): the carry goes on as it is, only the output is "
+            "You return tanh(c): the cell state goes on as it is, only the output is "
             "squashed.",
         ),
         (
@@ -140,22 +184,19 @@ STEP = Exercise(
             "c_t = f",
             "c.tanh(), c",
             "c.tanh(), c_t",
-            "Your output shows the old carry: compute c first, then h from the new c.",
+            "Your output shows the old cell state: compute c first, then h from the "
+            "new c.",
         ),
         (
-            "f.sigmoid() * c",
-            "f.sigmoid() * h",
-            "The forget gate multiplies the old carry c, not the old output h.",
+            "f * c",
+            "f * h",
+            "The forget gate multiplies the old cell state c, not the old output h.",
         ),
         (
             "h @ weight_hh.T",
             "c @ weight_hh.T",
-            "Your gates look at the old carry c: weight_hh meets the old output h.",
-        ),
-        (
-            "f.sigmoid() * c",
-            "(1 - f.sigmoid()) * c",
-            "You keep 1 - f: the forget gate is the share that is kept.",
+            "Your gates look at the old cell state c: weight_hh meets the old output "
+            "h.",
         ),
         (" + bias_hh", "", "You leave bias_hh out: both biases are added."),
         (" + bias_ih", "", "You leave bias_ih out: both biases are added."),
@@ -391,8 +432,8 @@ def _marks(generator: Generator) -> dict[str, Any]:
     return {"inputs": torch.stack([marks > 0.7, marks < resets], 1)}
 
 
-def _carries(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
-    """The carry of the answer's layer after each step."""
+def _cell_states(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
+    """The cell state of the answer's layer after each step."""
     _refuse_all_but_functions(answer)
     layer = call(answer)
     if isinstance(layer, nn.Module) and not isinstance(layer, nn.LSTM):
@@ -417,21 +458,21 @@ def _carries(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
         for x_t in inputs.to(next(layer.parameters()).dtype):
             _, state = layer(x_t[None], state)
             found.append(float(state[1]))
-    carry = torch.tensor(found, dtype=torch.float64)
-    whole = carry.round()
-    off = (carry - whole).abs()
+    states = torch.tensor(found, dtype=torch.float64)
+    whole = states.round()
+    off = (states - whole).abs()
     nearly = 0.01 <= off.max() < 0.2
     close = off < (0.2 if nearly else 0.01)
-    yield "the carry after each step", torch.where(close, whole, carry)
+    yield "the cell state after each step", torch.where(close, whole, states)
     if nearly:
         at = int(off.argmax())
         raise Refused(
-            f"Nearly: after step {at} of {length} the carry is {found[at]:.2f} instead "
-            f"of {whole[at]:.0f}. Make each gate open or shut more firmly, by larger "
-            "sums, and the candidate nearer to 1."
+            f"Nearly: after step {at} of {length} the cell state is {found[at]:.2f} "
+            f"instead of {whole[at]:.0f}. Make each gate open or shut more firmly, by "
+            "larger sums, and the candidate nearer to 1."
         )
     # a last case, so that the one before it does not stand for a refusal
-    yield "whether the carry stays near whole numbers", bool(off.max() < 0.01)
+    yield "whether the cell state stays near whole numbers", bool(off.max() < 0.01)
 
 
 COUNTER = Exercise(
@@ -447,7 +488,7 @@ COUNTER = Exercise(
                 layer.bias_ih_l0[:3] = torch.tensor([-20.0, 20.0, 20.0])
             return layer
     """,
-    run=custom_run(_carries, _marks),
+    run=custom_run(_cell_states, _marks),
     mistakes=[
         (
             "= -40",
@@ -484,7 +525,7 @@ COUNTER = Exercise(
             "= 0",
             "[-20.0, 20.0, 20.0]",
             "[-20.0, -20.0, 20.0]",
-            "Your carry forgets everything at each step: a forget gate of 1 keeps.",
+            "Your cell state is erased at each step: a forget gate of 1 keeps.",
         ),
         (
             "[0, 0]",
@@ -508,8 +549,8 @@ COUNTER = Exercise(
             "[1] = torch.tensor([40.0, -40.0])",
             "[-20.0, 20.0, 20.0]",
             "[-20.0, -20.0, 20.0]",
-            "Your forget gate is open with a count only: without any mark the carry "
-            "must be kept as well.",
+            "Your forget gate is open with a count only: without any mark the cell "
+            "state must be kept as well.",
         ),
         (
             "[1, 1]",
@@ -536,8 +577,8 @@ COUNTER = Exercise(
             "= 0",
             "[-20.0, 20.0, 20.0]",
             "[-20.0, 0.0, 20.0]",
-            "Your forget gate is one half, as a sum of 0 gives: it halves the carry "
-            "at each step.",
+            "Your forget gate is one half, as a sum of 0 gives: it halves the cell "
+            "state at each step.",
         ),
         (
             "[-20.0, 20.0, 20.0]",
@@ -573,4 +614,54 @@ COUNTER = Exercise(
     ],
 )
 
-EXERCISES = (STEP, FORGET_BIAS, COUNTER)
+DIRECT = Exercise(
+    name="lstm/direct",
+    setup="""
+        def dependence(layer, scale=1.0):
+            x = scale * torch.randn(16, 51, 8).double()
+            output, _ = layer.double()(x.requires_grad_())
+            (gradient,) = torch.autograd.grad(output[:, -1].sum(), x)
+            size = gradient.norm(dim=2).mean(0).flip(0)
+            return size / size[0]
+    """,
+    solution="""
+        def reach(seed, cut):
+            torch.manual_seed(seed)
+            layer = nn.LSTM(8, 32, batch_first=True)
+            if cut:
+                layer.weight_hh_l0.data.zero_()
+            return dependence(layer)[20].log10().item()
+
+
+        direct = [reach(seed, True) for seed in range(8)]
+        whole = [reach(seed, False) for seed in range(8)]
+        d = torch.tensor(direct) - torch.tensor(whole)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("direct", "whole"),
+    mistakes=[
+        (
+            "log10()",
+            "log()",
+            "Your logarithms are natural ones; take log10.",
+        ),
+        (
+            "weight_hh_l0",
+            "bias_hh_l0",
+            "You set a bias to zeros: the way through h is a matrix, weight_hh_l0.",
+        ),
+        (
+            "[20]",
+            "[50]",
+            "You look 50 steps back; entry 20 is asked for.",
+        ),
+        (
+            "dependence(layer)[20].log10()",
+            "dependence(layer)[20]",
+            "You subtract the numbers themselves, which are tiny: take their "
+            "logarithms first.",
+        ),
+    ],
+)
+
+EXERCISES = (FADE, FORGET_BIAS, COUPLED, COUNTER, DIRECT)

@@ -6,15 +6,15 @@ from torch import nn
 from torch.nn import functional as F
 
 
-@right("lstm/step")
+@right("lstm/coupled")
 def of_linear(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     gates = F.linear(x, weight_ih, bias_ih) + F.linear(h, weight_hh, bias_hh)
-    ingate, forgetgate, cellgate, outgate = gates.chunk(4, 1)
-    cy = torch.sigmoid(forgetgate) * c + torch.sigmoid(ingate) * torch.tanh(cellgate)
+    forgetgate, cellgate, outgate = gates.chunk(3, 1)
+    cy = torch.lerp(torch.tanh(cellgate), c, torch.sigmoid(forgetgate))
     return torch.sigmoid(outgate) * torch.tanh(cy), cy
 
 
-@right("lstm/step")
+@right("lstm/coupled")
 def block_after_block(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     n = h.shape[1]
 
@@ -23,58 +23,41 @@ def block_after_block(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
         y = x @ weight_ih[rows].mT + h @ weight_hh[rows].mT
         return y + bias_ih[rows] + bias_hh[rows]
 
-    i, f, o = (1 / (1 + torch.exp(-part(k))) for k in (0, 1, 3))
-    c = torch.addcmul(f * c, i, part(2).tanh())
+    f, o = (1 / (1 + torch.exp(-part(k))) for k in (0, 2))
+    c = torch.addcmul(f * c, 1 - f, part(1).tanh())
     return [o * c.tanh(), c]
 
 
-@right("lstm/step")
-def as_four(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    w = torch.cat([weight_ih, weight_hh], 1).unflatten(0, (4, -1))
-    b = (bias_ih + bias_hh).view(4, 1, -1)
-    i, f, g, o = torch.einsum("ni,ghi->gnh", torch.cat([x, h], -1), w) + b
-    c = f.sigmoid().mul(c).add(i.sigmoid().mul(g.tanh()))
+@right("lstm/coupled")
+def sigmoid_of_minus(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """1 - sigmoid(s) is sigmoid(-s)."""
+    w = torch.cat([weight_ih, weight_hh], 1).unflatten(0, (3, -1))
+    b = (bias_ih + bias_hh).view(3, 1, -1)
+    f, g, o = torch.einsum("ni,ghi->gnh", torch.cat([x, h], -1), w) + b
+    c = f.sigmoid().mul(c).add((-f).sigmoid().mul(g.tanh()))
     return o.sigmoid().mul(c.tanh()), c
 
 
-@wrong("lstm/step", "order|i, f, g, o")
-def order_fgio(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+@wrong("lstm/coupled", "order of the three blocks")
+def order_of_torch(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    f, g, i, o = sums.chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    o, f, g = sums.chunk(3, 1)
+    f = f.sigmoid()
+    c = f * c + (1 - f) * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
-@wrong("lstm/step", "order.*o, i, f, g|i, f, g, o")
-def order_oifg(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    o, i, f, g = sums.chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+@wrong("lstm/coupled", "may not be")
+def by_four(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    def four(w):  # sigmoid(-f) as input gate: right, but of torch
+        f, g, o = w.chunk(3)
+        return torch.cat([-f, f, g, o])
+
+    weights = map(four, (weight_ih, weight_hh, bias_ih, bias_hh))
+    return torch.lstm_cell(x, (h, c), *weights)
 
 
-@wrong("lstm/step", "i, f, g, o")
-def order_iofg(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    i, o, f, g = sums.chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-@wrong("lstm/step", "two middle parts|i, f, g, o")
-def of_tensorflow(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    i, j, f, o = sums.chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * j.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-@wrong("lstm/step", "may not be")
-def cell(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    return torch.lstm_cell(x, (h, c), weight_ih, weight_hh, bias_ih, bias_hh)
-
-
-@wrong("lstm/step", "may not be")
+@wrong("lstm/coupled", "may not be")
 def module(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     one = nn.LSTMCell(x.shape[1], h.shape[1])
     names = "weight_ih", "weight_hh", "bias_ih", "bias_hh"
@@ -82,34 +65,39 @@ def module(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     return torch.func.functional_call(one, given, (x, (h, c)))
 
 
-@wrong("lstm/step", "may not be")
-def layer(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    one = nn.LSTM(x.shape[1], h.shape[1]).double()
-    return one(x[None], (h[None], c[None]))[1]
+@wrong("lstm/coupled")
+def of_four_blocks(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
+    i, f, g, o = sums.chunk(4, 1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
 
 
-@wrong("lstm/step", r"\.T\b|transpose")
+@wrong("lstm/coupled", r"\.T\b|transpose")
 def untransposed(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     sums = x @ weight_ih + bias_ih + h @ weight_hh + bias_hh
-    i, f, g, o = sums.chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    f, g, o = sums.chunk(3, 1)
+    f = f.sigmoid()
+    c = f * c + (1 - f) * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
-@wrong("lstm/step", "in place")
+@wrong("lstm/coupled", "in place")
 def in_place(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    i, f, g, o = sums.chunk(4, 1)
-    c *= f.sigmoid()
-    c += i.sigmoid() * g.tanh()
+    f, g, o = sums.chunk(3, 1)
+    f = f.sigmoid()
+    c *= f
+    c += (1 - f) * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
-@wrong("lstm/step", "axis|dim|chunk|rows|batch")
+@wrong("lstm/coupled", "axis|dim|chunk|rows|batch")
 def along_the_batch(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
     sums = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-    i, f, g, o = sums.chunk(4)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    f, g, o = sums.chunk(3)
+    f = f.sigmoid()
+    c = f * c + (1 - f) * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
@@ -281,3 +269,34 @@ def untouched():
 @wrong("lstm/counter", "bias")
 def no_bias():
     return nn.LSTM(2, 1, bias=False)
+
+
+right("lstm/fade")(254)
+right("lstm/fade")(torch.tensor(254))
+wrong("lstm/fade", "round up")(253)
+wrong("lstm/fade", "one half")(7)
+wrong("lstm/fade", "half of it|half")(39)
+wrong("lstm/fade", "whole numbers")(253.73)
+wrong("lstm/fade")(255)
+
+
+def _reach(seed, cut, lag=20):
+    torch.manual_seed(seed)
+    layer = nn.LSTM(8, 32, batch_first=True)
+    if cut:
+        nn.init.zeros_(layer.weight_hh_l0)
+    x = torch.randn(16, 51, 8).double().requires_grad_()
+    output, _ = layer.double()(x)
+    output[:, -1].sum().backward()
+    size = x.grad.norm(dim=2).mean(0).flip(0)
+    return float(torch.log10(size[lag] / size[0]))
+
+
+def _differences(seeds=range(8), lag=20):
+    return [_reach(seed, True, lag) - _reach(seed, False, lag) for seed in seeds]
+
+
+right("lstm/direct")(_differences)
+right("lstm/direct")(lambda: _differences(range(100, 120)))
+wrong("lstm/direct", "sign|minus")(lambda: [-d for d in _differences()])
+wrong("lstm/direct", "50 steps")(lambda: _differences(lag=50))
