@@ -22,7 +22,6 @@ NOT_YET = (
     "convolution/upsample",
     "convolution/case_study",
     "recurrent/index",
-    "recurrent/rnn",
     "recurrent/lstm",
     "recurrent/gru",
     "recurrent/shapes",
