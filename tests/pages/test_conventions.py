@@ -17,7 +17,6 @@ TEMPLATE = Path(new_page.__file__).with_name("template")
 NOT_YET = (
     "convolution/groups_and_separable",
     "convolution/case_study",
-    "recurrent/rnn",
     "recurrent/variable_length",
     "recurrent/case_study",
     "recurrent/beyond",

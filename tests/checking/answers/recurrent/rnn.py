@@ -9,184 +9,226 @@ from torch import nn
 from torch.nn import functional as F
 
 
-@right("rnn/by_hand")
-def all_inputs_first(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    from_x = F.linear(x, W_ih, b_ih + b_hh)
+@right("rnn/leaky")
+def all_inputs_first(x, h_0, W_ih, W_hh, b, a):
+    from_x = F.linear(x, W_ih, b)
     states = [h_0]
     for t in range(x.shape[0]):
-        states.append(
-            getattr(torch, nonlinearity)(from_x[t] + F.linear(states[-1], W_hh))
-        )
-    return torch.stack(states[1:], dim=0), states[-1]
+        g = torch.tanh(from_x[t] + F.linear(states[-1], W_hh))
+        states.append(states[-1] + a * (g - states[-1]))
+    return torch.stack(states[1:], dim=0)
 
 
-@right("rnn/by_hand")
-def one_matrix(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    W, b = torch.cat([W_ih, W_hh], 1), b_ih + b_hh
-    act = {"tanh": nn.Tanh(), "relu": nn.ReLU()}[nonlinearity]
+@right("rnn/leaky")
+def one_matrix(x, h_0, W_ih, W_hh, b, a):
+    W = torch.cat([W_ih, W_hh], 1)
     h, out = h_0, torch.empty(len(x), *h_0.shape, dtype=x.dtype)
     for t in range(len(x)):
-        h = act(torch.cat([x[t], h], -1) @ W.mT + b)
+        h = h.lerp(torch.tanh(torch.cat([x[t], h], -1) @ W.mT + b), a)
         out[t] = h
-    return [out, h]
+    return out
 
 
-@right("rnn/by_hand")
-def by_einsum(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
+@right("rnn/leaky")
+def by_einsum(x, h_0, W_ih, W_hh, b, a):
     outputs = []
     for x_t in x.unbind(0):
         s = torch.einsum("ni,hi->nh", x_t, W_ih) + torch.einsum("nj,hj->nh", h_0, W_hh)
-        s = s + b_ih + b_hh
-        h_0 = s.tanh() if nonlinearity == "tanh" else s.clamp(min=0)
+        h_0 = a * (s + b).tanh() + (1 - a) * h_0
         outputs.append(h_0.unsqueeze(0))
-    return torch.cat(outputs), outputs[-1].squeeze(0)
+    return torch.cat(outputs)
 
 
-@wrong("rnn/by_hand", r"\.T\b|transpose")
-def untransposed(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
+@right("rnn/leaky")
+def by_the_cell(x, h_0, W_ih, W_hh, b, a):
+    h, out = h_0, []
+    for x_t in x:
+        g = torch.rnn_tanh_cell(x_t, h, W_ih, W_hh, b, torch.zeros_like(b))
+        h = torch.lerp(h, g, a)
+        out.append(h)
+    return torch.stack(out)
+
+
+@wrong("rnn/leaky", r"\.T\b|transpose")
+def untransposed(x, h_0, W_ih, W_hh, b, a):
     h, out = h_0, []
     for t in x:
-        h = getattr(torch, nonlinearity)(t @ W_ih + b_ih + h @ W_hh + b_hh)
+        h = (1 - a) * h + a * torch.tanh(t @ W_ih + h @ W_hh + b)
         out.append(h)
-    return torch.stack(out), h
+    return torch.stack(out)
 
 
-@wrong("rnn/by_hand", r"W_hh\.T|transpose")
-def state_untransposed(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
+@wrong("rnn/leaky", r"W_hh\.T|transpose")
+def state_untransposed(x, h_0, W_ih, W_hh, b, a):
     h, out = h_0, []
     for t in x:
-        h = getattr(torch, nonlinearity)(t @ W_ih.T + b_ih + h @ W_hh + b_hh)
+        h = (1 - a) * h + a * torch.tanh(t @ W_ih.T + h @ W_hh + b)
         out.append(h)
-    return torch.stack(out), h
+    return torch.stack(out)
 
 
-@wrong("rnn/by_hand", "may not be")
-def layer(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    rnn = nn.RNN(x.shape[-1], h_0.shape[-1], nonlinearity=nonlinearity)
-    return rnn(x.float(), h_0[None].float())
-
-
-@wrong("rnn/by_hand", "may not be")
-def cell(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    one = {"tanh": torch.rnn_tanh_cell, "relu": torch.rnn_relu_cell}[nonlinearity]
-    out = []
-    for t in x:
-        h_0 = one(t, h_0, W_ih, W_hh, b_ih, b_hh)
-        out.append(h_0)
-    return torch.stack(out), h_0
-
-
-@wrong("rnn/by_hand", "may not be")
-def below(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    run = getattr(torch._VF, f"rnn_{nonlinearity}")
-    out, h = run(
-        x, h_0[None], [W_ih, W_hh, b_ih, b_hh], True, 1, 0.0, True, False, False
-    )
-    return out, h[0]
-
-
-@wrong("rnn/by_hand", "tanh whatever")
-def ignores_nonlinearity(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    return all_inputs_first(x, h_0, W_ih, W_hh, b_ih, b_hh, "tanh")
-
-
-@wrong("rnn/by_hand", "function|call")
-def passes_a_name(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
+@wrong("rnn/leaky", "plain RNN|share")
+def plain(x, h_0, W_ih, W_hh, b, a):
     h, out = h_0, []
     for t in x:
-        h = nonlinearity(t @ W_ih.T + b_ih + h @ W_hh.T + b_hh)
+        h = torch.tanh(t @ W_ih.T + h @ W_hh.T + b)
         out.append(h)
-    return torch.stack(out), h
+    return torch.stack(out)
 
 
-@wrong("rnn/by_hand", "tensor")
-def list_of_states(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
-    out, h = all_inputs_first(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity)
-    return list(out), h
+@wrong("rnn/leaky", "other way round")
+def shares_swapped(x, h_0, W_ih, W_hh, b, a):
+    h, out = h_0, []
+    for t in x:
+        h = torch.tanh(t @ W_ih.T + h @ W_hh.T + b).lerp(h, a)
+        out.append(h)
+    return torch.stack(out)
 
 
-@wrong("rnn/by_hand", "dtype|float32|Float")
-def float_states(x, h_0, W_ih, W_hh, b_ih, b_hh, nonlinearity):
+@wrong("rnn/leaky", "tensor")
+def list_of_states(x, h_0, W_ih, W_hh, b, a):
+    return list(all_inputs_first(x, h_0, W_ih, W_hh, b, a))
+
+
+@wrong("rnn/leaky", "one tensor|beside")
+def two_results(x, h_0, W_ih, W_hh, b, a):
+    out = all_inputs_first(x, h_0, W_ih, W_hh, b, a)
+    return out, out[-1]
+
+
+@wrong("rnn/leaky", "dtype|float32|Float")
+def float_states(x, h_0, W_ih, W_hh, b, a):
     out = torch.zeros(len(x), *h_0.shape)
-    h = h_0
-    for t, x_t in enumerate(x):
-        h = getattr(torch, nonlinearity)(x_t @ W_ih.T + b_ih + h @ W_hh.T + b_hh)
+    for t, h in enumerate(all_inputs_first(x, h_0, W_ih, W_hh, b, a)):
         out[t] = h
-    return out, h
+    return out
+
+
+@right("rnn/clip")
+def by_cat(gradients, max_norm):
+    total = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    return [g * (max_norm / total) if total > max_norm else g for g in gradients]
+
+
+@right("rnn/clip")
+def with_eps(gradients, max_norm):
+    total = math.sqrt(sum(g.square().sum().item() for g in gradients))
+    factor = min(1.0, max_norm / (total + 1e-6))
+    return tuple(g * factor for g in gradients)
+
+
+@right("rnn/clip")
+def in_place(gradients, max_norm):
+    total = sum((g**2).sum() for g in gradients) ** 0.5
+    if total > max_norm:
+        gradients = [g.clone().mul_(max_norm / total) for g in gradients]
+    return gradients
+
+
+@wrong("rnn/clip", "one by one")
+def by_value(gradients, max_norm):
+    return [g.clip(-max_norm, max_norm) for g in gradients]
+
+
+@wrong("rnn/clip", "one factor|together")
+def each_alone(gradients, max_norm):
+    return [F.normalize(g, dim=None) * min(g.norm(), max_norm) for g in gradients]
+
+
+@wrong("rnn/clip", "may not be")
+def torchs(gradients, max_norm):
+    ps = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    for p, g in zip(ps, gradients, strict=True):
+        p.grad = g.clone()
+    nn.utils.clip_grad_norm_(ps, max_norm)
+    return [p.grad for p in ps]
+
+
+@wrong("rnn/clip", "up to max_norm|within the limit")
+def always(gradients, max_norm):
+    total = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    return [g * max_norm / total for g in gradients]
+
+
+def factors(candidates, W_hh, a):
+    """Of each step, the first first."""
+    direct = (1 - a) * torch.eye(len(W_hh), dtype=W_hh.dtype)
+    return [direct + a * torch.diag(1 - g.square()) @ W_hh for g in candidates]
 
 
 @right("rnn/jacobian")
-def by_diag(states, W_hh, k):
+def by_diag(candidates, W_hh, a, k):
     J = torch.eye(W_hh.shape[0]).to(W_hh)
-    for h in states[len(states) - k :]:
-        J = torch.diag(1 - h.square()) @ W_hh @ J
+    for step in factors(candidates, W_hh, a)[len(candidates) - k :]:
+        J = step @ J
     return J
 
 
 @right("rnn/jacobian")
-def by_multi_dot(states, W_hh, k):
-    steps = [(1 - s * s).unsqueeze(1) * W_hh for s in states.flip(0)[:k]]
+def by_multi_dot(candidates, W_hh, a, k):
+    steps = factors(candidates, W_hh, a)[::-1][:k]
     if k > 1:
         return torch.linalg.multi_dot(steps)
     return steps[0] if steps else torch.eye(len(W_hh), dtype=W_hh.dtype)
 
 
 @right("rnn/jacobian")
-def by_cosh(states, W_hh, k):
-    J = torch.diag(torch.ones(len(W_hh), dtype=states.dtype))
-    for t in range(1, k + 1):
-        J = J.matmul(torch.atanh(states[-t]).cosh().pow(-2)[:, None] * W_hh)
-    return J
+def by_columns(candidates, W_hh, a, k):
+    columns = torch.eye(len(W_hh), dtype=W_hh.dtype).unbind(1)
+    for g in candidates[len(candidates) - k :]:
+        columns = [(1 - a) * v + a * (1 - g**2) * (W_hh @ v) for v in columns]
+    return torch.stack(list(columns), 1)
 
 
 @right("rnn/jacobian")
-def by_numpy(states, W_hh, k):
+def by_numpy(candidates, W_hh, a, k):
     J = np.eye(len(W_hh))
     for t in range(1, k + 1):
-        J = J @ np.diag(1 - states[-t].numpy() ** 2) @ W_hh.numpy()
+        slopes = np.diag(1 - candidates[-t].numpy() ** 2)
+        J = J @ ((1 - a) * np.eye(len(W_hh)) + a * slopes @ W_hh.numpy())
     return torch.from_numpy(J).to(W_hh.dtype)
 
 
 @wrong("rnn/jacobian", "k = 0")
-def minus_zero(states, W_hh, k):
+def minus_zero(candidates, W_hh, a, k):
     J = torch.eye(len(W_hh), dtype=W_hh.dtype)
-    for h in states[-k:]:
-        J = torch.diag(1 - h**2) @ W_hh @ J
+    for step in factors(candidates, W_hh, a)[-k:]:
+        J = step @ J
     return J
 
 
 @wrong("rnn/jacobian", "dtype|float32|Float")
-def float_eye(states, W_hh, k):
-    J = torch.eye(len(W_hh))
-    for t in range(1, k + 1):
-        J = J @ ((1 - states[-t] ** 2)[:, None] * W_hh)
-    return J
+def float_eye(candidates, W_hh, a, k):
+    return by_diag(candidates, W_hh, a, k).float()
 
 
 @wrong("rnn/jacobian", "order|leftmost|right")
-def wrong_order(states, W_hh, k):
+def wrong_order(candidates, W_hh, a, k):
     J = torch.eye(len(W_hh), dtype=W_hh.dtype)
-    for h in states[len(states) - k :]:
-        J = J @ torch.diag(1 - h**2) @ W_hh
+    for step in factors(candidates, W_hh, a)[len(candidates) - k :]:
+        J = J @ step
     return J
 
 
-@wrong("rnn/jacobian", "first states|start at|last state|begin")
-def first_states(states, W_hh, k):
+@wrong("rnn/jacobian", "first candidates|start at|last|begin")
+def first_candidates(candidates, W_hh, a, k):
     J = torch.eye(len(W_hh), dtype=W_hh.dtype)
-    for h in states[:k]:
-        J = torch.diag(1 - h**2) @ W_hh @ J
+    for step in factors(candidates, W_hh, a)[:k]:
+        J = step @ J
     return J
 
 
-@wrong("rnn/jacobian", "slopes of the last state")
-def by_power(states, W_hh, k):
-    return torch.linalg.matrix_power(torch.diag(1 - states[-1] ** 2) @ W_hh, k)
+@wrong("rnn/jacobian", "slopes of the last candidate")
+def by_power(candidates, W_hh, a, k):
+    return torch.linalg.matrix_power(factors(candidates, W_hh, a)[-1], k)
 
 
-@wrong("rnn/jacobian", "slope")
-def power_of_matrix(states, W_hh, k):
-    return torch.linalg.matrix_power(W_hh, k)
+@wrong("rnn/jacobian", "past tanh|directly")
+def of_a_plain_rnn(candidates, W_hh, a, k):
+    J = torch.eye(len(W_hh), dtype=W_hh.dtype)
+    for g in candidates[len(candidates) - k :]:
+        J = a * torch.diag(1 - g**2) @ W_hh @ J
+    return J
 
 
 WORDS = ["vanishes", "neither", "vanishes", "explodes", "vanishes"]
@@ -204,5 +246,16 @@ FOREIGN.extend(
         (["vanish", "neither", "vanish", "explode", "vanish"], False),
         ([math.nan] * 5, False, "str|word|text"),
         (", ".join(WORDS), False, "list"),
+    )
+)
+FOREIGN.extend(
+    Foreign("rnn/large_inputs", *case)
+    for case in (
+        ((-0.28, 0.006), True),
+        (torch.tensor([-0.283, 0.0061]), True),
+        ((0.283, 0.006), False),
+        ((0.006, -0.283), False),
+        ((-0.479, 0.005), False),
+        (-0.283, False),
     )
 )
