@@ -6,10 +6,100 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from layers_book.checking import Exercise, distinct, function_run, signed, value_run
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    signed,
+    value_run,
+)
 
 GROUPS = (2, 3, 1, 4, 2, 3)
 KERNELS = ((3, 2), (1, 3), (2, 4), (3, 3), (4, 1), (2, 3))
+
+
+def _colors(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """One channel to five; with one, the channels cannot be mixed up."""
+    index = generator.initial_seed()
+    channels, n = (3, 2, 1, 4, 5)[index % 5], (2, 1, 3)[index % 3]
+    height, width = 5 + index % 3, 9 - index % 2
+    return (signed(generator, n, channels, height, width).requires_grad_(),), {}
+
+
+EDGES = Exercise(
+    name="groups_and_separable/edges",
+    solution="""
+        def edges(x):
+            left = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]).to(x)
+            channels = x.shape[1]
+            weight = torch.stack([left, left.T])[:, None].repeat(channels, 1, 1, 1)
+            y = F.conv2d(x, weight, groups=channels)  # (N, 2 * C, H_out, W_out)
+            across, down = y[:, ::2], y[:, 1::2]
+            return (across**2 + down**2).sqrt()
+    """,
+    run=function_run(_colors, names=("x",)),
+    mistakes=[
+        (
+            "y[:, ::2], y[:, 1::2]",
+            "y.chunk(2, 1)",
+            "With more than one channel you add up squares that belong to different "
+            "channels. Which two of the outputs come from channel 0?",
+        ),
+        (
+            ".repeat(channels, 1, 1, 1)",
+            ".repeat_interleave(channels, 0)",
+            "With more than one channel, some channels meet the same kernel twice: "
+            "repeat the pair, left then left.T, once for each channel.",
+        ),
+        (
+            ".repeat(channels, 1, 1, 1)",
+            ".repeat_interleave(channels, 0)",
+            "y[:, ::2], y[:, 1::2]",
+            "y.chunk(2, 1)",
+            "You split kernels and outputs in halves, but the two outputs of a channel "
+            "are neighbors: output o reads channel o // 2.",
+        ),
+        (
+            "F.conv2d(x, weight, groups=channels)",
+            "F.conv2d(x.sum(1, keepdim=True).expand_as(x), weight, groups=channels)",
+            "Each of your channels sees the edges of all of them: they are not to be "
+            "added up.",
+        ),
+        (
+            "(across**2 + down**2).sqrt()",
+            "across**2 + down**2",
+            "You give the sum of the squares; take its root.",
+        ),
+        (
+            "(across**2 + down**2).sqrt()",
+            "across.abs() + down.abs()",
+            "You add the sizes of the two answers; add their squares, and take the "
+            "root.",
+        ),
+        (
+            "(across**2 + down**2).sqrt()",
+            "((across**2 + down**2) / 2).sqrt()",
+            "You take the mean of the two squares; take their sum.",
+        ),
+        (
+            "across**2 + down**2",
+            "across**2",
+            "You leave out the edges that left.T finds.",
+        ),
+        (
+            "across**2 + down**2",
+            "down**2",
+            "You leave out the edges that left finds.",
+        ),
+        (
+            "groups=channels)",
+            "groups=channels, padding=1)",
+            "Your result is as large as the picture; without padding it has two rows "
+            "and two columns less.",
+        ),
+    ],
+)
 
 
 def _pictures(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -304,8 +394,62 @@ SHUFFLE = Exercise(
             "depthwise.",
         ),
         ([5, 6, 7, 8], "Count the channels from 0."),
-        ([4, 6, 5, 7], "Those are the channels; give them in rising order."),
+        ([4, 6, 5, 7], "Those are the channels; give them in ascending order."),
     ],
 )
 
-EXERCISES = (BY_HAND, MERGE, SHUFFLE)
+PRODUCT = Exercise(
+    name="groups_and_separable/product",
+    solution="""
+        def error(shuffle, seed):
+            torch.manual_seed(seed)
+            net = nn.Sequential(
+                nn.Conv2d(8, 8, 1, groups=2), nn.Tanh(),
+                nn.ChannelShuffle(2) if shuffle else nn.Identity(),
+                nn.Conv2d(8, 8, 1, groups=2), nn.Tanh(), nn.Conv2d(8, 1, 1)).double()
+            optimizer = torch.optim.Adam(net.parameters(), 0.05)
+            x = torch.randn(1, 8, 24, 24).double()  # (N, C, H, W)
+            for _ in range(100):
+                optimizer.zero_grad()
+                (net(x) - x[:, :1] * x[:, 7:]).square().mean().backward()
+                optimizer.step()
+            x = torch.randn(1, 8, 24, 24).double()
+            with torch.no_grad():
+                return (net(x) - x[:, :1] * x[:, 7:]).square().mean().item()
+
+
+        without = [error(False, seed) for seed in range(5)]
+        shuffled = [error(True, seed) for seed in range(5)]
+        d = torch.tensor(without) - torch.tensor(shuffled)  # (seeds,)
+        answer = d.mean().item(), (d.std() / len(d) ** 0.5).item()
+    """,
+    run=measure_run("without", "shuffled"),
+    mistakes=[
+        (
+            "    x = torch.randn(1, 8, 24, 24).double()\n    with",
+            "    with",
+            "You measure on the picture that the networks have learned; draw a second "
+            "one for the test.",
+        ),
+        (
+            "range(100)",
+            "range(10)",
+            "Your networks have hardly been trained: take 100 steps.",
+        ),
+        (
+            "x[:, 7:]).square().mean().backward()",
+            "x[:, 3:4]).square().mean().backward()",
+            "x[:, 7:]).square().mean().item()",
+            "x[:, 3:4]).square().mean().item()",
+            "Your two channels lie in one group, where no shuffle is needed; take "
+            "channels 0 and 7.",
+        ),
+        (
+            "x[:, 7:]).square().mean().item()",
+            "x[:, 7:]).square().mean().sqrt().item()",
+            "You take the root of each error; the mean square is asked for.",
+        ),
+    ],
+)
+
+EXERCISES = (EDGES, SHUFFLE, BY_HAND, MERGE, PRODUCT)

@@ -195,3 +195,108 @@ FOREIGN.extend(
         ([[4, 5], [6, 7]], False, "list"),
     )
 )
+
+
+LEFT = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+
+
+@right("groups_and_separable/edges")
+def channels_as_samples(x):
+    n, c, h, w = x.shape
+    kernels = torch.stack([LEFT, LEFT.T])[:, None].to(x)
+    y = F.conv2d(x.reshape(n * c, 1, h, w), kernels)
+    return y.norm(dim=1).view(n, c, h - 2, w - 2)
+
+
+@right("groups_and_separable/edges")
+def two_depthwise_layers(x):
+    c, squares = x.shape[1], 0
+    for kernel in (LEFT, LEFT.T):
+        weight = kernel.to(x).expand(c, 1, 3, 3)
+        squares = squares + F.conv2d(x, weight, groups=c).square()
+    return squares**0.5
+
+
+@right("groups_and_separable/edges")
+def channel_after_channel(x):
+    parts = []
+    for c in range(x.shape[1]):
+        windows = x[:, c].unfold(1, 3, 1).unfold(2, 3, 1)
+        across, down = ((windows * k.to(x)).sum((3, 4)) for k in (LEFT, LEFT.T))
+        parts.append(torch.hypot(across, down))
+    return torch.stack(parts, 1)
+
+
+@right("groups_and_separable/edges")
+def pairs_on_an_axis(x):
+    kernels = torch.stack([LEFT, LEFT.T])[:, None].to(x)
+    y = F.conv2d(x, kernels.repeat(x.shape[1], 1, 1, 1), groups=x.shape[1])
+    return y.unflatten(1, (-1, 2)).norm(dim=2)
+
+
+@wrong("groups_and_separable/edges", "different channels")
+def split_the_wrong_way(x):
+    kernels = torch.stack([LEFT, LEFT.T])[:, None].to(x)
+    y = F.conv2d(x, kernels.repeat(x.shape[1], 1, 1, 1), groups=x.shape[1])
+    return y.unflatten(1, (2, -1)).norm(dim=1)
+
+
+@wrong("groups_and_separable/edges", "same kernel twice")
+def neighbors_alike(x):
+    kernels = torch.stack([LEFT, LEFT.T])[:, None].to(x)
+    c = x.shape[1]
+    y = F.conv2d(x, kernels.repeat_interleave(c, 0), groups=c)
+    return y.unflatten(1, (-1, 2)).norm(dim=2)
+
+
+@wrong("groups_and_separable/edges", "as large as the picture")
+def padded(x):
+    y = 0
+    for kernel in (LEFT, LEFT.T):
+        weight = kernel.to(x).expand(x.shape[1], 1, 3, 3)
+        y = y + F.conv2d(x, weight, groups=x.shape[1], padding="same") ** 2
+    return y.sqrt()
+
+
+@wrong("groups_and_separable/edges", "root")
+def squares_only(x):
+    kernels = torch.stack([LEFT, LEFT.T])[:, None].to(x)
+    y = F.conv2d(x, kernels.repeat(x.shape[1], 1, 1, 1), groups=x.shape[1])
+    return y.unflatten(1, (-1, 2)).square().sum(2)
+
+
+def _product(channel=7, steps=100):
+    """The differences of exercise 5, the shuffle by hand."""
+    differences = []
+    for seed in range(5):
+        found = []
+        for shuffle in (False, True):
+            torch.manual_seed(seed)
+            first = nn.Conv2d(8, 8, 1, groups=2).double()
+            second = nn.Conv2d(8, 8, 1, groups=2).double()
+            last = nn.Conv2d(8, 1, 1).double()
+            layers = nn.ModuleList([first, second, last])
+
+            def net(x, shuffle=shuffle, first=first, second=second, last=last):
+                h = first(x).tanh()
+                if shuffle:
+                    h = h.unflatten(1, (2, 4)).transpose(1, 2).flatten(1, 2)
+                return last(second(h).tanh())
+
+            optimizer = torch.optim.Adam(layers.parameters(), lr=0.05)
+            pictures = [torch.randn(1, 8, 24, 24).double() for _ in range(2)]
+            products = [x[:, :1] * x[:, channel : channel + 1] for x in pictures]
+            for _ in range(steps):
+                loss = F.mse_loss(net(pictures[0]), products[0])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            found.append(F.mse_loss(net(pictures[1]), products[1]).item())
+        differences.append(found[0] - found[1])
+    return differences
+
+
+right("groups_and_separable/product")(_product)
+wrong("groups_and_separable/product", "one group")(lambda: _product(channel=3))
+wrong("groups_and_separable/product", "hardly been trained")(lambda: _product(steps=10))
+wrong("groups_and_separable/product", "sign|minus")(lambda: [-d for d in _product()])
