@@ -23,7 +23,6 @@ NOT_YET = (
     "recurrent/lstm",
     "recurrent/gru",
     "recurrent/shapes",
-    "recurrent/variable_length",
     "recurrent/case_study",
     "recurrent/beyond",
 )
