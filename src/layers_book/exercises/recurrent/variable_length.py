@@ -7,7 +7,14 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, unpad_sequence
 
-from layers_book.checking import Exercise, distinct, function_run, signed
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    signed,
+    value_run,
+)
 
 # with ties, sorted either way, a batch of one, all equal, more than a swap from sorted
 LENGTHS = (
@@ -729,4 +736,103 @@ MASKED_LOSS = Exercise(
     ],
 )
 
-EXERCISES = (SUMMARY, PACK, MASKED_LOSS)
+FIELDS = Exercise(
+    name="variable_length/fields",
+    solution="""
+        answer = [4, 4, 4, 3, 1, 1, 4 + 4 + 3]
+    """,
+    run=value_run(),
+    mistakes=[
+        (
+            [4, 4, 4, 3, 1, 1, 12],
+            "The sizes are right. The row is one too large: rows are counted from 0.",
+        ),
+        (
+            [4, 4, 4, 3, 1, 1, 16],
+            "The sizes are right. You take the last row of data, as if the names stood "
+            "in it one after the other: data goes step by step.",
+        ),
+        (
+            [4, 4, 4, 3, 1, 1, 10],
+            "The sizes are right. The row is one too small: two columns of four come "
+            "first, and in the third RNN has three names above it.",
+        ),
+        (
+            [4, 4, 4, 3, 1, 1, 8],
+            "The sizes are right. In row 8 stands the third letter of the longest "
+            "name, which is sorted to the front.",
+        ),
+        (
+            [4, 4, 4, 3, 1, 1, 3],
+            "The sizes are right. In row 3 stands the first letter of RNN.",
+        ),
+        (
+            [4, 4, 4, 3, 1, 1],
+            "The sizes are right. The row of the last letter of RNN is missing.",
+        ),
+        (
+            [4, 4, 3, 1, 1, 0, 11],
+            "Your sizes are one step late: all four names have a third letter.",
+        ),
+        (
+            [4, 4, 4, 4, 4, 4, 11],
+            "You keep the pads: a batch size counts the names that still run.",
+        ),
+        (
+            [1, 1, 3, 4, 4, 4, 11],
+            "Your sizes rise: step 0, which all names have, comes first.",
+        ),
+    ],
+)
+
+PADS = Exercise(
+    name="variable_length/pads",
+    solution="""
+        def error(seed, pads):
+            torch.manual_seed(seed)
+            rnn = nn.GRU(8, 16, batch_first=True).double()
+            x = torch.randn(1, 6, 8).double()
+            with torch.no_grad():
+                gap = rnn(F.pad(x, (0, 0, 0, pads)))[1] - rnn(x)[1]
+            return gap.square().mean().sqrt().item()
+
+
+        many = torch.tensor([error(seed, 20) for seed in range(8)])
+        one = torch.tensor([error(seed, 1) for seed in range(8)])
+        difference = many - one  # (seeds,)
+        answer = (difference.mean(), difference.std() / 8**0.5)
+    """,
+    run=measure_run("many", "one"),
+    mistakes=[
+        (
+            "error(seed, 1)",
+            "error(seed, 0)",
+            "You compare twenty pads with none: the other run has one.",
+        ),
+        (
+            "nn.GRU",
+            "nn.RNN",
+            "You measure an nn.RNN, in which the first pad does all the harm: the "
+            "question is about an nn.GRU.",
+        ),
+        (
+            "(0, 0, 0, pads)",
+            "(0, 0, pads, 0)",
+            "You put the pads in front: they belong after the six steps, which are the "
+            "last number of F.pad.",
+        ),
+        (
+            ".mean().sqrt()",
+            ".mean()",
+            "You compare mean squares: take the root of each before you subtract.",
+        ),
+        (
+            "gap.square().mean().sqrt()",
+            "gap.abs().max()",
+            "You compare the largest entries: the root of the mean square is asked "
+            "for.",
+        ),
+    ],
+)
+
+EXERCISES = (FIELDS, SUMMARY, PACK, MASKED_LOSS, PADS)

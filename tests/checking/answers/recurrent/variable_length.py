@@ -2,6 +2,7 @@
 
 import torch
 from answers import right, wrong
+from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -192,3 +193,40 @@ def writes_target(logits, target, lengths):
     for row, n in zip(target, lengths, strict=True):
         row[n:] = -100
     return F.cross_entropy(logits.mT, target)
+
+
+right("variable_length/fields")((4, 4, 4, 3, 1, 1, 11))
+right("variable_length/fields")(torch.tensor([4, 4, 4, 3, 1, 1, 11]))
+wrong("variable_length/fields", "counted from 0")([4, 4, 4, 3, 1, 1, 12])
+wrong("variable_length/fields", "step by step")([4, 4, 4, 3, 1, 1, 16])
+wrong("variable_length/fields")([4, 6, 4, 3, 11])
+
+
+def _differences(many=20, one=1, kind=nn.GRU, seeds=8):
+    """The differences of exercise 5, step by step in a cell."""
+    found = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        layer = kind(8, 16).double()
+        x = torch.randn(1, 6, 8).double()[0]
+        cell = {nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}[kind](8, 16).double()
+        weights = layer.state_dict()
+        cell.load_state_dict(
+            {name: weights[f"{name}_l0"] for name in cell.state_dict()}
+        )
+        h = torch.zeros(16).double()
+        for x_t in x:
+            h = cell(x_t, h)
+        end, errors = h, []
+        for pad in range(1, many + 1):
+            h = cell(torch.zeros(8).double(), h)
+            if pad in (one, many):
+                errors.append((h - end).pow(2).mean().item() ** 0.5)
+        found.append(errors[-1] - errors[0])
+    return found
+
+
+right("variable_length/pads")(_differences)
+right("variable_length/pads")(lambda: _differences(seeds=20))
+wrong("variable_length/pads", "sign|minus")(lambda: [-d for d in _differences()])
+wrong("variable_length/pads", "nn.RNN")(lambda: _differences(kind=nn.RNN))
