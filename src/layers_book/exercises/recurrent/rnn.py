@@ -263,7 +263,7 @@ CLIP = Exercise(
             return [factor * g for g in gradients]
     """,
     run=function_run(_gradients, names=("gradients", "max_norm")),
-    forbid=("clip_grad",),
+    forbid=("clip_grad", "_foreach"),  # the second is called within the first
     mistakes=[
         (
             "factor * g for",
