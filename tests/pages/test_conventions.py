@@ -22,7 +22,6 @@ NOT_YET = (
     "recurrent/lstm",
     "recurrent/gru",
     "recurrent/variable_length",
-    "recurrent/case_study",
     "recurrent/beyond",
 )
 
