@@ -18,6 +18,47 @@ from layers_book.checking import (
     function_run,
     refuse_no_function,
     signed,
+    value_run,
+)
+
+TEMPERATURE = Exercise(
+    name="recurrent_case_study/temperature",
+    solution="""
+        answer = math.exp((2 - 1) / 0.5)
+    """,
+    run=value_run(tolerance=0.01),
+    mistakes=[
+        (
+            2.718282,
+            "That is the ratio at temperature 1: divide the scores by 0.5 first.",
+        ),
+        (
+            1.648721,
+            "You multiply the scores by the temperature: divide them by it.",
+        ),
+        (
+            2,
+            "That is the ratio of the scores: softmax makes e to the power of each.",
+        ),
+        (
+            0.135335,
+            "That is how many times as often as a the letter b is drawn: the reverse "
+            "is asked for.",
+        ),
+        (
+            0.878785,
+            "That is the share of a among all draws: compare it with the share of b.",
+        ),
+        (
+            403.428793,
+            "That compares a with c: it is b that a is compared with.",
+        ),
+        (
+            54.59815,
+            "That is e to the power of 2 / 0.5, of the letter a alone: divide by that "
+            "of b.",
+        ),
+    ],
 )
 
 
@@ -120,6 +161,118 @@ BAG = Exercise(
             " for",
             "The last press is the more frequent button in max(a, k - a) of k orders: "
             "divide by k.",
+        ),
+    ],
+)
+
+
+def _beginning(generator: Generator) -> dict[str, Any]:
+    """The weights of a GRU and its head, and one to five letters that it reads."""
+    index = generator.initial_seed()
+    size = (6, 7, 5)[index % 3]
+    shapes = [(24, size), (24, 8), (24,), (24,), (size, 8), (size,)]
+    n = (5, 3, 1, 4, 2)[index % 5]
+    return {
+        "weights": [
+            1.5 * torch.randn(s, generator=generator, dtype=torch.float64)
+            for s in shapes
+        ],
+        "letters": torch.randint(size, (n,), generator=generator),
+        "n": (12, 9, 1)[index % 3] if index else 12,
+    }
+
+
+def _continued_steps(
+    answer: Any, weights: list[Tensor], letters: Tensor, n: int
+) -> Iterator[Any]:
+    """Let the answer write with a GRU of these weights."""
+    refuse_no_function(answer)
+    yield "configuration", f"letters {letters.tolist()}, n = {n}"
+    size = len(weights[-1])
+    layer = nn.GRU(size, 8, batch_first=True).double()
+    head = nn.Linear(8, size).double()
+    parameters = [*layer.parameters(), *head.parameters()]
+    for parameter, weight in zip(parameters, weights, strict=True):
+        parameter.data.copy_(weight)
+    new = call(answer, layer, head, letters, n)
+    if isinstance(new, list | tuple) and new:
+        new = torch.tensor([int(letter) for letter in new])
+    yield Case("output", "", "", new)
+
+
+X_NEXT = "x = F.one_hot(letter, layer.input_size)[None, None]"
+
+CONTINUED = Exercise(
+    name="recurrent_case_study/continued",
+    solution="""
+        def continued(layer, head, letters, n):
+            x, h, new = F.one_hot(letters, layer.input_size)[None], None, []
+            for _ in range(n):
+                output, h = layer(x.to(head.weight.dtype), h)
+                letter = head(output[0, -1]).argmax()
+                new.append(letter)
+                x = F.one_hot(letter, layer.input_size)[None, None]
+            return torch.stack(new)
+    """,
+    run=custom_run(_continued_steps, _beginning, configurations=10),
+    mistakes=[
+        (
+            "dtype), h)",
+            "dtype))",
+            "Each new letter is written from the one before alone: hand the layer the "
+            "state that it returned with the letter before.",
+        ),
+        (
+            "one_hot(letters, ",
+            "one_hot(letters[-1:], ",
+            "You read the last of the letters only: the state after all of them is "
+            "where the writing begins.",
+        ),
+        (
+            f"\n        {X_NEXT}",
+            "",
+            "You read the same letters again in every round: after the first one, the "
+            "input is the new letter.",
+        ),
+        (
+            "output, h =",
+            "output, after =",
+            "letter = head",
+            "h = after if h is None else h\n        letter = head",
+            "You hand on the state after the letters that were given, again and again: "
+            "hand on the newest one.",
+        ),
+        (
+            "argmax",
+            "argmin",
+            "You take the letter of the smallest score: the largest is wanted.",
+        ),
+        (
+            "head(output[0, -1])",
+            "output[0, -1]",
+            "You take the largest entry of the state: the head turns a state into "
+            "the scores of the letters.",
+        ),
+        (
+            "output[0, -1]",
+            "output[0, 0]",
+            "Your first letter is guessed after the first of the letters: all of them "
+            "are to be read, so take the last step of output.",
+        ),
+        (
+            "torch.stack(new)",
+            "torch.cat([letters, torch.stack(new)])",
+            "You return the given letters as well: only the new ones are wanted.",
+        ),
+        (
+            "range(n)",
+            "range(n + 1)",
+            "You write one letter too many: n are wanted.",
+        ),
+        (
+            "torch.stack(new)",
+            "torch.stack(new)[None]",
+            "Your answer has an axis too many: the shape is (n,).",
         ),
     ],
 )
@@ -357,4 +510,4 @@ PROBE = Exercise(
     ],
 )
 
-EXERCISES = (BAG, LATCH, PROBE)
+EXERCISES = (TEMPERATURE, BAG, CONTINUED, LATCH, PROBE)

@@ -8,6 +8,12 @@ import numpy as np
 import torch
 from answers import right, wrong
 from torch import nn
+from torch.nn import functional as F
+
+for exact_value in (math.e**2, torch.tensor(7.39)):
+    right("recurrent_case_study/temperature")(exact_value)
+wrong("recurrent_case_study/temperature", "temperature 1")(math.e)
+wrong("recurrent_case_study/temperature", "divide")(math.e**0.5)
 
 
 @right("recurrent_case_study/bag")
@@ -198,3 +204,65 @@ def whole_targets(h, on):
     a = torch.column_stack([h, torch.ones(len(h), dtype=h.dtype)])
     s = torch.linalg.lstsq(a, (2 * on - 1)[:, None]).solution[:, 0]
     return s[:-1], s[-1]
+
+
+@right("recurrent_case_study/continued")
+def read_all_again(layer, head, letters, n):
+    line = letters.clone()
+    for _ in range(n):
+        one_hot = F.one_hot(line, layer.input_size).double()
+        scores = head(layer(one_hot[None])[0])[0, -1]
+        line = torch.cat([line, scores.argmax().view(1)])
+    return line[len(letters) :]
+
+
+@right("recurrent_case_study/continued")
+def as_a_list(layer, head, letters, n):
+    new = []
+    with torch.no_grad():
+        eye = torch.eye(layer.input_size, dtype=head.weight.dtype)
+        _, h = layer(eye[letters])  # without a batch axis
+        while len(new) < n:
+            new.append(head(h[0]).argmax().item())
+            _, h = layer(eye[new[-1:]], h)
+    return new
+
+
+@right("recurrent_case_study/continued")
+def by_a_cell(layer, head, letters, n):
+    cell = nn.GRUCell(layer.input_size, layer.hidden_size).double()
+    for p, q in zip(cell.parameters(), layer.parameters(), strict=True):
+        p.data.copy_(q)
+    h, eye = None, torch.eye(layer.input_size).double()
+    for letter in letters:
+        h = cell(eye[letter], h)
+    new = []
+    for _ in range(n):
+        new.append(head(h).argmax())
+        h = cell(eye[new[-1]], h)
+    return torch.stack(new)
+
+
+@wrong("recurrent_case_study/continued", "state")
+def without_a_state(layer, head, letters, n):
+    new, eye = [], torch.eye(layer.input_size).double()
+    x = eye[letters]
+    for _ in range(n):
+        new.append(head(layer(x)[0][-1]).argmax())
+        x = eye[new[-1]].view(1, -1)
+    return torch.stack(new)
+
+
+@wrong("recurrent_case_study/continued", "smallest|largest")
+def least_likely(layer, head, letters, n):
+    line = letters.clone()
+    for _ in range(n):
+        one_hot = F.one_hot(line, layer.input_size).double()
+        scores = head(layer(one_hot[None])[0])[0, -1]
+        line = torch.cat([line, scores.argmin().view(1)])
+    return line[len(letters) :]
+
+
+@wrong("recurrent_case_study/continued")
+def nothing(layer, head, letters, n):
+    return letters
