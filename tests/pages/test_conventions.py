@@ -17,7 +17,6 @@ TEMPLATE = Path(new_page.__file__).with_name("template")
 NOT_YET = (
     "convolution/groups_and_separable",
     "convolution/upsample",
-    "convolution/case_study",
     "recurrent/index",
     "recurrent/rnn",
     "recurrent/lstm",
