@@ -6,7 +6,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import grad
 
-from layers_book.checking import Exercise, distinct, function_run, signed, value_run
+from layers_book.checking import (
+    Exercise,
+    distinct,
+    function_run,
+    measure_run,
+    signed,
+    value_run,
+)
 
 
 def _maps(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -363,26 +370,157 @@ FIELD = Exercise(
         ),
         (
             [1, 2, 6, 14],
-            "You give how far the field reaches to each side: its width is twice that "
-            "and one.",
+            "You give how far the receptive field reaches to each side: its width is "
+            "twice that and one.",
         ),
         (
             [3, 6, 16, 34],
-            "A kernel of size k widens the field by k - 1 steps, not by k.",
+            "A kernel of size k widens the receptive field by k - 1 steps, not by k.",
         ),
         (
             [3, 3, 5, 9],
-            "You give the span of each kernel in its own cells: the field goes back "
-            "to the input, through all the layers before.",
+            "You give the span of each kernel in its own cells: the receptive field "
+            "goes back to the input, through all the layers before.",
         ),
         (
             [3, 5, 13, 21],
             "The last layer has dilation 4: its outer entries lie 4 cells, 8 pixels, "
             "from its center.",
         ),
-        ([3, 9, 81, 729], "Fields do not multiply: each layer adds to the one before."),
+        (
+            [3, 9, 81, 729],
+            "Receptive fields do not multiply: each layer adds to the one before.",
+        ),
         ([9, 25, 169, 841], "You count the pixels of the square: give its width."),
     ],
 )
 
-EXERCISES = (IOU, JOIN, FIELD)
+
+def _label_maps(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Blocks of labels, so that some pixels lie at an edge and others do not."""
+    index = generator.initial_seed()
+    n, height, width = distinct(generator, 3)
+    labels = torch.randint(0, 3 + index % 2, (n, height, width), generator=generator)
+    labels = labels.repeat_interleave(3 + index % 3, 1)
+    return (labels.repeat_interleave(4, 2),), {}
+
+
+IGNORE_EDGES = Exercise(
+    name="case_study/ignore_edges",
+    solution="""
+        def ignore_edges(target):
+            x = target[:, None].double()  # (N, 1, H, W)
+            highest = F.max_pool2d(x, 3, stride=1, padding=1)
+            lowest = -F.max_pool2d(-x, 3, stride=1, padding=1)
+            edge = (highest != lowest)[:, 0]
+            return target.masked_fill(edge, -100)
+    """,
+    run=function_run(_label_maps, names=("target",)),
+    mistakes=[
+        (
+            "highest != lowest",
+            "highest != x",
+            "Of two pixels at an edge you mark the one with the smaller label alone: "
+            "the other has a neighbor of another label, too.",
+        ),
+        (
+            "highest != lowest",
+            "lowest != x",
+            "Of two pixels at an edge you mark the one with the larger label alone: "
+            "both belong to the edge.",
+        ),
+        (
+            "-100",
+            "255",
+            "You mark the edge with 255: F.cross_entropy skips -100.",
+        ),
+        (
+            "F.max_pool2d(x, 3, stride=1, padding=1)",
+            "F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, stride=1)",
+            "F.max_pool2d(-x, 3, stride=1, padding=1)",
+            "F.max_pool2d(F.pad(-x, (1, 1, 1, 1)), 3, stride=1)",
+            "You mark pixels along the rim of the picture, as if zeros lay around it: "
+            "what is outside has no label.",
+        ),
+        (
+            "(x, 3, stride=1, padding=1)",
+            "(x, 5, stride=1, padding=2)",
+            "(-x, 3, stride=1, padding=1)",
+            "(-x, 5, stride=1, padding=2)",
+            "Your edge is two pixels wide on each side: only the eight pixels around "
+            "count.",
+        ),
+        (
+            "edge, -100",
+            "~edge, -100",
+            "You keep the edges and mark all else: it is the edges that are left out.",
+        ),
+    ],
+)
+
+DISTANCE = Exercise(
+    name="case_study/distance",
+    setup="""
+        def block(layer):
+            return nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU())
+
+
+        def middle(dilations):
+            layers = []
+            for d in dilations:
+                layer = nn.Conv2d(6, 6, 3, padding=d, dilation=d, bias=False)
+                layers.append(block(layer))
+            return nn.Sequential(*layers)
+
+
+        class Net(nn.Module):
+            def __init__(self, dilations=(1, 2, 4)):
+                super().__init__()
+                self.enter = block(nn.Conv2d(1, 4, 3, padding=1, bias=False))
+                self.down = block(nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False))
+                self.middle = middle(dilations)
+                self.up = block(nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, bias=False))
+                self.head = nn.Conv2d(8, 3, 1)
+
+            def forward(self, x):
+                fine = self.enter(x)
+                back = self.up(self.middle(self.down(fine)))
+                return self.head(torch.cat([back, fine], 1))
+
+
+        def seen(net):
+            x = torch.randn(4, 1, 48, 48).requires_grad_()
+            scores = net.eval()(x)[:, :, 24, 24]
+            scores.sum().backward()
+            return x.grad.abs().sum((0, 1))
+
+
+        def distance(seed, dilations):
+            torch.manual_seed(seed)
+            parts = list(Net(dilations).children())[:-1]  # all but the head
+            gradient = seen(nn.Sequential(*parts))
+            columns = torch.arange(48) - 24
+            return ((gradient * columns**2).sum() / gradient.sum()).sqrt().item()
+    """,  # noqa: E501
+    solution="""
+        wide = torch.tensor([distance(seed, (1, 2, 4)) for seed in range(8)])
+        narrow = torch.tensor([distance(seed, (1, 1, 1)) for seed in range(8)])
+        difference = wide - narrow  # (seeds,)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("wide", "narrow"),
+    mistakes=[
+        (
+            "(1, 1, 1)",
+            "(1,)",
+            "Your smaller network has one dilated layer: it has three, of dilation 1.",
+        ),
+        (
+            "(1, 2, 4)",
+            "(2, 2, 2)",
+            "Your larger network has the dilations 2, 2, 2: they are 1, 2 and 4.",
+        ),
+    ],
+)
+
+EXERCISES = (FIELD, IOU, JOIN, IGNORE_EDGES, DISTANCE)

@@ -175,3 +175,55 @@ FOREIGN.append(Foreign("case_study/field", {3, 5, 13, 29}, False, "list"))
 FOREIGN.append(Foreign("case_study/field", ["3", "5", "13", "29"], False, "number"))
 FOREIGN.append(Foreign("case_study/field", [1, 3, 5, 13, 29], False, "4 values"))
 FOREIGN.append(Foreign("case_study/field", 29, False, "list"))
+
+
+@right("case_study/ignore_edges")
+def by_shifts(target):
+    wide = F.pad(target, (1, 1, 1, 1), value=-1)
+    _, height, width = target.shape
+    edge = torch.zeros_like(target, dtype=torch.bool)
+    for dy in range(3):
+        for dx in range(3):
+            other = wide[:, dy : dy + height, dx : dx + width]
+            edge |= (other != target) & (other >= 0)
+    return torch.where(edge, -100, target)
+
+
+@right("case_study/ignore_edges")
+def by_classes(target):
+    near = F.one_hot(target).movedim(-1, 1).float()
+    near = F.max_pool2d(near, 3, 1, 1).sum(1)
+    result = target.clone()
+    result[near > 1] = -100
+    return result
+
+
+@wrong("case_study/ignore_edges")
+def four_neighbors(target):
+    edge = torch.zeros_like(target, dtype=torch.bool)
+    down = target[:, 1:] != target[:, :-1]
+    across = target[..., 1:] != target[..., :-1]
+    edge[:, 1:] |= down
+    edge[:, :-1] |= down
+    edge[..., 1:] |= across
+    edge[..., :-1] |= across
+    return target.masked_fill(edge, -100)
+
+
+@wrong("case_study/ignore_edges", "rim")
+def zeros_around(target):
+    x = F.pad(target[:, None].float(), (1, 1, 1, 1))
+    edge = F.max_pool2d(x, 3, 1) != -F.max_pool2d(-x, 3, 1)
+    return target.masked_fill(edge[:, 0], -100)
+
+
+@wrong("case_study/ignore_edges")
+def overwrites(target):
+    x = target[:, None].double()
+    edge = F.max_pool2d(x, 3, 1, 1) != -F.max_pool2d(-x, 3, 1, 1)
+    return target.masked_fill_(edge[:, 0], -100)
+
+
+right("case_study/distance")((4.55, 0.05))
+wrong("case_study/distance", "sign|minus")((-4.52, 0.042))
+wrong("case_study/distance")((8.0, 0.1))
