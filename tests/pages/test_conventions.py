@@ -14,9 +14,7 @@ import pages as tool
 
 TEMPLATE = Path(new_page.__file__).with_name("template")
 # pages of before the conventions: strike one off as soon as it keeps them
-NOT_YET = (
-    "recurrent/beyond",
-)
+NOT_YET = ("recurrent/beyond",)
 
 
 @pytest.mark.parametrize("page", tool.pages())
