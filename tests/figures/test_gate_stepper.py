@@ -157,7 +157,7 @@ def test_the_code_to_copy_runs(
         assert torch.allclose(space[key], figure.states()[key][figure.values["t"]])
 
 
-def test_what_becomes_of_the_carry(evaluate: Callable[..., Any]) -> None:
+def test_what_becomes_of_the_state(evaluate: Callable[..., Any]) -> None:
     fate = f"(s) => nnFigures.specs['{TAG}'].engine.fate(s)"
     for kind, key in (("LSTM", "c"), ("GRU", "h")):
         for t in range(8):
@@ -176,7 +176,7 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
     page = show(figures.GateStepper())
     claim, sub = page.locator(f"{TAG} .claim"), page.locator(f"{TAG} .claim + .sub")
     expect(claim).to_have_text(
-        "Forget 0.92 keeps 92 % of −0.57; the carry is now −0.55"
+        "Forget 0.92 keeps 92 % of −0.57; the cell state is now −0.55"
     )
     terms = page.locator(f"{TAG} .terms li")
     expect(terms.first).to_have_text("keep: f · c₂ = 0.92 · (−0.57) = −0.52")
@@ -230,24 +230,24 @@ def test_mouse_keyboard_and_terms(show: Show) -> None:
         assert page.locator(TAG).evaluate(focused)
 
 
-def test_a_guess_hides_the_carry(show: Show) -> None:
+def test_a_guess_hides_the_state(show: Show) -> None:
     page = show(figures.GateStepper(predict=True))
     claim, box = page.locator(f"{TAG} .claim"), page.locator(TAG)
-    expect(claim).to_have_text("Step 3: where does the carry go from −0.57?")
+    expect(claim).to_have_text("Step 3: where does the cell state go from −0.57?")
     seen = box.evaluate(
         "(e) => { const all = e.shadowRoot.querySelector('.fig').cloneNode(true);"
         "all.querySelectorAll('style').forEach((s) => s.remove());"
         "return all.outerHTML; }"
     )
-    # neither the new carry, nor the output, nor what the next gates would tell
+    # neither the new cell state, nor the output, nor what the next gates would tell
     for secret in ("−0.55", "−0.5<", "−0.45", "−0.52", "−0.29"):
         assert secret not in seen, secret
     page.get_by_role("button", name="falls by more than 0.1").click()
     expect(page.locator(f"{TAG} .line").first).to_be_hidden()
-    expect(page.get_by_text("Not quite: the carry stays.")).to_be_visible()
-    expect(claim).to_contain_text("the carry is now −0.55")
+    expect(page.get_by_text("Not quite: the cell state stays.")).to_be_visible()
+    expect(claim).to_contain_text("the cell state is now −0.55")
     page.get_by_role("button", name="Next step").click()
-    expect(claim).to_have_text("Step 4: where does the carry go from −0.55?")
+    expect(claim).to_have_text("Step 4: where does the cell state go from −0.55?")
 
 
 def test_without_scripts_a_guess_hides_it_too() -> None:

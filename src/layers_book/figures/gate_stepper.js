@@ -1,4 +1,4 @@
-// GateStepper: one step of an LSTM or GRU cell, its gates and the carry with real numbers.
+// GateStepper: one step of an LSTM or GRU cell, its gates and its state with real numbers.
 import { attr, define, fmt, h, plural, range, rich, short, svg, text } from "./core.js";
 import css from "./gate_stepper.css";
 
@@ -411,7 +411,7 @@ function view(ui) {
           `${guess} ${guess === "stays" ? "within" : "by more than"} 0.1`,
           () => {
             const right = fate(ui.state);
-            const what = ui.state.cell === "LSTM" ? "carry" : "state";
+            const what = ui.state.cell === "LSTM" ? "cell state" : "state";
             open = key(ui.state);
             text(
               verdict,
@@ -440,7 +440,7 @@ function view(ui) {
     ...(state.cell === "LSTM" ? "figcoh" : "rznh").split("").map((k) => ({
       key: k,
       at: (t) => marks[t][k][state.unit],
-      words: WORDS[k] || (k === "c" ? "carry" : "state"),
+      words: WORDS[k] || (k === "c" ? "cell state" : "state"),
       cls: roleOf(k),
     })),
   ];
@@ -491,7 +491,7 @@ function view(ui) {
     const letter = lstm ? "c" : "h";
     const was = name(letter, state.t - 1);
     const is = name(letter, state.t);
-    const what = lstm ? "carry" : "state";
+    const what = lstm ? "cell state" : "state";
     const percent = Math.round(100 * gate);
     const show = (v) => (hidden ? "?" : fmt(v));
     const titleWords = () => {
@@ -599,7 +599,7 @@ function view(ui) {
     const half = halfLife(gate);
     const noteWords = () => {
       if (lstm)
-        return `Half-life of the carry where f stays at ${fmt(gate)}: ${half < Infinity ? plural(+fmt(half, 1), "step") : "\u221E"}.`;
+        return `Half-life of the cell state where f stays at ${fmt(gate)}: ${half < Infinity ? plural(+fmt(half, 1), "step") : "\u221E"}.`;
       if (hidden) return "";
       return `With the reset after the matmul n = ${fmt(q.after, 3)}, before it n = ${fmt(q.first, 3)}.`;
     };

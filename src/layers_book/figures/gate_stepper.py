@@ -73,8 +73,8 @@ class GateStepper(Figure):
     """One step of a gated cell: what is kept, written and shown, in numbers.
 
     The reader steps through a sequence, adds to a gate's bias or holds the gate at 0
-    or 1, and sees the gates as tanks, the carry with its numbers, and the equation
-    term by term.
+    or 1, and sees the gates as tanks, the cell state with its numbers, and the
+    equation term by term.
 
     Args:
         cell: ``LSTM`` or ``GRU``; the reader may switch, unless ``layer`` is given.
@@ -89,7 +89,8 @@ class GateStepper(Figure):
             candidates g and n.
         reset: where a GRU's reset gate acts, ``after`` the matrix product, as in
             torch, or ``before`` it, as in many textbooks.
-        predict: the new carry is hidden until the reader has guessed.
+        predict: the new cell state (a GRU's state) is hidden until the reader has
+            guessed.
         layer: your own ``nn.LSTMCell``, ``nn.GRUCell``, ``nn.LSTM`` or ``nn.GRU`` of
             one layer and direction, with 1 to 8 units and 1 to 4 input features.
 
@@ -224,16 +225,16 @@ class GateStepper(Figure):
         return {key: torch.stack(values) for key, values in found.items()}
 
     def _now(self) -> tuple[str, float, float, float]:
-        """The gate that keeps, its value, the carry before and after the step."""
+        """The gate that keeps, its value, the state before and after the step."""
         s, states = self.values, self.states()
-        keeps, carry = ("f", "c") if s["cell"] == "LSTM" else ("z", "h")
+        keeps, state = ("f", "c") if s["cell"] == "LSTM" else ("z", "h")
         t, unit = s["t"], s["unit"]
-        before = float(states[carry][t - 1, unit]) if t else 0.0
+        before = float(states[state][t - 1, unit]) if t else 0.0
         return (
             keeps,
             float(states[keeps][t, unit]),
             before,
-            float(states[carry][t, unit]),
+            float(states[state][t, unit]),
         )
 
     def __repr__(self) -> str:
