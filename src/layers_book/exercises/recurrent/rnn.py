@@ -1,14 +1,18 @@
 """Exercises of the page recurrent/rnn."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
+    Refused,
+    custom_run,
     distinct,
     function_run,
+    function_steps,
     measure_run,
     signed,
     value_run,
@@ -254,6 +258,28 @@ def _gradients(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (found, limits[index % 4]), {}
 
 
+def _clip_steps(
+    answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[Any]:
+    """As of a function; torch's clipping is refused, with ``foreach=False``, too."""
+
+    def refuse(*_: Any) -> None:
+        raise Refused("Write it by hand: torch's own clipping may not be called here.")
+
+    module, inner = nn.utils.clip_grad, "_group_tensors_by_device_and_dtype"
+    before = getattr(module, inner, None)  # which every function there calls
+    setattr(module, inner, refuse)
+    try:
+        yield from function_steps(answer, args, kwargs, ("gradients", "max_norm"))
+    finally:
+        setattr(module, inner, before)
+
+
+def _clip_inputs(generator: Generator) -> dict[str, Any]:
+    args, kwargs = _gradients(generator)
+    return {"args": args, "kwargs": kwargs}
+
+
 CLIP = Exercise(
     name="rnn/clip",
     solution="""
@@ -262,8 +288,8 @@ CLIP = Exercise(
             factor = max_norm / total.clamp(min=max_norm)
             return [factor * g for g in gradients]
     """,
-    run=function_run(_gradients, names=("gradients", "max_norm")),
-    forbid=("clip_grad", "_foreach"),  # the second is called within the first
+    run=custom_run(_clip_steps, _clip_inputs),
+    forbid=("clip_grad", "_foreach"),  # the first by the steps: torch's modes miss it
     mistakes=[
         (
             "factor * g for",

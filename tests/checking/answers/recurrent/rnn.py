@@ -7,6 +7,7 @@ import torch
 from answers import FOREIGN, Foreign, right, wrong
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
 
 
 @right("rnn/leaky")
@@ -141,6 +142,15 @@ def torchs(gradients, max_norm):
     for p, g in zip(ps, gradients, strict=True):
         p.grad = g.clone()
     nn.utils.clip_grad_norm_(ps, max_norm)
+    return [p.grad for p in ps]
+
+
+@wrong("rnn/clip", "may not be")
+def torchs_one_by_one(gradients, max_norm):
+    ps = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    for p, g in zip(ps, gradients, strict=True):
+        p.grad = g.clone()
+    clip_grad_norm_(ps, max_norm, foreach=False)
     return [p.grad for p in ps]
 
 
