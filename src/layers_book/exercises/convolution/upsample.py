@@ -396,9 +396,9 @@ ZOOM = Exercise(
         (
             "x.shape, align_corners=False",
             "x.shape, align_corners=True",
-            "At factor 1 the picture comes back stretched, its border cut: the places "
-            "are made by one rule and read by the other. Give both calls the same "
-            "align_corners.",
+            "At factor 1 the picture comes back a little shrunk, darker at its border: "
+            "the places are made by one rule and read by the other. Give both calls "
+            "the same align_corners.",
         ),
         (
             "grid, align_corners=False",
