@@ -243,7 +243,7 @@ def by_weights(x, factor):
     return weights(x.shape[2]) @ x @ weights(x.shape[3]).T
 
 
-@wrong("upsample/zoom", "stretched")
+@wrong("upsample/zoom", "shrunk")
 def rules_mixed(x, factor):
     f = 1 / factor
     theta = torch.tensor([[[f, 0, 0], [0, f, 0]]], dtype=x.dtype)
