@@ -8,18 +8,17 @@ from torch import Generator, Tensor, nn
 
 from layers_book.checking import (
     Exercise,
-    Refused,
     call,
     custom_run,
     describe,
     distinct,
     function_run,
-    kind,
     measure_run,
     refuse_no_function,
     signed,
     value_run,
 )
+from layers_book.exercises.recurrent import one_unit
 
 HELD_GATE = Exercise(
     name="gru/held_gate",
@@ -425,21 +424,7 @@ def _values(generator: Generator) -> dict[str, Any]:
 def _held(answer: Any, inputs: Tensor) -> Iterator[tuple[Any, ...]]:
     """The state of the answer's layer after each step."""
     refuse_no_function(answer)
-    layer = call(answer)
-    if isinstance(layer, nn.Module) and not isinstance(layer, nn.GRU):
-        raise Refused(f"Return an nn.GRU(2, 1), not {layer}.")
-    if not isinstance(layer, nn.GRU):
-        raise Refused(f"Your function returns {kind(layer)}, not an nn.GRU.")
-    sizes = layer.input_size, layer.hidden_size, layer.num_layers
-    if sizes != (2, 1, 1) or layer.bidirectional:
-        raise Refused(f"Return an nn.GRU(2, 1), not {layer}.")
-    if not layer.bias:
-        raise Refused(
-            "Your layer has no biases, and z must be open at (0, 0): return an "
-            "nn.GRU(2, 1) with its biases."
-        )
-    if not all(p.isfinite().all() for p in layer.parameters()):
-        raise Refused("A parameter of yours is not finite: 20 or 40 is large enough.")
+    layer = one_unit(call(answer), nn.GRU, "z must be open at (0, 0)")
     yield "configuration", f"{len(inputs)} steps, {int(inputs[:, 1].sum())} marks"
     with torch.no_grad():
         state: Any = None

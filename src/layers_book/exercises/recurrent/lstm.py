@@ -16,12 +16,12 @@ from layers_book.checking import (
     describe,
     distinct,
     function_run,
-    kind,
     measure_run,
     refuse_no_function,
     signed,
     value_run,
 )
+from layers_book.exercises.recurrent import one_unit
 
 NAMES = ("x", "h", "c", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -435,21 +435,8 @@ def _marks(generator: Generator) -> dict[str, Any]:
 def _cell_states(answer: Any, inputs: Tensor) -> Iterator[tuple[str, Any]]:
     """The cell state of the answer's layer after each step."""
     _refuse_all_but_functions(answer)
-    layer = call(answer)
-    if isinstance(layer, nn.Module) and not isinstance(layer, nn.LSTM):
-        raise Refused(f"Return an nn.LSTM(2, 1), not {layer}.")
-    if not isinstance(layer, nn.LSTM):
-        raise Refused(f"Your function returns {kind(layer)}, not an nn.LSTM.")
-    sizes = layer.input_size, layer.hidden_size, layer.num_layers, layer.proj_size
-    if sizes != (2, 1, 1, 0) or layer.bidirectional:
-        raise Refused(f"Return an nn.LSTM(2, 1), not {layer}.")
-    if not layer.bias:
-        raise Refused(
-            "Your layer has no biases, and a gate that is open or shut at (0, 0) needs "
-            "one: return an nn.LSTM(2, 1) with its biases."
-        )
-    if not all(p.isfinite().all() for p in layer.parameters()):
-        raise Refused("A parameter of yours is not finite: 20 or 40 is large enough.")
+    needs = "a gate that is open or shut at (0, 0) needs one"
+    layer = one_unit(call(answer), nn.LSTM, needs)
     length = len(inputs)
     yield "configuration", f"{length} steps, {int(inputs[:, 1].sum())} resets"
     state: Any = None
