@@ -40,12 +40,12 @@ LOST = """
 <p>It may have moved. Search for it, or begin with a chapter:</p>
 <form action="search.html" role="search">
 <p><input type="search" name="q" aria-label="Search the book" required />
-<button>Search</button></p></form>
+<button class="btn btn-primary">Search</button></p></form>
 <ul>{chapters}</ul>
 <p><a href="index.html">All of the book</a></p>
 <script>
   const words = location.pathname.split("/").pop().replace(/[.]html?$/, "");
-  document.querySelector("form [name=q]").value = words.replace(/[^\\w]+|_/g, " ");
+  document.querySelector("article [name=q]").value = words.replace(/[^\\w]+|_/g, " ");
 </script>"""
 
 
@@ -99,11 +99,10 @@ def _plain(words: str) -> str:
 
 def lost_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The page for an address that leads nowhere."""
-    pages = (f for f in app.env.found_docs if f.endswith("/index"))
     chapters = "".join(
         f'<li><a href="{page}.html">{app.env.titles[page].astext()}</a></li>'
         for page in _in_order(app)
-        if page in {*pages} - {app.config.master_doc}
+        if page.startswith("notebooks/") and page.endswith("/index")
     )
     context = {
         "title": "No page has this address",
