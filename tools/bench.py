@@ -15,7 +15,7 @@ import psutil
 from nbclient import NotebookClient
 
 import pages as tool
-from site_server import blocked_page, launch, serve
+from site_server import PAGES, blocked_page, launch, serve
 
 ROOT = Path(__file__).parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--no-header"]
@@ -30,6 +30,8 @@ GOALS = {
     "import helpers, ms": 100.0,
     "import layers_book.figures, ms": 100.0,
     "first figure of a page, ms": 1000.0,
+    "first load of a chapter's page, kB": 200.0,
+    "first load of any page, kB": 250.0,
 }
 
 
@@ -125,15 +127,22 @@ def book() -> dict[str, float]:
     return {"cold": cold, "nothing changed, without make": changed, "warm": warm}
 
 
+def kind(url: str) -> str:
+    """What a page loads, by the end of its address."""
+    ends = {"png": "picture", "svg": "picture", "woff2": "font"}
+    end = url.partition("?")[0].rpartition(".")[2]
+    return ends.get(end, end)
+
+
 def site() -> dict[str, dict[str, float]]:
-    """Bytes and requests of each page's first load, ms to its first figure."""
+    """Bytes by kind and requests of each page's first load, ms to its first figure."""
     found: dict[str, dict[str, float]] = {}
     html = ROOT / "_build" / "html"
     drawn = "e => e.shadowRoot && e.shadowRoot.childElementCount > 0"
     with serve(html) as base, launch() as browser:
-        for page in [*(f"notebooks/{p}" for p in tool.pages()), "book/index"]:
+        for page in PAGES:
             with blocked_page(browser, base) as (tab, seen):
-                tab.goto(f"{base}{page}.html", wait_until="commit")
+                tab.goto(base + page, wait_until="commit")
                 figure = tab.locator(".nn-figure").first
                 tab.wait_for_load_state("domcontentloaded")
                 first = None
@@ -146,6 +155,8 @@ def site() -> dict[str, dict[str, float]]:
                     "bytes": sum(seen.sizes.values()),
                     "requests": len(seen.sizes),
                 } | ({"first figure ms": first} if first else {})
+                for url, bytes in seen.sizes.items():
+                    found[page][kind(url)] = found[page].get(kind(url), 0) + bytes
     return found
 
 
@@ -199,6 +210,10 @@ def main() -> None:
     for name, milliseconds in result["import ms"].items():
         beside_goal(f"import {name}, ms", milliseconds)
     beside_goal("first figure of a page, ms", max(figures))
+    loads = {page: each["bytes"] / 1000 for page, each in result["site"].items()}
+    chapter = [kb for page, kb in loads.items() if page.startswith("notebooks/")]
+    beside_goal("first load of a chapter's page, kB", max(chapter))
+    beside_goal("first load of any page, kB", max(loads.values()))
     target = ROOT / "_build" / "bench.json"
     target.write_text(json.dumps(result, indent=1), "utf8")
     print(f"written to {target.relative_to(ROOT)}")

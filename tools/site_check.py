@@ -1,12 +1,14 @@
 """Lighthouse and axe on the built book, in the real browser: `make site-check`.
 
-Fetches Lighthouse from the npm registry into _build/ on the first call. Exits with 1
-where a chapter page falls below the book's bars.
+Fetches Lighthouse from the npm registry into _build/ on the first call, and takes half
+an hour of an idle machine for all pages. Exits with 1 where a page falls below the
+book's bars. A part of the pages: `tools/site_check.py notebooks/basic/linear.html`.
 """
 
 import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +31,7 @@ NODE = ROOT / "_build" / "node"
 LIGHTHOUSE = "lighthouse@13.0.1"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 BARS = {"mobile": (95, 100, 100, 100), "desktop": (100, 100, 100, 100)}
-MEASURED = ("notebooks/normalization/batch_norm.html", "book/index.html")
+MEDIAN = {"mobile": 98, "desktop": 100}  # of the performance of all pages
 
 
 def lighthouse() -> list[str]:
@@ -69,28 +71,46 @@ def named(browser: Browser, base: str, page: str, theme: Theme) -> list[str]:
         return [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found]
 
 
+def measured(base: str, page: str, preset: str, command: list[str]) -> dict[str, int]:
+    """A page's scores; the best of three, if the first is below a bar.
+
+    A busy machine only ever lowers a score.
+    """
+    best: dict[str, int] = {}
+    for _ in range(3):
+        found, weight = scores(base + page, preset, command)
+        best = max(best, found, key=lambda run: sum(run.values()))
+        if not (low := below(best, preset)):
+            break
+    word = f"below the bar: {', '.join(low)}" if low else "ok"
+    print(f"{page} {preset}: {best} {weight:.0f} kB {word}", flush=True)
+    return best
+
+
+def below(found: dict[str, int], preset: str) -> list[str]:
+    """The categories in which a page falls below its bars."""
+    bars = zip(CATEGORIES, BARS[preset], strict=True)
+    return [category for category, bar in bars if found[category] < bar]
+
+
 def main() -> int:
-    below = 0
+    pages, wrong = sys.argv[1:] or PAGES, 0
     command = lighthouse()
     with serve(HTML) as base:
-        for page in MEASURED:
-            for preset, bars in BARS.items():
-                # the best of three: a busy machine only ever lowers the score
-                runs = [scores(base + page, preset, command) for _ in range(3)]
-                best, weight = max(runs, key=lambda run: sum(run[0].values()))
-                low = [
-                    c for c, bar in zip(CATEGORIES, bars, strict=True) if best[c] < bar
-                ]
-                below += len(low)
-                word = f"below the bar: {', '.join(low)}" if low else "ok"
-                print(f"{page} {preset}: {best} {weight:.0f} kB {word}", flush=True)
+        for preset, bar in MEDIAN.items():
+            found = [measured(base, page, preset, command) for page in pages]
+            wrong += sum(len(below(each, preset)) for each in found)
+            speed = [each["performance"] for each in found]
+            median = statistics.median(speed)
+            print(f"{preset}: performance {median:g} in the median, {min(speed)} worst")
+            wrong += median < bar
         themes: tuple[Theme, ...] = ("light", "dark")
         with launch() as browser:
-            for page, theme in itertools.product(PAGES, themes):
-                found = named(browser, base, page, theme)
-                below += len(found)
-                print(f"{page} {theme}: axe {found or 'finds nothing'}", flush=True)
-    return 1 if below else 0
+            for page, theme in itertools.product(pages, themes):
+                faults = named(browser, base, page, theme)
+                wrong += len(faults)
+                print(f"{page} {theme}: axe {faults or 'finds nothing'}", flush=True)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

