@@ -21,6 +21,9 @@ from typing import NamedTuple
 import pytest
 from nbval.plugin import IPyNbCell
 
+# a process a core: torch's threads in each would wait for those of the others
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 MADE = shutil.ignore_patterns("__pycache__", "*.egg-info")
