@@ -143,6 +143,11 @@ def inner(trait: Any) -> Any:
     return trait.tag(inner=True, once=True)
 
 
+def unlinked(trait: Any) -> Any:
+    """What a control shows of another trait, or a layer's own: no link holds it."""
+    return inner(trait).tag(link=None)
+
+
 def own_numbers() -> Any:
     """Numbers taken from a layer or tensor of the reader's own, or None."""
     return inner(List(default_value=None, allow_none=True))
@@ -205,6 +210,27 @@ class Figure:
         bound = self.__signature__.bind(*by_place, **given).arguments
         given = {k: v for k, v in bound.items() if v is not None or k in self._nullable}
         self.values = {**self.defaults, **self._allowed(self.take({**given}))}
+        self.check(given)
+
+    def change(self, given: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+        """Become the figure of a page with some of its state changed.
+
+        Args:
+            given: what changes, by the names of ``State``.
+            page: the state on the page. Where it clashes with ``given`` in a place that
+                ``check`` alone bounds, it gives way: the script moves it back inside.
+
+        Raises:
+            ValueError: names the argument, its value and what is allowed.
+        """
+        traits = self.State().traits()
+        settings = {
+            k: v
+            for k, v in page.items()
+            if not isinstance(v, list) and not _is_place(traits[k])
+        }
+        self.values = {**self.defaults, **page}
+        self.values |= self._allowed(self.take({**settings, **given}))
         self.check(given)
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -320,6 +346,12 @@ class Figure:
         """
         kind: Any = type(self)
         return _widget_class(kind)(**self.values)
+
+
+def _is_place(trait: Any) -> bool:
+    if isinstance(trait, List):
+        trait = trait._trait
+    return isinstance(trait, Int) and trait.max is None
 
 
 def _words(trait: Any) -> str:
