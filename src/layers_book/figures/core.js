@@ -565,7 +565,7 @@ function codeLine(say) {
       "aria-label": checked,
       onclick: () => text(info, checked),
     },
-    "\u24d8",
+    "i",
   );
   return {
     node: h("div", { class: "code" }, code, copy, info),

@@ -180,7 +180,6 @@ function moved() {
 }
 
 addEventListener("popstate", moved);
-addEventListener("hashchange", moved);
 addEventListener("pagehide", flush);
 document.addEventListener(
   "click",
