@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -31,6 +32,8 @@ def tokens() -> dict[str, dict[str, str]]:
     return colors
 
 
+UNBOUNDED = 1_000_000  # in a link, of numbers whose trait has no bound
+Form = list[Any]  # of a value in a link: its kind, then bounds, words or parts
 FIGURES: "dict[str, type[Figure]]" = {}  # by name, as the modules are imported
 
 
@@ -59,15 +62,20 @@ def script_part(name: str) -> str:
     """The core's JavaScript, or a figure's after what its State declares.
 
     Args:
-        name: ``core``, which comes first on a page, or a figure's name.
+        name: ``core``, which comes first on a page, ``links``, which only the site
+            adds, or a figure's name.
     """
     code = (files("layers_book") / "figures" / "minified" / f"{name}.js").read_text(
         "utf8"
     )
-    if name == "core":
+    if name in ("core", "links"):
         return code
     kind = FIGURES[name]
-    declaration = {"defaults": kind.defaults, "traits": kind.traits}
+    declaration = {
+        "defaults": kind.defaults,
+        "traits": kind.traits,
+        "forms": kind.forms,
+    }
     words = json.dumps(declaration, separators=(",", ":"))
     return f'nnFigures.declare("{kind.tag}",{words});\n{code}'
 
@@ -173,6 +181,7 @@ class Figure:
     tag: ClassVar[str]  # nn-lookup-table
     defaults: ClassVar[dict[str, Any]]
     traits: ClassVar[tuple[str, ...]]  # those a live figure keeps in step, both ways
+    forms: ClassVar[dict[str, Form]]  # what a link may hold under each key
     __signature__: ClassVar[Signature]
     _nullable: ClassVar[set[str]]
 
@@ -187,6 +196,7 @@ class Figure:
         state = cls.State()
         cls.defaults = {key: getattr(state, key) for key in declared}
         cls.traits = tuple(k for k, v in declared.items() if not v.metadata.get("once"))
+        cls.forms = {k: form for k, v in declared.items() if (form := _form(v))}
         arguments = [k for k, v in declared.items() if not v.metadata.get("inner")]
         by_name = [k for k in (*arguments, *cls.others) if k not in cls.by_place]
         parameters = [
@@ -346,6 +356,27 @@ class Figure:
         """
         kind: Any = type(self)
         return _widget_class(kind)(**self.values)
+
+
+def _form(trait: Any) -> Form | None:
+    """A trait's tag ``link``, or what its type and bounds say."""
+    form: Form | None = trait.metadata.get("link")
+    if "link" in trait.metadata:
+        pass
+    elif isinstance(trait, Enum):
+        form = ["word", *trait.values]
+    elif isinstance(trait, Bool):
+        form = ["bool"]
+    elif isinstance(trait, Int | Float):
+        low = -UNBOUNDED if trait.min is None else max(trait.min, -UNBOUNDED)
+        high = UNBOUNDED if trait.max is None else min(trait.max, UNBOUNDED)
+        form = ["int" if isinstance(trait, Int) else "float", low, high]
+    elif isinstance(trait, List) and isinstance(trait._trait, Int):
+        usual = len(trait.default() or ())
+        lengths = (trait._minlen, trait._maxlen)
+        lengths = (usual, usual) if trait._maxlen == sys.maxsize else lengths
+        form = ["list", _form(trait._trait), *lengths]
+    return ["null", form] if form and trait.allow_none else form
 
 
 def _is_place(trait: Any) -> bool:

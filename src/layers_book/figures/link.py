@@ -12,14 +12,10 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from traitlets import Bool, Enum, Float, Int, List
-
-from layers_book.figures.figure import FIGURES, Figure
+from layers_book.figures.figure import FIGURES, Figure, Form
 
 VERSION = "1"
-LONGEST = 2000
-UNBOUNDED = (-1_000_000, 1_000_000)
-Form = list[Any]
+LONGEST = 4000
 
 _TEXT = re.compile(r"[\w.+\-(),= ]*", re.ASCII)
 _PAIR = re.compile(r"(\w+)=([\w.+-]+)", re.ASCII)
@@ -35,34 +31,6 @@ def anchor(kind: type[Figure], number: int = 1) -> str:
     """
     name = kind.tag.removeprefix("nn-")
     return name if number == 1 else f"{name}-{number}"
-
-
-def forms(kind: type[Figure]) -> dict[str, Form]:
-    """What a link may hold under each key, for ``links.js`` and for Python alike."""
-    found = {key: _form(trait) for key, trait in kind.State().traits().items()}
-    return {key: form for key, form in found.items() if form}
-
-
-def _form(trait: Any) -> Form | None:
-    """A trait's form: its tag ``link``, or what its type and bounds say."""
-    form: Form | None = None
-    if "link" in trait.metadata:
-        form = trait.metadata["link"]
-    elif isinstance(trait, Enum):
-        form = ["word", *trait.values]
-    elif isinstance(trait, Bool):
-        form = ["bool"]
-    elif isinstance(trait, Int | Float):
-        low, high = UNBOUNDED
-        low = low if trait.min is None else trait.min
-        high = high if trait.max is None else trait.max
-        form = ["int" if isinstance(trait, Int) else "float", low, high]
-    elif isinstance(trait, List) and isinstance(trait._trait, Int):
-        usual = len(trait.default() or ())
-        bounded = trait._maxlen < LONGEST
-        lengths = (trait._minlen, trait._maxlen) if bounded else (usual, usual)
-        form = ["list", _form(trait._trait), *lengths]
-    return ["null", form] if form and trait.allow_none else form
 
 
 def linked(fragment: str, page: Mapping[str, Any] | None = None) -> Figure:
@@ -109,7 +77,7 @@ def parsed(fragment: str) -> tuple[type[Figure], int, dict[str, Any]]:
     version = parts[0] if parts else ""
     if version != VERSION:
         raise ValueError(f"version {version!r} of a link: allowed is {VERSION}")
-    allowed, state = forms(kind), dict[str, Any]()
+    allowed, state = kind.forms, dict[str, Any]()
     for part in parts[1:]:
         key, colon, text = part.partition(":")
         if not colon or key not in allowed or key in state:
@@ -132,7 +100,7 @@ def _read(key: str, text: str, form: Form) -> Any:
             raise ValueError
         items = json.loads(f"[{_WORD.sub(quoted, _brackets(text))}]")
         return _fit(form, items)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise ValueError(f"{key} is {text}: allowed are {_words(form)}") from None
 
 
@@ -158,8 +126,10 @@ def _fit(form: Form, items: list[Any]) -> Any:
     elif kind == "pair" and isinstance(value, str):
         fits = value in rest[2:]
     else:
-        whole = isinstance(value, int) or (kind == "float" and isinstance(value, float))
-        fits = whole and not isinstance(value, bool) and rest[0] <= value <= rest[1]
+        if kind != "float" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        number = isinstance(value, int) or (kind == "float" and isinstance(value, float))
+        fits = number and not isinstance(value, bool) and rest[0] <= value <= rest[1]
     return value if fits else _refuse()
 
 
