@@ -165,7 +165,7 @@ def test_words_drive_each_figure():
         ("~layers:(Conv,3,1,1,1)", "~dims:1", "receptive-field: 2 links"),
         ("(#lookup-table~1~view:gradient)", "(#touch-it)", "lookup-table: 2 links"),
         ("~view:gradient", "~view:gradual", "view is gradual: allowed are lookup"),
-        ("~view:gradient", "~look:gradient", "allowed are at, "),
+        ("~view:gradient", "~look:gradient", "'look:gradient' in a link"),
         ("~view:gradient", "~at:4", "at is 4: allowed are 0 to 3"),
         ("#lookup-table~1~view", "#lookup-table~2~view", "version '2'"),
         ("#lookup-table~1~view", "#lookup-table-2~1~view", "the page's figures are"),
