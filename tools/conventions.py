@@ -19,6 +19,8 @@ import torch
 import pages
 from layers_book.checking import Exercise, Verdict, check_exercise
 from layers_book.exercises import exercises
+from layers_book.figures import FIGURES, Figure
+from layers_book.figures.link import anchor, linked
 
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 VISIBLE, LESSON, STARTER, FOLD, PROMPT = 120, 12, 20, 30, 80
@@ -28,6 +30,8 @@ VOICE = re.compile(r"(?i)a widespread tutorial|popular lesson|folklore|goes arou
 ALLOWED = re.compile(r"(?i)may not be (?:called|built|used)")
 FENCE = re.compile(r"```.*?```", re.DOTALL)
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\((#[a-z0-9-]+~(?:[^()\s]|\([^()\s]*\))*)\)")
+PLACES = 3  # of the text, that drive a figure
 OWN_WORDS = ("value_steps", "measure_steps")  # of runs whose answer is no function
 
 
@@ -212,6 +216,55 @@ def forbidden(page: Page, known: dict[str, Exercise]) -> Iterator[str]:
             )
 
 
+def literal(node: ast.expr) -> Any:
+    """The value of an expression without names; None of one that has some."""
+    with suppress(ValueError):
+        return ast.literal_eval(node)
+    return None
+
+
+def shown(page: Page) -> dict[str, Figure]:
+    """The page's figures by their anchors, without what only its cells know."""
+    kinds = {f"figures.{kind.__name__}": kind for kind in FIGURES.values()}
+    found: dict[str, Figure] = {}
+    for cell in page.code:
+        for node in ast.parse(cell.source).body[-1:]:
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in kinds:
+                kind = kinds[ast.unparse(call.func)]
+                figure = kind(
+                    *map(literal, call.args),
+                    **{str(word.arg): literal(word.value) for word in call.keywords},
+                )
+                number = 1 + sum(type(other) is kind for other in found.values())
+                found[anchor(kind, number)] = figure
+    return found
+
+
+def driven(page: Page) -> Iterator[str]:
+    """Figures that too few words of the text drive, and links that drive none."""
+    figures = shown(page)
+    states: dict[str, list[dict[str, Any]]] = {name: [] for name in figures}
+    for link in LINK.findall(page.prose):
+        name = link[1:].partition("~")[0]
+        if name not in figures:
+            yield f"{link}: the page's figures are {', '.join(figures) or 'none'}"
+            continue
+        try:
+            state = linked(link, figures[name].state).values
+        except ValueError as error:
+            yield f"{link}: {error}"
+            continue
+        if state not in states[name]:
+            states[name].append(state)
+    for name, different in states.items():
+        if len(different) < PLACES:
+            yield (
+                f"{name}: {len(different)} links of the text set states that differ, "
+                f"at least {PLACES}, such as [stride 3](#sliding-window~1~stride:3)"
+            )
+
+
 def definitions(page: Page) -> tuple[dict[str, str], dict[str, Any]]:
     """Functions and classes that the page prints: their text, and what works alone.
 
@@ -354,7 +407,7 @@ def problems(page: Page, known: dict[str, Exercise]) -> list[str]:
         known: its exercises by name.
     """
     found = [*header(page), *lengths(page), *sections(page), *kinds(page)]
-    found += [*forbidden(page, known), *copied(page, known)]
+    found += [*driven(page), *forbidden(page, known), *copied(page, known)]
     return found or list(given_away(page, known))  # which takes seconds
 
 

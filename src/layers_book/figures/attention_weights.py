@@ -76,7 +76,9 @@ class AttentionWeights(Figure):
         )
         padded = Int(2)
         inverted = Bool(False)
-        own = List(default_value=None, allow_none=True).tag(inner=True)
+        own = List(default_value=None, allow_none=True).tag(
+            inner=True, link=["list", ["list", ["bool"], 1, 8], 1, 8]
+        )
         api = Enum(APIS, "SDPA")
         at = List(Int(), [3, 1], minlen=2, maxlen=2)
         head = Int(0)

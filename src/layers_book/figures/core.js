@@ -555,9 +555,20 @@ function codeLine(say) {
       getSelection()?.selectAllChildren(code);
     }
   }
-  const checked = h("span", { class: "sub" }, `checked against torch ${TORCH}`);
+  const checked = `checked against torch ${TORCH}`;
+  const info = h(
+    "button",
+    {
+      type: "button",
+      class: "info",
+      title: checked,
+      "aria-label": checked,
+      onclick: () => text(info, checked),
+    },
+    "i",
+  );
   return {
-    node: h("div", { class: "code" }, code, copy, checked),
+    node: h("div", { class: "code" }, code, copy, info),
     /** @param {string} seen */
     set(seen, whole = seen) {
       text(code, seen);
@@ -591,10 +602,10 @@ function mount(host, name, init, onChange) {
     clearTimeout(timer);
     timer = setTimeout(() => text(live, words), 350);
   }
-  /** @param {object} patch */
-  function apply(patch) {
+  /** @param {object} patch @param {object} wish what of it the reader asked for */
+  function apply(patch, wish = patch) {
     Object.assign(state, patch);
-    if (spec.mend) Object.assign(state, spec.mend(state, patch));
+    if (spec.mend) Object.assign(state, spec.mend(state, wish));
     controls.sync(state);
     return view.draw(state);
   }
@@ -644,11 +655,12 @@ function mount(host, name, init, onChange) {
   shadow.replaceChildren(figure);
   return {
     get: () => ({ ...state }),
-    set(patch) {
+    set(patch, wish) {
       const differs = (/** @type {string} */ key) =>
         JSON.stringify(patch[key]) !== JSON.stringify(state[key]);
-      if (Object.keys(patch).some(differs)) say(apply(patch));
+      if (Object.keys(patch).some(differs)) say(apply(patch, wish));
     },
+    say,
     destroy() {
       clearTimeout(timer);
       themed.delete(figure);
@@ -686,6 +698,7 @@ export function define(name, spec) {
             this.figureState = detail;
             this.dispatchEvent(new CustomEvent("nn-change", { detail, bubbles: true }));
           });
+          globalThis.nnFigures?.mounted?.(this, specs[name], this.figure);
         } catch (error) {
           console.error(name, error);
         }

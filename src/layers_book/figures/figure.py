@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -31,6 +32,8 @@ def tokens() -> dict[str, dict[str, str]]:
     return colors
 
 
+UNBOUNDED = 1_000_000  # in a link, of numbers whose trait has no bound
+Form = list[Any]  # of a value in a link: its kind, then bounds, words or parts
 FIGURES: "dict[str, type[Figure]]" = {}  # by name, as the modules are imported
 
 
@@ -59,15 +62,20 @@ def script_part(name: str) -> str:
     """The core's JavaScript, or a figure's after what its State declares.
 
     Args:
-        name: ``core``, which comes first on a page, or a figure's name.
+        name: ``core``, which comes first on a page, ``links``, which only the site
+            adds, or a figure's name.
     """
     code = (files("layers_book") / "figures" / "minified" / f"{name}.js").read_text(
         "utf8"
     )
-    if name == "core":
+    if name in ("core", "links"):
         return code
     kind = FIGURES[name]
-    declaration = {"defaults": kind.defaults, "traits": kind.traits}
+    declaration = {
+        "defaults": kind.defaults,
+        "traits": kind.traits,
+        "forms": kind.forms,
+    }
     words = json.dumps(declaration, separators=(",", ":"))
     return f'nnFigures.declare("{kind.tag}",{words});\n{code}'
 
@@ -143,6 +151,11 @@ def inner(trait: Any) -> Any:
     return trait.tag(inner=True, once=True)
 
 
+def unlinked(trait: Any) -> Any:
+    """What a control shows of another trait, or a layer's own: no link holds it."""
+    return inner(trait).tag(link=None)
+
+
 def own_numbers() -> Any:
     """Numbers taken from a layer or tensor of the reader's own, or None."""
     return inner(List(default_value=None, allow_none=True))
@@ -168,6 +181,7 @@ class Figure:
     tag: ClassVar[str]  # nn-lookup-table
     defaults: ClassVar[dict[str, Any]]
     traits: ClassVar[tuple[str, ...]]  # those a live figure keeps in step, both ways
+    forms: ClassVar[dict[str, Form]]  # what a link may hold under each key
     __signature__: ClassVar[Signature]
     _nullable: ClassVar[set[str]]
 
@@ -182,6 +196,7 @@ class Figure:
         state = cls.State()
         cls.defaults = {key: getattr(state, key) for key in declared}
         cls.traits = tuple(k for k, v in declared.items() if not v.metadata.get("once"))
+        cls.forms = {k: form for k, v in declared.items() if (form := _form(v))}
         arguments = [k for k, v in declared.items() if not v.metadata.get("inner")]
         by_name = [k for k in (*arguments, *cls.others) if k not in cls.by_place]
         parameters = [
@@ -205,6 +220,27 @@ class Figure:
         bound = self.__signature__.bind(*by_place, **given).arguments
         given = {k: v for k, v in bound.items() if v is not None or k in self._nullable}
         self.values = {**self.defaults, **self._allowed(self.take({**given}))}
+        self.check(given)
+
+    def change(self, given: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+        """Become the figure of a page with some of its state changed.
+
+        Args:
+            given: what changes, by the names of ``State``.
+            page: the state on the page. Where it clashes with ``given`` in a place that
+                ``check`` alone bounds, it gives way: the script moves it back inside.
+
+        Raises:
+            ValueError: names the argument, its value and what is allowed.
+        """
+        traits = self.State().traits()
+        settings = {
+            k: v
+            for k, v in page.items()
+            if not isinstance(v, list) and not _is_place(traits[k])
+        }
+        self.values = {**self.defaults, **page}
+        self.values |= self._allowed(self.take({**settings, **given}))
         self.check(given)
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -320,6 +356,33 @@ class Figure:
         """
         kind: Any = type(self)
         return _widget_class(kind)(**self.values)
+
+
+def _form(trait: Any) -> Form | None:
+    """A trait's tag ``link``, or what its type and bounds say."""
+    form: Form | None = trait.metadata.get("link")
+    if "link" in trait.metadata:
+        pass
+    elif isinstance(trait, Enum):
+        form = ["word", *trait.values]
+    elif isinstance(trait, Bool):
+        form = ["bool"]
+    elif isinstance(trait, Int | Float):
+        low = -UNBOUNDED if trait.min is None else max(trait.min, -UNBOUNDED)
+        high = UNBOUNDED if trait.max is None else min(trait.max, UNBOUNDED)
+        form = ["int" if isinstance(trait, Int) else "float", low, high]
+    elif isinstance(trait, List) and isinstance(trait._trait, Int):
+        usual = len(trait.default() or ())
+        lengths = (trait._minlen, trait._maxlen)
+        lengths = (usual, usual) if trait._maxlen == sys.maxsize else lengths
+        form = ["list", _form(trait._trait), *lengths]
+    return ["null", form] if form and trait.allow_none else form
+
+
+def _is_place(trait: Any) -> bool:
+    if isinstance(trait, List):
+        trait = trait._trait
+    return isinstance(trait, Int) and trait.max is None
 
 
 def _words(trait: Any) -> str:

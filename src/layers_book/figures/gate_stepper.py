@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, List, Unicode
 
-from layers_book.figures.figure import Figure, draw_cells, inner, tokens, within
+from layers_book.figures.figure import (
+    Figure,
+    draw_cells,
+    inner,
+    tokens,
+    unlinked,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -113,16 +120,18 @@ class GateStepper(Figure):
         cell = Enum(tuple(GATES), "LSTM")
         t = Int(3)
         unit = Int(0)
-        gate = Unicode("f")
-        move = inner(Float(0))  # what the sliders show of ``gate``
-        fix = inner(Int(None, allow_none=True))
-        bias = Dict({})
-        override = Dict({})
-        value = inner(Float(-0.6))  # the input at ``t``
+        gate = Unicode("f").tag(link=["word", *"ifgorzn"])
+        move = unlinked(Float(0))  # what the sliders show of ``gate``
+        fix = unlinked(Int(None, allow_none=True))
+        bias = Dict({}).tag(link=["map", ["float", -8, 8], *"ifgorzn"])
+        override = Dict({}).tag(link=["map", ["int", 0, 1], *"iforz"])
+        value = unlinked(Float(-0.6))  # the input at ``t``
         lit = inner(Int(0))
         reset = Enum(("after", "before"), "after")
         predict = Bool(False)
-        x = List(default_value=None, allow_none=True)
+        x = List(default_value=None, allow_none=True).tag(
+            link=["list", ["list", ["float", -1000, 1000], 1, 8], 1, 10]
+        )
         weights = inner(Dict(default_value=None, allow_none=True))
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:

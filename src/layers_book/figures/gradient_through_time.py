@@ -103,7 +103,7 @@ class GradientThroughTime(Figure):
 
     class State(HasTraits):
         kind = Enum(KINDS, "default")
-        radius = Float(0.6)
+        radius = Float(0.6).tag(link=["float", 0, 2])
         length = Int(30)
         nonlinearity = Enum(NONLINEARITIES, "tanh")
         back = Int(10)

@@ -10,9 +10,9 @@ from traitlets import Enum, Float, HasTraits, Int, List
 from layers_book.figures.figure import (
     Figure,
     draw_cells,
-    inner,
     own_numbers,
     tokens,
+    unlinked,
     within,
 )
 
@@ -62,7 +62,7 @@ class LookupTable(Figure):
         max_norm = Float(None, allow_none=True)
         view = Enum(("lookup", "one-hot", "gradient"), "lookup")
         at = Int(0)
-        index = inner(Int(3))  # the one at ``at``
+        index = unlinked(Int(3))  # the one at ``at``
         weight = own_numbers()
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bool, Enum, Float, HasTraits, Int, List
 
-from layers_book.figures.figure import Figure, inner, own_numbers, tokens
+from layers_book.figures.figure import Figure, own_numbers, tokens, unlinked
 from layers_book.figures.norm_layers import (
     KINDS,
     LETTERS,
@@ -75,7 +75,7 @@ class NormalizedAxes(Figure):
         N = Int(3, min=1, max=8)
         C = Int(4, min=1, max=16)
         L = Int(4, min=1, max=16)
-        H = inner(Int(0))
+        H = unlinked(Int(0))
         num_groups = Int(2)
         dims = Int(0)
         training = Bool(True)
@@ -84,10 +84,10 @@ class NormalizedAxes(Figure):
         predict = Bool(False)
         x = own_numbers()
         lengths = List(default_value=None, allow_none=True).tag(once=True)
-        eps = inner(Float(None, allow_none=True))
-        affine = inner(Bool(None, allow_none=True))
-        has_bias = inner(Bool(None, allow_none=True))
-        track = inner(Bool(None, allow_none=True))
+        eps = unlinked(Float(None, allow_none=True))
+        affine = unlinked(Bool(None, allow_none=True))
+        has_bias = unlinked(Bool(None, allow_none=True))
+        track = unlinked(Bool(None, allow_none=True))
         running_mean = own_numbers()
         running_var = own_numbers()
 

@@ -86,7 +86,7 @@ class PoolingBins(Figure):
                 )
             given["n"] = len(numbers)
             given["x"] = [round(v, 6) for v in numbers.tolist()]
-        layer = given.pop("layer", self.defaults["kind"])
+        layer = given.pop("layer", given.get("kind", self.defaults["kind"]))
         if isinstance(layer, nn.Module):
             return given | _settings_of(layer, given.get("n", self.defaults["n"]))
         return given | {"kind": layer}

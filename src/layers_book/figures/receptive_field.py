@@ -134,7 +134,23 @@ class ReceptiveField(Figure):
     by_place = ("layers", "n")
 
     class State(HasTraits):
-        layers = List(default_value=[["Conv", 3, 1, 2, 2]] * 3)
+        layers = List(default_value=[["Conv", 3, 1, 2, 2]] * 3).tag(
+            link=[
+                "list",
+                [
+                    "row",
+                    [
+                        ["word", *KINDS],
+                        ["int", 1, 32],
+                        ["int", 1, 32],
+                        ["int", 0, 32],
+                        ["int", 1, 32],
+                    ],
+                ],
+                1,
+                MOST_LAYERS,
+            ]
+        )
         n = Int(21, min=1, max=MOST_CELLS)
         dims = Int(2, min=1, max=2)
         at = Int(10)

@@ -61,7 +61,7 @@ class Resampling(Figure):
         mode = Enum(MODES, "bilinear")
         align_corners = Bool(False)
         antialias = Bool(False)
-        scale_factor = Float(None, allow_none=True)
+        scale_factor = Float(None, allow_none=True).tag(link=["float", 0.01, 12])
         recompute_scale_factor = Bool(False)
         signal = Enum(SIGNALS, "mixed")
         show = Enum(SHOWN, "values")
@@ -70,7 +70,10 @@ class Resampling(Figure):
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:
         """Settings of an Upsample, and samples, of the reader's own."""
-        layer, x = given.pop("layer", None), given.pop("x", self.defaults["n"])
+        layer, x = (
+            given.pop("layer", None),
+            given.pop("x", given.get("n", self.defaults["n"])),
+        )
         if layer is not None:
             given["size"] = _last(layer.size, given.get("size", self.defaults["size"]))
             given |= {

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bool, Float, HasTraits, Int, List
 
-from layers_book.figures.figure import Figure, inner, mix, own_numbers, tokens, within
+from layers_book.figures.figure import (
+    Figure,
+    mix,
+    own_numbers,
+    tokens,
+    unlinked,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -87,16 +94,34 @@ class RunningStatistics(Figure):
         momentum = Float(0.1, min=0, max=1, allow_none=True).tag(
             allowed="0 to 1, or None"
         )
-        shift = Float(3.0)
-        scale = Float(2.0)
+        shift = Float(3.0).tag(link=["float", -1000, 1000])
+        scale = Float(2.0).tag(link=["float", 0.001, 1000])
         training = Bool(True)
-        sample = Float(4.0)
-        log = List().tag(inner=True)
+        sample = Float(4.0).tag(link=["float", -1000, 1000])
+        log = List().tag(
+            inner=True,
+            link=[
+                "list",
+                [
+                    "row",
+                    [
+                        ["int", 1, LIMIT],
+                        ["int", 1, 32],
+                        ["null", ["float", 0, 1]],
+                        ["float", -1000, 1000],
+                        ["float", 0.001, 1000],
+                        ["int", 0, 1],
+                    ],
+                ],
+                0,
+                LIMIT,
+            ],
+        )
         seed = Int(0).tag(once=True)
-        eps = inner(Float(1e-5))
-        running_mean = inner(Float(0.0))
-        running_var = inner(Float(1.0))
-        num_batches_tracked = inner(Int(0))
+        eps = unlinked(Float(1e-5))
+        running_mean = unlinked(Float(0.0))
+        running_var = unlinked(Float(1.0))
+        num_batches_tracked = unlinked(Int(0))
         values = own_numbers()
 
     def __init__(
@@ -120,6 +145,9 @@ class RunningStatistics(Figure):
         """The data's deviation is one."""
         if not self.values["scale"] > 0:
             raise ValueError(f"scale is {self.values['scale']}: it must be above 0")
+        done = sum(entry[0] for entry in self.values["log"])
+        if done > LIMIT:
+            raise ValueError(f"log has {done} steps: allowed are 0 to {LIMIT}")
 
     def step(self, count: int = 1, **changes: Any) -> "RunningStatistics":
         """Draw more batches, from here on with other settings where given.

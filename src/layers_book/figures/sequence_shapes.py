@@ -67,7 +67,7 @@ class SequenceShapes(Figure):
         hidden_size = Int(3, min=1, max=99_999)
         proj_size = Int(0, min=0, max=99_999)
         h_0 = Enum(GIVEN, "none")
-        at = List(default_value=[1, 1, 0])
+        at = List(default_value=[1, 1, 0]).tag(link=["list", ["int", -1, 7], 3, 3])
         n = Int(0)
         predict = Bool(False)
         keywords = inner(Dict({}))

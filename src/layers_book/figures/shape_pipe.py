@@ -48,6 +48,14 @@ LENET: list[list[Any]] = [
 MOST_LAYERS, MOST = 16, 2**20
 
 
+def _row(kind: str) -> list[list[Any]]:
+    """What a link may hold of a layer."""
+    odd: dict[str, list[Any]] = {"bias": ["bool"], "p": ["float", 0, 1]}
+    odd |= dict.fromkeys(("padding", "start_dim"), ["int", 0, MOST])
+    arguments = (odd.get(key, ["int", 1, MOST]) for key in KINDS[kind])
+    return [["word", kind], *arguments]
+
+
 def chip(layer: nn.Module | Sequence[Any]) -> list[Any]:
     """The kind of a layer and its arguments, as the figure's state keeps them.
 
@@ -153,7 +161,9 @@ class ShapePipe(Figure):
     by_place = ("layers",)
 
     class State(HasTraits):
-        layers = List(default_value=LENET)
+        layers = List(default_value=LENET).tag(
+            link=["list", ["row", *map(_row, KINDS)], 0, MOST_LAYERS]
+        )
         N = Int(4, min=1, max=MOST)
         C = Int(1, min=1, max=MOST)
         H = Int(32, min=1, max=MOST)

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bool, Enum, Float, HasTraits, Int, List, Unicode, Union
 
-from layers_book.figures.figure import Figure, draw_cells, inner, tokens, within
+from layers_book.figures.figure import (
+    Figure,
+    draw_cells,
+    inner,
+    tokens,
+    unlinked,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -72,9 +79,10 @@ RANGES = {
 }
 
 
-def _both(default: list[int]) -> Any:
+def _both(key: str, default: list[int], *words: str) -> Any:
     """A number for rows and one for columns; the padding may be ``same``."""
-    return Union([List(Int()), Int(), Unicode()], default_value=default)
+    form = ["pair", *RANGES[key], *words]
+    return Union([List(Int()), Int(), Unicode()], default_value=default).tag(link=form)
 
 
 class SlidingWindow(Figure):
@@ -123,22 +131,22 @@ ceil_mode=False)
 
     class State(HasTraits):
         kind = Enum(KINDS, "Conv2d")
-        size = _both([6, 6])
-        kernel_size = _both([3, 3])
-        stride = _both([1, 1])
-        padding = _both([0, 0])
-        dilation = _both([1, 1])
+        size = _both("size", [6, 6])
+        kernel_size = _both("kernel_size", [3, 3])
+        stride = _both("stride", [1, 1])
+        padding = _both("padding", [0, 0], "same")
+        dilation = _both("dilation", [1, 1])
         padding_mode = Enum(MODES, "zeros")
         view = Enum(VIEWS, "output")
-        at = _both([0, 0])
+        at = _both("at", [0, 0])
         predict = Bool(False)
         x = List(default_value=None, allow_none=True).tag(once=True)
         weight = List(default_value=None, allow_none=True).tag(once=True)
         bias = Float(0).tag(once=True)
-        cell = inner(_both([0, 0]))  # of the input, where ``view`` is input
-        entry = inner(_both([0, 0]))  # of the kernel, where ``view`` is kernel
-        guess = inner(Int(0))
-        p = inner(Int(0))  # what the sliders show of ``axis``
+        cell = inner(_both("at", [0, 0]))  # of the input, where ``view`` is input
+        entry = inner(_both("at", [0, 0]))  # of the kernel, where ``view`` is kernel
+        guess = unlinked(Int(0))
+        p = unlinked(Int(0))  # what the sliders show of ``axis``
         axis = inner(Enum(("both", "rows", "columns"), "both"))
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -118,12 +118,16 @@ export interface Spec<State> {
 export interface Declaration {
   defaults: Record<string, unknown>;
   traits: string[];
+  /** What a link may hold under a key: a kind, then its bounds, words or parts. */
+  forms: Record<string, [kind: string, ...rest: unknown[]]>;
 }
 
 /** A mounted figure. */
 export interface Mounted {
   get(): Record<string, unknown>;
-  set(patch: Record<string, unknown>): void;
+  /** `wish`: what of the patch `mend` shall take as asked for by the reader. */
+  set(patch: Record<string, unknown>, wish?: Record<string, unknown>): void;
+  say(words: string): void;
   destroy(): void;
 }
 

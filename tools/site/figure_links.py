@@ -1,0 +1,176 @@
+"""Sphinx extension: figures that links drive, and each figure on a page of its own.
+
+`[stride 3](#sliding-window~1~stride:3)` in a text sets the state of the page's figure;
+`embed/sliding-window.html` shows it alone.
+"""
+
+import html
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+
+from layers_book import figures
+from layers_book.figures.link import linked, parsed
+
+ELEMENT = re.compile(
+    r"<(nn-[a-z-]+)(?: class=\"nn-figure\" id=\"[\w-]+\")?"
+    r"(?: state='([^']*)')?[^>]*>.*?</\1>",
+    re.DOTALL,
+)
+EMBED = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title} · {book}</title>
+<style>
+:root {{ color-scheme: light dark; --bg: {light[bg]}; --ink: {light[ink]}; }}
+[data-theme="dark"] {{ color-scheme: dark; --bg: {dark[bg]}; --ink: {dark[ink]}; }}
+@media (prefers-color-scheme: dark) {{
+  :root:not([data-theme]) {{ --bg: {dark[bg]}; --ink: {dark[ink]}; }}
+}}
+[data-theme="light"] {{ color-scheme: light; }}
+body {{ margin: 0 auto; padding: 8px; max-width: 54rem; background: var(--bg);
+  color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }}
+h1 {{ font-size: 1rem; margin: 0; }}
+p {{ margin: 0; font-size: 0.87rem; }}
+a {{ color: inherit; }}
+</style>
+<script>
+const theme = new URLSearchParams(location.search).get("theme");
+if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;
+</script></head>
+<body><main><h1>{title}</h1>
+{scripts}{element}
+<p><a href="../{page}.html#{anchor}" target="_blank" rel="noopener">{book}: {from}</a></p>
+</main>
+<script>
+// the frame around may follow the height
+if (parent !== window)
+  new ResizeObserver(([{{ target }}]) =>
+    parent.postMessage({{ figure: "{anchor}", height: target.offsetHeight }}, "*"),
+  ).observe(document.body);
+</script></body></html>
+"""
+
+
+def anchored(body: str) -> str:
+    """Mark each figure of a page, with its anchor."""
+    counts: Counter[str] = Counter()
+
+    def marked(found: re.Match[str]) -> str:
+        tag = found[1]
+        counts[tag] += 1
+        number = "" if counts[tag] == 1 else f"-{counts[tag]}"
+        return f'<{tag} class="nn-figure" id="{tag.removeprefix("nn-")}{number}"'
+
+    return re.sub(r"<(nn-[a-z-]+)(?=[ >])", marked, body)
+
+
+def shown(source: Path, document: nodes.document) -> dict[str, dict[str, Any]]:
+    """The states of a page's figures, by their anchors."""
+    if source.suffix == ".ipynb":
+        cells = json.loads(source.read_text("utf8"))["cells"]
+        outputs = [o for cell in cells for o in cell.get("outputs", ())]
+        parts = ["".join(o.get("data", {}).get("text/html", "")) for o in outputs]
+    else:
+        parts = [raw.astext() for raw in document.findall(nodes.raw)]
+    body = anchored("".join(parts))
+    found = {}
+    for element in ELEMENT.finditer(body):
+        (name,) = re.findall(r'id="([\w-]+)"', element[0])[:1]
+        found[name] = json.loads(html.unescape(element[2] or "{}"))
+    return found
+
+
+class FigureLinks(SphinxTransform):
+    """Keep links that drive a figure as they are; warn of those that cannot."""
+
+    default_priority = 870  # before MyST looks for the target of a link
+
+    def apply(self, **kwargs: Any) -> None:
+        """Mark the links, and read each as the page will."""
+        states: dict[str, dict[str, Any]] | None = None
+        for link in self.document.findall(nodes.reference):
+            target = str(link.get("refuri", ""))
+            if not link.get("id_link") or not re.match(r"#[\w-]+~", target):
+                continue
+            if states is None:
+                path = Path(self.env.doc2path(self.env.docname))
+                states = shown(path, self.document)
+            del link["id_link"]
+            link["refuri"] = target.replace(" ", "%20")
+            link["internal"] = True
+            link["classes"].append("moves")
+            anchor = target[1:].split("~")[0]
+            try:
+                parsed(target)
+                if anchor not in states:
+                    words = ", ".join(states) or "none"
+                    raise ValueError(f"no figure {anchor!r} on the page: allowed: {words}")
+                linked(target, states[anchor])
+            except ValueError as error:
+                logging.getLogger(__name__).warning(
+                    "link %s: %s", target, error, location=link
+                )
+
+
+def embed(app: Sphinx, error: Exception | None) -> None:
+    """Write each figure, as the first page with it has it, on a page of its own."""
+    if error or app.builder.format != "html":
+        return
+    folder = Path(app.outdir) / "embed"
+    folder.mkdir(exist_ok=True)
+    left = {kind.tag: name for name, kind in figures.FIGURES.items()}
+    for page in reading_order(app):
+        body = (Path(app.outdir) / f"{page}.html").read_text("utf8")
+        for element in ELEMENT.finditer(body):
+            name = left.pop(element[1], None)
+            if name is None:
+                continue
+            text = alone(app, name, element[0], page)
+            anchor = element[1].removeprefix("nn-")
+            (folder / f"{anchor}.html").write_text(text, "utf8")
+
+
+def reading_order(app: Sphinx) -> list[str]:
+    """The pages, as the contents have them."""
+    found, waiting = [], [app.config.root_doc]
+    while waiting:
+        page = waiting.pop(0)
+        found.append(page)
+        waiting = [*app.env.toctree_includes.get(page, ()), *waiting]
+    return found
+
+
+def alone(app: Sphinx, name: str, element: str, page: str) -> str:
+    """The page of one figure."""
+    label = name.replace("_", " ").capitalize()
+    scripts = "".join(
+        f'<script src="../_static/figures/{part}.js"></script>\n'
+        for part in ("core", "links", name)
+    )
+    colors = figures.tokens()
+    return EMBED.format(
+        title=label,
+        book=html.escape(app.config.html_title),
+        page=page,
+        anchor=name.replace("_", "-"),
+        scripts=scripts,
+        element=re.sub(r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1),
+        light=colors["light"],
+        dark=colors["dark"],
+        **{"from": html.escape(app.env.titles[page].astext())},
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Register the steps."""
+    app.add_transform(FigureLinks)
+    app.connect("build-finished", embed, priority=900)
