@@ -234,7 +234,7 @@ def test_the_book_shows_it_under_the_cell(tmp_path):
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "out" / "index.html").read_text("utf8")
     box = (
-        '<details class="last"><summary>With ten times the training</summary>'
+        '<details class="last prose"><summary>With ten times the training</summary>'
         "<pre>&lt;b&gt; &amp; 2\n</pre></details>"
     )
     assert page.count("<details") == 1

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ SEARCH = re.compile(
 )
 CHOSEN_THEME = """{ light: "light", dark: "dark" }[localStorage.getItem("mode")] ??
       (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")"""
+WIDTH = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
+VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>\s*')
+SKIP = re.compile(r'(id="pst-skip-link".*?</a>)', re.DOTALL)
+# what the theme does not hide where there are no scripts
+SCRIPTED = re.compile(
+    r'class="(?=dropdown dropdown-|sidebar-toggle |btn [^"]*btn-fullscreen-button)'
+)
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
 
 
@@ -56,6 +64,11 @@ def prepare(app: Sphinx) -> None:
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # a busy machine takes longer
     # the sidebar has the search already
     app.config.html_theme_options["navbar_persistent"] = []
+    # a phone shows no sidebar, so the book's name stands above the page
+    app.config.html_theme_options["article_header_start"] = [
+        "toggle-primary-sidebar.html",
+        "navbar-logo.html",
+    ]
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "figures"
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +81,8 @@ def lighten_page(
 ) -> None:
     """Drop scripts and styles no page uses; load its figures' code once."""
     body = context.get("body", "")
-    body = FIGURE.sub(r'<\1 class="nn-figure"', FIGURE_CODE.sub("", body))
-    shown = set(FIGURE.findall(body))
+    shown: Counter[str] = Counter()
+    body = FIGURE.sub(lambda found: begin(found[1], shown), FIGURE_CODE.sub("", body))
     paths = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
     body = IMAGE.sub(
         lambda found: f'<img loading="lazy" decoding="async" {size(paths[found[1]])}',
@@ -124,6 +137,13 @@ def lighten_page(
         and not ("katex" in str(style.filename) and 'class="katex"' not in body)
         and (asks or "guess.css" not in str(style.filename))
     ]
+
+
+def begin(tag: str, shown: Counter[str]) -> str:
+    """How a figure's tag begins; its anchor is its name, `-2` a second of its kind."""
+    shown[tag] += 1
+    again = f"-{shown[tag]}" if shown[tag] > 1 else ""
+    return f'<{tag} id="{tag.removeprefix("nn-")}{again}" class="nn-figure"'
 
 
 def size(path: Path) -> str:
@@ -188,7 +208,23 @@ def mend(page: str) -> str:
     )
     # chosen late, by the theme's script, it would set lines anew
     page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
+    page = page.replace('data-theme="auto"', 'data-theme="light"')  # without scripts
+    page = SCRIPTED.sub('class="pst-js-only ', page)
+    # the theme, Sphinx and docutils each have one
+    page = VIEWPORT.sub("", page).replace("<head>", f"<head>\n    {WIDTH}", 1)
+    page = SKIP.sub(lambda found: found[1] + skip_links(page), page, count=1)
     return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
+
+
+def skip_links(page: str) -> str:
+    """Links to what a reader by keyboard may want to reach at once, if it is there."""
+    figure = re.search(r'<nn-[a-z-]+ id="([^"]+)"', page)
+    places = {
+        "Skip to the figure": figure and figure[1],
+        "Skip to the exercises": 'id="exercises"' in page and "exercises",
+    }
+    links = (f'<a href="#{id}">{words}</a>' for words, id in places.items() if id)
+    return "".join(links)
 
 
 def cut_math_fonts(fonts: Path, pages: Iterable[str]) -> None:
