@@ -52,6 +52,11 @@ def test_every_page_has_one_width_and_links_that_skip():
         ]
 
 
+@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith("notebooks/")])
+def test_every_chapter_page_folds_its_setup(page):
+    assert (HTML / page).read_text("utf8").count("<summary>Setup: imports<") == 1
+
+
 def test_by_keyboard_a_figure_is_two_stops_away(open_page):
     tab = open_page()
     tab.keyboard.press("Tab")

@@ -122,3 +122,10 @@ def test_alone_firefox_lands_at_each_heading(base):
             if missed := missed + tab.evaluate(CLICKED, links):
                 wrong[page] = missed
     assert wrong == {}
+
+
+def test_a_missing_firefox_can_be_named(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("FIREFOX", "/no/such")
+    with pytest.raises(FileNotFoundError, match="or name it: FIREFOX=/path"):
+        firefox.launch().__enter__()
