@@ -33,15 +33,15 @@ endif
 # what a part of the tests needs; all of them also the linters
 needs = $(if $(filter $(1),$(only)),$(2))
 NEEDS := $(if $(filter src% notebooks% tests/%,$(filter-out tests/,$(only))), \
-  $(call needs,tests/book%,$(BOOK)) \
+  $(call needs,tests/book%,$(BOOK) firefox) \
   $(call needs,tests/book% tests/figures% tests/coursework%,chromium) \
   $(call needs,tests/coursework%,bubblewrap) \
-  $(call needs,tests/checking%,$(NODE_READY)), $(BOOK) chromium bubblewrap lint)
+  $(call needs,tests/checking%,$(NODE_READY)), $(BOOK) chromium firefox bubblewrap lint)
 
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check notebooks last serve lab new lock lint format bench bench-grading site-check offline chromium bubblewrap clean
+.PHONY: help book test check notebooks last serve lab new lock lint format bench bench-grading site-check offline chromium firefox bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ offline: $(BOOK) ## one zip of the book that needs no network
 
 chromium: $(READY) # a browser for the tests of site and figures
 	@sh tools/chromium.sh $(BIN)/python
+
+firefox: # a second one for the tests of the site
+	@sh tools/firefox.sh
 
 bubblewrap: # the sandbox that submissions run in
 	@sh tools/bubblewrap.sh

@@ -54,8 +54,11 @@ def printed(notebook: Any) -> dict[str, str]:
 def _plain(output: Any) -> str:
     if output.output_type == "stream":
         return str(output.text) if output.name == "stdout" else ""
-    data = output.get("data", {})  # a picture's or a figure's text says nothing
-    return "".join(f"{data[k]}\n" for k in data if set(data) == {"text/plain"})
+    data = output.get("data", {})
+    # a table's text stands in columns; a picture's or a figure's says nothing
+    is_table = data.get("text/html", "").startswith('<table class="rows">')
+    told = set(data) == {"text/plain"} or is_table
+    return f"{data['text/plain']}\n" if told else ""
 
 
 def execute(page: str, factor: int, root: Path = pages.ROOT) -> None:

@@ -218,8 +218,25 @@ def _settle(notebook: Any, stem: str) -> Any:
     notebook.metadata.pop("language_info", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        _tell_pictures(cell)
     nbformat.validate(notebook)
     return notebook
+
+
+def _tell_pictures(cell: Any) -> None:
+    """Give each picture its words where nbconvert looks for them.
+
+    Its template `classic` reads them there (`get_metadata('alt', 'image/png')` in
+    share/jupyter/nbconvert/templates/classic/base.html.j2); `lab` of nbconvert 7.17 and
+    JupyterLab 4.6 itself know no alternative text of an output.
+    """
+    said = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        # a figure's text says what is to be seen, a plot's names its type
+        alt = data.get("text/plain", "") if "text/html" in data else said
+        if alt and "image/png" in data:
+            output.metadata.setdefault("image/png", {})["alt"] = alt
 
 
 def each(work: Callable[[str], None], todo: list[str]) -> Iterator[tuple[str, str]]:

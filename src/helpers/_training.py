@@ -3,11 +3,15 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import torch
 
 FACTOR = "LAYERS_BOOK_FACTOR"
+# a text that is a number: 1,204 or 71 % or -0.4 ± 0.2
+NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]\d+)?( ± [\d.,]+)?( ?[%x])?|nan|-?inf|-?")
 
 
 def steps(number: int) -> int:
@@ -78,11 +82,13 @@ def paired(
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under their columns' names; numbers stand to the right.
+    """Show rows under their columns' names; numbers stand to the right.
+
+    A notebook shows a table of its own, elsewhere it is printed.
 
     Args:
         columns: the names, one for each entry of a row.
-        rows: texts and numbers; a float, or a tensor of one, is printed with three
+        rows: texts and numbers; a float, or a tensor of one, is shown with three
             digits. Give a text where another format is wanted.
 
     Raises:
@@ -93,14 +99,47 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     BatchNorm   4.25
     none          12
     """
+    from IPython.display import display  # slow, and a notebook has it already
+
     rows, texts = [list(row) for row in rows], [list(columns)]
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"row {row} has {len(row)} entries, not {len(columns)}")
         row = [v.item() if isinstance(v, torch.Tensor) else v for v in row]
         texts.append([f"{v:z.3g}" if isinstance(v, float) else str(v) for v in row])
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     words = [all(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
-    for line in texts:
-        cells = zip(line, words, widths, strict=True)
-        print("  ".join(f"{t:{'<>'[not s]}{w}}" for t, s, w in cells).rstrip())
+    display(_Table(texts, words))
+
+
+class _Table(NamedTuple):
+    """Lines of texts, the names first, and which columns hold nothing but texts."""
+
+    texts: list[list[str]]
+    words: list[bool]
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(*self.texts, strict=True)]
+        lines = (zip(line, self.words, widths, strict=True) for line in self.texts)
+        return "\n".join(
+            "  ".join(f"{t:{'<>'[not s]}{w}}" for t, s, w in line).rstrip()
+            for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        columns = zip(zip(*self.texts, strict=True), self.words, strict=True)
+        sides = [
+            "left" if words and not all(map(NUMBER.fullmatch, column[1:])) else "right"
+            for column, words in columns
+        ]
+        lines = [
+            "".join(
+                f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+                for text, side in zip(line, sides, strict=True)
+            )
+            for tag, line in zip(chain(["th"], repeat("td")), self.texts, strict=False)
+        ]
+        head, *body = (f"<tr>{line}</tr>" for line in lines)
+        return (
+            f'<table class="rows">\n<thead>{head}</thead>\n'
+            "<tbody>{}</tbody>\n</table>".format("\n".join(body))
+        )

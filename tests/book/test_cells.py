@@ -303,7 +303,7 @@ def test_by_keyboard_alone(tab):
     keys.press("Shift+Tab")
     keys.press("Enter")
     expect(choice.verdict).to_have_text("Right: no. It has its height.")
-    fold = tab.locator("details.hide").nth(1)  # the first is hidden with an answer
+    fold = tab.locator("details.hide").nth(2)  # the one before is hidden with an answer
     tab_to(fold.locator("summary"))
     keys.press("Enter")
     assert fold.evaluate("(e) => e.open")
@@ -331,6 +331,7 @@ def test_a_folded_cell_is_one_line(tab):
     Question(tab, 2).press("Show the answer")
     lines = tab.locator("details.hide > summary").all_inner_texts()
     assert lines == [
+        "Setup: imports",
         "✓ Checked: the mean is 3.33",
         "Show the code that draws the line",
         "✓ Checked: output and gradients equal torch's in 24 settings",
@@ -340,9 +341,45 @@ def test_a_folded_cell_is_one_line(tab):
     assert "Checked: output and gradients equal torch's in 24 settings" in names
     assert "✓" not in names
     assert "@title" not in tab.content()
-    fold = tab.locator("details.hide").nth(2)
+    fold = tab.locator("details.hide").nth(3)
     assert not visible(fold.locator("pre"))
     fold.locator("summary").click()
     assert visible(fold.locator("pre"))
     expect(fold.locator("pre")).to_have_text(re.compile("^for setting in range"))
     assert visible(tab.get_by_alt_text("A line that rises"))
+
+
+def test_the_setup_folds(tab):
+    cell = tab.locator("article .cell").first
+    assert not visible(cell.locator("pre"))
+    cell.get_by_text("Setup: imports").click()
+    expect(cell.locator("pre")).to_have_text(re.compile("^from torch import nn"))
+    assert visible(cell.locator("pre"))
+
+
+IS_CUT = "(e) => e.scrollWidth > e.clientWidth"
+EDGES = "(e) => getComputedStyle(e).backgroundAttachment"
+
+
+def test_a_phone_wraps_sentences_and_shadows_what_is_cut(open_page):
+    tab, _ = open_page(width=390, has_touch=True, is_mobile=True)
+    sentence = tab.locator("pre", has_text="A sentence of more").last
+    assert not sentence.evaluate(IS_CUT)
+    assert sentence.bounding_box()["height"] > 60, "in two lines"
+    for wide in (
+        tab.locator("pre", has_text="0.0  0.1").last,
+        tab.locator("table.rows"),
+    ):
+        expect(wide).to_have_attribute("tabindex", "0")
+        assert wide.evaluate(IS_CUT)
+        assert wide.evaluate(EDGES).split(", ")[:3] == ["local", "local", "scroll"]
+        tab.set_viewport_size({"width": 1280, "height": 900})
+        expect(wide).not_to_have_attribute("tabindex", "0")
+        tab.set_viewport_size({"width": 390, "height": 844})
+
+
+def test_a_table_has_its_words_left_and_its_numbers_right(tab):
+    side = "(cells) => cells.map((e) => getComputedStyle(e).textAlign)"
+    table = tab.locator("table.rows")
+    assert table.locator("th").evaluate_all(side) == ["left"] + ["right"] * 6
+    assert table.locator("td").evaluate_all(side) == ["left"] + ["right"] * 6

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import firefox
 from site_server import HTML, PAGES
 
 # one sum of all shifts: stricter than the browsers' own score, which takes the worst
@@ -37,7 +38,10 @@ OPENED = "async (hash) => { await frames(2); return hash && missed(hash); }"
 CLICKED = """async (hashes) => {
   const wrong = [];
   for (const hash of hashes) {
+    const goes = location.hash !== hash;
+    const gone = new Promise((done) => { self.onhashchange = done; });
     document.querySelector(`#pst-page-toc-nav a[href="${hash}"]`).click();
+    if (goes) await gone; // Firefox goes there some frames later
     await frames(2);
     if (missed(hash)) wrong.push(hash);
   }
@@ -102,3 +106,26 @@ def test_a_phone_opens_a_heading_and_stands_still(page, base, tab):
     assert not tab.evaluate(OPENED, last)
     assert tab.evaluate(MOVED) < 1
     assert tab.evaluate("shifted") < 0.05
+
+
+@pytest.mark.browser
+def test_alone_firefox_lands_at_each_heading(base):
+    wrong = {}
+    with firefox.launch() as tab:
+        tab.resize(1280, 900)
+        for page, links in zip(PAGES, map(contents, PAGES), strict=True):
+            last = next(iter(links), "")
+            tab.goto("about:blank")  # from the page itself a link would only scroll
+            tab.goto(base + page + last)
+            tab.evaluate(f"() => {{{WATCH}}}")
+            missed = [last] if tab.evaluate(OPENED, last) else []
+            if missed := missed + tab.evaluate(CLICKED, links):
+                wrong[page] = missed
+    assert wrong == {}
+
+
+def test_a_missing_firefox_can_be_named(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("FIREFOX", "/no/such")
+    with pytest.raises(FileNotFoundError, match="or name it: FIREFOX=/path"):
+        firefox.launch().__enter__()

@@ -1,9 +1,12 @@
 """How long pages train, and how results are said."""
 
 import math
+import re
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 
 from helpers import paired, steps, table
 from helpers._training import FACTOR, Difference
@@ -123,6 +126,46 @@ def test_a_table_may_have_no_rows_and_any_iterable(capsys):
     table(["a", "b"], [])
     table(["a", "b"], ((i, f"{i}") for i in range(2)))
     assert lines(capsys) == ["a  b", "a  b", "0  0", "1  1"]
+
+
+def test_a_notebook_shows_a_table(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    rows = [["a < b", "1,204", 2.0, "-0.4 ± 0.2"], ["c", "-", 30, "12 %"]]
+    table(["way", "bytes", "n", "error"], rows)
+    table(["way", "note"], [["a", "1"], ["b", "one"]])
+    first, second = shown
+    assert repr(first).splitlines() == [
+        "way    bytes   n  error",
+        "a < b  1,204   2  -0.4 ± 0.2",
+        "c      -      30  12 %",
+    ]
+    html = first._repr_html_()
+    assert html.count("<tr>") == 3
+    cells = re.findall(r'<t([hd]) style="text-align: (\w+)">(.*?)</t\1>', html)
+    assert [(kind, text) for kind, _, text in cells] == [
+        *[("h", text) for text in ("way", "bytes", "n", "error")],
+        *[("d", text) for text in ("a &lt; b", "1,204", "2", "-0.4 ± 0.2")],
+        *[("d", text) for text in ("c", "-", "30", "12 %")],
+    ]
+    assert [side for _, side, _ in cells] == ["left", "right", "right", "right"] * 3
+    assert set(re.findall(r"text-align: (\w+)", second._repr_html_())) == {"left"}
+
+
+def test_a_cell_shows_its_tables_where_they_stand():
+    code = "from helpers import table; print(1); table(['a'], [[2]]); print(3)"
+    cell = nbformat.v4.new_code_cell(code)
+    NotebookClient(nbformat.v4.new_notebook(cells=[cell])).execute()
+    before, shown, after = cell.outputs
+    assert (before.text, after.text) == ("1\n", "3\n")
+    assert shown.output_type == "display_data"
+    assert {**shown.data} == {
+        "text/plain": "a\n2",
+        "text/html": '<table class="rows">\n<thead><tr><th style="text-align: right">a'
+        '</th></tr></thead>\n<tbody><tr><td style="text-align: right">2</td></tr>'
+        "</tbody>\n</table>",
+    }
+    assert not shown.metadata
 
 
 def test_a_table_names_the_row_that_does_not_fit(capsys):

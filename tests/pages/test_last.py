@@ -194,6 +194,7 @@ def test_which_cells_train(code, trains):
 def test_only_plain_text_is_compared():
     new = nbformat.v4.new_output
     picture = {"image/png": "iVBO", "text/plain": "<Figure>"}
+    table = _training._Table([["e", "f"], ["1", "2"]], [False, False])._repr_html_()
     cell = nbformat.v4.new_code_cell(
         outputs=[
             new("stream", text="a\n"),
@@ -201,11 +202,12 @@ def test_only_plain_text_is_compared():
             new("display_data", picture),
             new("display_data", {"text/html": "<p>c</p>", "text/plain": "c"}),
             new("execute_result", {"text/plain": "d"}),
+            new("display_data", {"text/html": table, "text/plain": "e  f\n1  2"}),
         ]
     )
     clock = nbformat.v4.new_code_cell(metadata={"tags": ["nbval-ignore-output"]})
     notebook = nbformat.v4.new_notebook(cells=[cell, clock])
-    assert last.printed(notebook) == {cell.id: "a\nd\n"}
+    assert last.printed(notebook) == {cell.id: "a\nd\ne  f\n1  2\n"}
 
 
 def test_the_book_shows_it_under_the_cell(tmp_path):
@@ -232,7 +234,7 @@ def test_the_book_shows_it_under_the_cell(tmp_path):
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "out" / "index.html").read_text("utf8")
     box = (
-        '<details class="last"><summary>With ten times the training</summary>'
+        '<details class="last prose"><summary>With ten times the training</summary>'
         "<pre>&lt;b&gt; &amp; 2\n</pre></details>"
     )
     assert page.count("<details") == 1

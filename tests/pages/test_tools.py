@@ -6,13 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 import check_page
 import pages as tool
+from helpers import figures
 
 ROOT = Path(__file__).parents[2]
 
+# the smallest picture there is
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+)
 HEAD = (ROOT / "tools" / "template" / "page.md").read_text("utf8").split("# TITLE")[0]
 
 
@@ -53,6 +61,23 @@ def run(root, script, *arguments):
 
 def notebooks(root, *arguments):
     return run(root, "pages.py", *arguments)
+
+
+def test_pictures_have_their_words_wherever_a_notebook_goes():
+    new, figure = nbformat.v4.new_output, figures.LookupTable()
+    plain = {"image/png": PIXEL, "text/plain": "<Figure size 640x480 with 1 Axes>"}
+    said = {"mystnb": {"image": {"alt": "A dot & nothing <else>"}}}
+    cells = [
+        nbformat.v4.new_code_cell(outputs=[new("display_data", plain)], metadata=said),
+        nbformat.v4.new_code_cell(
+            outputs=[new("display_data", figure._repr_mimebundle_())]
+        ),
+    ]
+    notebook = tool._settle(nbformat.v4.new_notebook(cells=cells), "page")
+    (words,) = notebook.cells[1].outputs[0].metadata["image/png"].values()
+    assert words == repr(figure)
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
+    assert 'alt="A dot &amp; nothing &lt;else&gt;"' in page
 
 
 def test_only_changed_pages_are_executed_and_give_the_same_bytes(copy):

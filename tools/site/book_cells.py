@@ -1,5 +1,7 @@
 """Sphinx extension: a question is asked before its answer; a folded cell is one line.
 
+So is a page's first cell if it imports. What cells print as sentences may be wrapped.
+
 A question cell (tags `remove-input`, `question`) shows what `helpers.guess` returns.
 Here it becomes a form (`static/guess.js`) in place of the outputs of the cell before,
 which unfold with the one block of text after it and the folded cells right below.
@@ -28,6 +30,9 @@ TOGGLE = re.compile(
     r'<p class="expanded admonition-title">.*?</p>\s*</summary>',
     re.DOTALL,
 )
+SETUP = """<details class="admonition hide above-input">
+<summary>Setup: imports</summary>"""
+COLUMNS = re.compile(r"^ |\S {2,}\S", re.MULTILINE)
 FORM = """
 <form data-answer="{value}" data-tolerance="{tolerance}" hidden>{entry}
 <p><button>Check</button> <button type="button">Show the answer</button></p></form>
@@ -132,6 +137,10 @@ def _is_question(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and "tag_question" in node["classes"]
 
 
+def _is_cell(node: nodes.Node | None) -> bool:
+    return isinstance(node, nodes.container) and "cell" in node["classes"]
+
+
 def _is_folded(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and "tag_hide-input" in node["classes"]
 
@@ -140,8 +149,7 @@ def _lesson(cell: nodes.Element) -> nodes.Element | None:
     """The cell right before."""
     at = cell.parent.index(cell)
     before = cell.parent[at - 1] if at else None
-    is_cell = isinstance(before, nodes.container) and "cell" in before["classes"]
-    return before if is_cell else None
+    return before if _is_cell(before) else None
 
 
 def _bold_question(lesson: nodes.Element) -> nodes.Element | None:
@@ -164,6 +172,28 @@ def unfold(app: Sphinx, doctree: nodes.document, page: str) -> None:
             code.rawsource, code.children = text, [nodes.Text(text)]
 
 
+def fold_setup(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Fold a page's first cell if it only imports and sets up: it shows nothing."""
+    cell = next(doctree.findall(_is_cell), None)
+    if cell is None or app.builder.format != "html" or len(cell.children) != 1:
+        return
+    if cell.astext().startswith(("import ", "from ")):
+        cell.insert(0, nodes.raw("", SETUP, format="html"))
+        cell += nodes.raw("", "</details>", format="html")
+
+
+def wrap(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Mark outputs that may be wrapped where the window is narrow."""
+    for text in doctree.findall(nodes.literal_block):
+        if "output" in text["classes"] and is_prose(text.astext()):
+            text["classes"].append("prose")
+
+
+def is_prose(text: str) -> bool:
+    """Whether nothing in it stands in columns."""
+    return not COLUMNS.search(text)
+
+
 def one_line(
     app: Sphinx, page: str, template: str, context: dict[str, str], doctree: object
 ) -> None:
@@ -179,8 +209,10 @@ def _summary(found: re.Match[str]) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the three steps."""
+    """Register the steps."""
     app.connect("doctree-resolved", ask)
     app.connect("doctree-resolved", unfold)
+    app.connect("doctree-resolved", fold_setup)
+    app.connect("doctree-resolved", wrap)
     app.connect("html-page-context", one_line, priority=800)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -113,7 +113,9 @@ class FigureLinks(SphinxTransform):
                 parsed(target)
                 if anchor not in states:
                     words = ", ".join(states) or "none"
-                    raise ValueError(f"no figure {anchor!r} on the page: allowed: {words}")
+                    raise ValueError(
+                        f"no figure {anchor!r} on the page: allowed: {words}"
+                    )
                 linked(target, states[anchor])
             except ValueError as error:
                 logging.getLogger(__name__).warning(
@@ -163,7 +165,9 @@ def alone(app: Sphinx, name: str, element: str, page: str) -> str:
         page=page,
         anchor=name.replace("_", "-"),
         scripts=scripts,
-        element=re.sub(r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1),
+        element=re.sub(
+            r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1
+        ),
         light=colors["light"],
         dark=colors["dark"],
         **{"from": html.escape(app.env.titles[page].astext())},

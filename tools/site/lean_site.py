@@ -44,6 +44,13 @@ SEARCH = re.compile(
 )
 CHOSEN_THEME = """{ light: "light", dark: "dark" }[localStorage.getItem("mode")] ??
       (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")"""
+WIDTH = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
+VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>\s*')
+SKIP = re.compile(r'(id="pst-skip-link".*?</a>)', re.DOTALL)
+# what the theme does not hide where there are no scripts
+SCRIPTED = re.compile(
+    r'class="(?=dropdown dropdown-|sidebar-toggle |btn [^"]*btn-fullscreen-button)'
+)
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
 
 
@@ -59,6 +66,11 @@ def prepare(app: Sphinx) -> None:
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # a busy machine takes longer
     # the sidebar has the search already
     app.config.html_theme_options["navbar_persistent"] = []
+    # a phone shows no sidebar, so the book's name stands above the page
+    app.config.html_theme_options["article_header_start"] = [
+        "toggle-primary-sidebar.html",
+        "navbar-logo.html",
+    ]
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "figures"
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,6 +206,11 @@ def mend(page: str) -> str:
     )
     # chosen late, by the theme's script, it would set lines anew
     page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
+    page = page.replace('data-theme="auto"', 'data-theme="light"')  # without scripts
+    page = SCRIPTED.sub('class="pst-js-only ', page)
+    # the theme, Sphinx and docutils each have one
+    page = VIEWPORT.sub("", page).replace("<head>", f"<head>\n    {WIDTH}", 1)
+    page = SKIP.sub(lambda found: found[1] + skip_links(page), page, count=1)
     return re.sub(r'<link rel="preload" as="script" href="[^"]*"\s*/?>\s*', "", page)
 
 
@@ -204,6 +221,17 @@ def lighten_picture(path: Path) -> None:
     drawn.quantize(256, Image.Quantize.MEDIANCUT).save(light, "PNG", optimize=True)
     if light.tell() < path.stat().st_size:
         path.write_bytes(light.getvalue())
+
+
+def skip_links(page: str) -> str:
+    """Links to what a reader by keyboard may want to reach at once, if it is there."""
+    figure = re.search(r'class="nn-figure" id="([^"]+)"', page)
+    places = {
+        "Skip to the figure": figure and figure[1],
+        "Skip to the exercises": 'id="exercises"' in page and "exercises",
+    }
+    links = (f'<a href="#{id}">{words}</a>' for words, id in places.items() if id)
+    return "".join(links)
 
 
 def cut_math_fonts(fonts: Path, pages: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from book_cells import is_prose
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -32,7 +33,8 @@ def box(factor: int, text: str) -> str:
     """The closed box, which needs no script."""
     times = "ten" if factor == 10 else str(factor)
     summary = f"<summary>With {times} times the training</summary>"
-    return f'<details class="last">{summary}<pre>{html.escape(text)}</pre></details>'
+    kind = "last prose" if is_prose(text) else "last"
+    return f'<details class="{kind}">{summary}<pre>{html.escape(text)}</pre></details>'
 
 
 def _is(node: Any, kind: str) -> bool:

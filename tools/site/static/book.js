@@ -1,15 +1,46 @@
-/* What scrolls sideways must be reachable by keyboard; measured when nothing else is due. */
-const idle = self.requestIdleCallback ?? ((work) => setTimeout(work, 200));
-const mark = (waiting) => {
-  const element = waiting.shift();
-  if (!element) return;
-  if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
-  else element.removeAttribute("tabindex");
-  idle(() => mark(waiting));
+/* What scrolls sideways must be reachable by keyboard, and has a shadow where it is cut. */
+const measured = new ResizeObserver((entries) => {
+  const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
+  entries.forEach(({ target }, i) => {
+    if (wide[i]) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  });
+});
+for (const e of document.querySelectorAll("article :is(table, pre, .katex-display)"))
+  measured.observe(e);
+
+/* The line below the header: how far the page is read. */
+const root = document.documentElement;
+const header = document.querySelector(".bd-header-article");
+const read = () => {
+  const whole = root.scrollHeight - root.clientHeight;
+  header.style.setProperty("--read", whole && scrollY / whole);
 };
-const scrollable = "article table, article pre, article .katex-display";
-const all = () => mark([...document.querySelectorAll(scrollable)]);
-const opened = (event) => mark([...event.target.querySelectorAll("table, pre, .katex-display")]);
-idle(all);
-addEventListener("resize", all);
-document.addEventListener("toggle", opened, true);
+if (header) addEventListener("scroll", read, { passive: true });
+
+/* The button of the colors says which are on, and each press changes them. */
+const MODES = { auto: "as your system", light: "light", dark: "dark" };
+const button = document.querySelector(".theme-switch-button");
+const say = () => {
+  const words = `Colors: ${MODES[root.dataset.mode] ?? MODES.auto}`;
+  button.ariaLabel = button.title = words;
+  return words;
+};
+if (button) {
+  const said = document.createElement("span");
+  said.className = "colors";
+  said.role = "status";
+  button.after(said);
+  button.removeAttribute("data-bs-toggle"); // a tooltip that never names the mode
+  say();
+  button.addEventListener("click", (event) => {
+    if (!event.isTrusted) return; // the presses from here
+    // of the theme's three modes two look alike
+    event.stopImmediatePropagation();
+    const theme = root.dataset.theme === "dark" ? "light" : "dark";
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    const mode = theme === system ? "auto" : theme;
+    for (let n = 0; n < 2 && root.dataset.mode !== mode; n++) button.click();
+    said.textContent = say();
+  });
+}
