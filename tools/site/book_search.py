@@ -105,12 +105,14 @@ def _words(section: nodes.section) -> tuple[str, str]:
 
 
 def _text(node: nodes.Node) -> str:
-    """What a node says, without formulas and with blanks between its blocks."""
-    if isinstance(node, nodes.math | nodes.math_block | nodes.raw | nodes.comment):
+    """What a node says, with blanks between its blocks; TeX stands for itself only."""
+    if isinstance(node, nodes.raw | nodes.comment):
         return ""
+    if isinstance(node, nodes.math | nodes.math_block):
+        return "…" if re.search(r"[\\^_{]", node.astext()) else node.astext()
     if isinstance(node, nodes.Text):
         return node.astext()
-    blank = " " if isinstance(node, nodes.Body | nodes.Part) else ""
+    blank = "" if isinstance(node, nodes.Inline) else " "
     return blank.join(map(_text, node.children)) + blank
 
 

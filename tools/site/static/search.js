@@ -2,7 +2,7 @@
 const bookSearch = {}; // search-index.js adds the index
 
 // what a section is called counts more than what it says, and that more than its code
-const BOOSTS = { page: 3, heading: 3, text: 1, code: 0.5 };
+const BOOSTS = { page: 2, heading: 2, text: 1, code: 0.5 };
 // these explain less than a lesson that has the same words
 const EXERCISE = /^Exercise \d/;
 const APPENDIX = /^book\/(?:references|errata)/;
@@ -24,6 +24,7 @@ const EMPTY = new Set(
 /** One form for padded, padding and pads; for normalize and normalization. */
 const stem = (word) =>
   word
+    .toLowerCase()
     .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
     .replace(/(?<=\w\w)([a-z])\1$/, "$1");
 
@@ -33,23 +34,35 @@ const forms = (name) => {
   const parts = bare.split(/_+|(?<=[a-z])(?=[A-Z][a-z])/).filter(Boolean);
   return { whole: [...new Set([name, bare])], parts };
 };
+const known = new Map(); // most words come many times
+const stems = (word) => {
+  if (!known.has(word)) {
+    const { whole, parts } = forms(word);
+    known.set(word, [...new Set([...whole, ...parts].map(stem))]);
+  }
+  return known.get(word);
+};
 const words = (text) => text.match(WORD) ?? [];
 
 let library; // of the book's sections
 let speller; // of the aliases' words
+let aliases;
 let aliasOrWord;
+const plain = (name) => name.toLowerCase().replace(/[\s_-]+/g, " ");
+const isChinese = (name) => /\p{Script=Han}/u.test(name);
 
 const prepare = () => {
-  const { pages, sections, aliases } = bookSearch.index;
+  const { pages, sections } = bookSearch.index;
   library = new MiniSearch({
     fields: Object.keys(BOOSTS),
-    tokenize: (text) =>
-      words(text).flatMap((word) => {
-        const { whole, parts } = forms(word);
-        return [...new Set([...whole, ...parts])];
-      }),
-    processTerm: (term) => stem(term.toLowerCase()),
-    searchOptions: { boost: BOOSTS, combineWith: "AND", tokenize: (text) => text.split(" ") },
+    tokenize: (text) => words(text).flatMap(stems),
+    processTerm: (term) => term,
+    searchOptions: {
+      boost: BOOSTS,
+      combineWith: "AND",
+      tokenize: (text) => text.split(" "),
+      processTerm: stem,
+    },
   });
   library.addAll(
     sections.map(([page, , heading, text, code], id) => {
@@ -57,80 +70,85 @@ const prepare = () => {
       return { id, page: pages[page][1], code, ...name };
     }),
   );
-  const names = Object.keys(aliases);
+  aliases = new Map(
+    Object.entries(bookSearch.index.aliases).map(([name, meant]) => [plain(name), meant]),
+  );
+  const names = [...aliases.keys()].sort((a, b) => b.length - a.length); // the longest first
   speller = new MiniSearch({ fields: ["id"] });
   speller.addAll([...new Set(names.flatMap(words))].map((id) => ({ id })));
-  // the longest first; Chinese has no blanks between words
-  names.sort((a, b) => b.length - a.length);
-  const isHan = (name) => /\p{Script=Han}/u.test(name);
-  const han = names.filter(isHan).join("|");
-  const other = names.filter((name) => !isHan(name)).join("|");
-  const end = "(?![\\p{L}\\p{N}_])";
+  const chinese = names.filter(isChinese); // has no blanks between words
+  const others = names.filter((name) => !isChinese(name)).map((n) => n.replaceAll(" ", "[\\s_-]+"));
+  const letter = "[\\p{L}\\p{N}_]";
   aliasOrWord = new RegExp(
-    `${han}|(?<![\\p{L}\\p{N}_])(?:${other})(?=s?${end})|${WORD.source}`,
+    `${chinese.join("|")}|(?<!${letter})(?:${others.join("|")})s?(?!${letter})|${WORD.source}`,
     "giu",
   );
 };
 
-/** A word that the book lacks, as the alias it comes close to. */
+/** A word that the book lacks, as the word of an alias that it comes close to. */
 const spelled = (word) =>
-  library.search(word, { fuzzy: false }).length
+  library.search(word).length
     ? word
     : (speller.search(word, { fuzzy: typingErrors })[0]?.id ?? word);
 
-/**
- * What a query asks for, part by part: each is a list of ways to find it, the best first,
- * and a way a list of texts, each word of one of which must be there.
- */
-const parts = (query) => {
+/** What a query asks for: for each part the texts that say it, and its pieces. */
+const asked = (query) => {
   const all = (query.replace(WORD, spelled).match(aliasOrWord) ?? []).map((found) => {
-    const meant = bookSearch.index.aliases[found.toLowerCase()] ?? [];
+    const name = plain(found);
+    const meant = aliases.get(name) ?? aliases.get(name.slice(0, -1)) ?? [];
     const typed = words(found);
-    const { whole, parts } = typed.length === 1 ? forms(found) : { whole: [], parts: typed };
-    const text = (list) => list.join(" ");
-    const exact = typed.length === 1 ? whole : [text(typed)];
-    return [[...exact, ...meant.map((way) => text(words(way)))], [text(parts)]];
+    const { whole, parts } =
+      typed.length === 1 ? forms(found) : { whole: [typed.join(" ")], parts: [] };
+    const texts = [...whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
+    return { texts, pieces: parts.join(" ") };
   });
-  const telling = all.filter(([[way]]) => !EMPTY.has(way.toLowerCase()));
+  const telling = all.filter(({ texts }) => !EMPTY.has(texts[0].toLowerCase()));
   return telling.length ? telling : all;
+};
+
+/** The hits of one part of a query: as it is, in pieces, or with typing errors. */
+const hitsOf = ({ texts, pieces }, prefix) => {
+  const search = (text, options) => {
+    const size = text.split(" ").length;
+    return library.search(text, options).map((hit) => ({ ...hit, score: hit.score / size }));
+  };
+  const hits = texts.flatMap((text) => search(text, { prefix }));
+  if (hits.length) return hits;
+  const split = pieces ? search(pieces) : [];
+  return split.length ? split : texts.flatMap((text) => search(text, { fuzzy: typingErrors }));
 };
 
 /**
  * Sections that answer a query, the best first: `{url, page, heading, text, code, terms}`.
- * A section that lacks a part of the query counts less by the square of what it has.
+ * What lacks a part of the query counts less, by the square of the share that it has.
  */
 bookSearch.find = (query) => {
   const { pages, sections } = bookSearch.index;
-  const asked = parts(query);
+  const queryParts = asked(query);
   const found = new Map();
-  asked.forEach(([exact, split], i) => {
-    const unfinished = i === asked.length - 1 && !/\s$/.test(query);
-    const search = (texts, options) =>
-      texts.filter(Boolean).flatMap((text) => {
-        const size = text.split(" ").length;
-        return library.search(text, options).map((hit) => ({ ...hit, score: hit.score / size }));
-      });
-    let hits = search(exact, { prefix: unfinished && ((term) => term.length > 2) });
-    if (!hits.length) hits = search(split);
-    if (!hits.length) hits = search(exact, { fuzzy: typingErrors });
-    hits.sort((a, b) => b.score - a.score);
-    for (const hit of hits) {
-      const entry = found.get(hit.id) ?? { score: 0, parts: new Set(), terms: [] };
-      if (!entry.parts.has(i)) entry.score += hit.score;
-      entry.parts.add(i);
-      entry.terms.push(...hit.terms);
-      found.set(hit.id, entry);
+  queryParts.forEach((part, i) => {
+    const unfinished = i === queryParts.length - 1 && !/\s$/.test(query);
+    const best = new Map();
+    for (const { id, score, terms } of hitsOf(part, unfinished && ((term) => term.length > 2))) {
+      const so = best.get(id) ?? { score: 0, terms: [] };
+      best.set(id, { score: Math.max(so.score, score), terms: [...so.terms, ...terms] });
+    }
+    for (const [id, { score, terms }] of best) {
+      const so = found.get(id) ?? { score: 0, count: 0, terms: [] };
+      const sum = so.score + score;
+      found.set(id, { score: sum, count: so.count + 1, terms: [...so.terms, ...terms] });
     }
   });
-  const counts = {};
+  const ofPage = {};
   return [...found]
-    .map(([id, { score, parts, terms }]) => {
+    .map(([id, { score, count, terms }]) => {
       const [page, anchor, heading, text, code] = sections[id];
-      const weight = EXERCISE.test(heading) || APPENDIX.test(pages[page][0]) ? LESS : 1;
+      const [url, title] = pages[page];
+      const weight = EXERCISE.test(heading) || APPENDIX.test(url) ? LESS : 1;
       return {
-        score: score * weight * (parts.size / asked.length) ** 2,
-        url: pages[page][0] + (anchor && `#${anchor}`),
-        page: pages[page][1],
+        score: score * weight * (count / queryParts.length) ** 2,
+        url: url + (anchor && `#${anchor}`),
+        page: title,
         heading,
         text,
         code,
@@ -139,8 +157,8 @@ bookSearch.find = (query) => {
     })
     .sort((a, b) => b.score - a.score)
     .filter(({ page }) => {
-      counts[page] = (counts[page] ?? 0) + 1;
-      return counts[page] <= PER_PAGE;
+      ofPage[page] = (ofPage[page] ?? 0) + 1;
+      return ofPage[page] <= PER_PAGE;
     });
 };
 
@@ -163,10 +181,7 @@ const ready = Promise.all([
   arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", root) })),
 ]).then(prepare);
 
-const isFound = (word, terms) => {
-  const { whole, parts } = forms(word);
-  return [...whole, ...parts].some((form) => terms.has(stem(form.toLowerCase())));
-};
+const isFound = (word, terms) => stems(word).some((form) => terms.has(form));
 
 /** A text with the words that were found marked. */
 const marked = (text, terms) =>
