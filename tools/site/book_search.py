@@ -43,7 +43,8 @@ def write_index(app: Sphinx, error: Exception | None) -> None:
     static = Path(app.outdir) / "_static"
     for name in SPHINX_SCRIPTS:
         (static / name).unlink(missing_ok=True)
-    names, found = [], []
+    names: list[list[str]] = []
+    found: list[list[Any]] = []
     for page in sorted(app.env.found_docs):
         for section in app.env.get_doctree(page).findall(nodes.section):
             top = not isinstance(section.parent, nodes.section)
@@ -82,7 +83,7 @@ def aliases(path: Path) -> dict[str, list[str]]:
 
 def _heading(section: nodes.section) -> str:
     title = section.next_node(nodes.title)
-    return title.astext() if title is not None else ""
+    return str(title.astext()) if title is not None else ""
 
 
 def _words(section: nodes.section) -> tuple[str, str]:
@@ -90,9 +91,8 @@ def _words(section: nodes.section) -> tuple[str, str]:
     prose, code, folded = [], [], False
     for part in section.children:
         if isinstance(part, nodes.raw):  # hints and solutions are not to be found
-            folded = "<details" in part.astext() or (
-                folded and "</details" not in part.astext()
-            )
+            begin, end = map(part.astext().rfind, ("<details", "</details"))
+            folded = begin > end if begin != end else folded
         elif folded or isinstance(part, nodes.section | nodes.title | nodes.comment):
             continue
         elif isinstance(part, nodes.container) and "cell" in part["classes"]:
@@ -109,11 +109,11 @@ def _text(node: nodes.Node) -> str:
     if isinstance(node, nodes.raw | nodes.comment):
         return ""
     if isinstance(node, nodes.math | nodes.math_block):
-        return "…" if re.search(r"[\\^_{]", node.astext()) else node.astext()
+        return "…" if re.search(r"[\\^_{]", node.astext()) else str(node.astext())
     if isinstance(node, nodes.Text):
-        return node.astext()
+        return str(node.astext())
     blank = "" if isinstance(node, nodes.Inline) else " "
-    return blank.join(map(_text, node.children)) + blank
+    return "".join(map(_text, node.children)) + blank
 
 
 def api_names(code: str) -> list[str]:

@@ -6,14 +6,14 @@ const BOOSTS = { page: 2, heading: 2, text: 1, code: 0.5 };
 // these explain less than a lesson that has the same words
 const EXERCISE = /^Exercise \d/;
 const APPENDIX = /^book\/(?:references|errata)/;
-const LESS = 0.5;
+const LESS = 0.25;
 const typingErrors = (term) => (term.length < 4 ? 0 : term.length < 6 ? 1 : 2);
 const PER_PAGE = 3;
 const SHOWN = 20;
 
 const WORD = /(?:(?!\p{Script=Han})[\p{L}\p{N}_])+/gu;
 const EMPTY = new Set(
-  `a about after all also am an and any are as at be because been before between but by can
+  `a about all also am an and any are as at be because been between but by can
   could did difference do does doing during each every f for from get gets give gives go has
   have how i if in into is it its just make makes me mean means much my need nn not of on or
   other our out over pytorch should so some tell than that the their them then there these
@@ -21,24 +21,24 @@ const EMPTY = new Set(
   while who why will with work works would you your`.split(/\s+/),
 );
 
-/** One form for padded, padding and pads; for normalize and normalization. */
+/** One form for padded, padding and pads; for normalize, normalise and normalization. */
 const stem = (word) =>
   word
     .toLowerCase()
+    .replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz")
     .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
     .replace(/(?<=\w\w)([a-z])\1$/, "$1");
 
-/** A name as written and without its dimension, then its parts. */
+/** A name without its dimension, and the words that make it. */
 const forms = (name) => {
-  const bare = name.replace(/(?<=[a-z])[123]d$/i, "");
-  const parts = bare.split(/_+|(?<=[a-z])(?=[A-Z][a-z])/).filter(Boolean);
-  return { whole: [...new Set([name, bare])], parts };
+  const whole = name.replace(/(?<=[a-z])[123]d$/i, "");
+  return { whole, parts: whole.split(/_+|(?<=[a-z])(?=[A-Z][a-z])/).filter(Boolean) };
 };
 const known = new Map(); // most words come many times
 const stems = (word) => {
   if (!known.has(word)) {
     const { whole, parts } = forms(word);
-    known.set(word, [...new Set([...whole, ...parts].map(stem))]);
+    known.set(word, [...new Set([whole, ...parts].map(stem))]);
   }
   return known.get(word);
 };
@@ -98,8 +98,8 @@ const asked = (query) => {
     const meant = aliases.get(name) ?? aliases.get(name.slice(0, -1)) ?? [];
     const typed = words(found);
     const { whole, parts } =
-      typed.length === 1 ? forms(found) : { whole: [typed.join(" ")], parts: [] };
-    const texts = [...whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
+      typed.length === 1 ? forms(found) : { whole: typed.join(" "), parts: [] };
+    const texts = [whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
     return { texts, pieces: parts.join(" ") };
   });
   const telling = all.filter(({ texts }) => !EMPTY.has(texts[0].toLowerCase()));
