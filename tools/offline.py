@@ -22,8 +22,8 @@ def main() -> None:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes())
     size = target.stat().st_size / 1e6
-    print(f"{target.relative_to(ROOT)} ({size:.1f} MB). To read it: unzip, then")
-    print(f"  python3 -m http.server -d {name} 8000")
+    print(f"{target.relative_to(ROOT)} ({size:.1f} MB). To read it: unzip, then open")
+    print(f"  {name}/index.html")
 
 
 if __name__ == "__main__":

@@ -113,15 +113,6 @@ def test_every_link_within_the_book_leads_somewhere():
                 assert found.exists(), f"{page} links to {target}"
 
 
-def test_search_finds_the_chapter(base, browser):
-    with blocked_page(browser, base) as (tab, seen):
-        tab.goto(base + "search.html?q=momentum")
-        tab.locator("#search-results li a").first.wait_for()
-        hits = tab.locator("#search-results li a").all_inner_texts()
-        assert any("BatchNorm" in hit for hit in hits)
-        assert seen.foreign == []
-
-
 def test_the_book_works_below_a_path(browser, tmp_path):
     shutil.copytree(HTML, tmp_path / "project" / "book")
     with serve(tmp_path) as root:

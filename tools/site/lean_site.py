@@ -32,6 +32,8 @@ UNUSED_SCRIPTS = (
     "THEBE_JS_URL",
     "design-tabs",
     "fontawesome",
+    "doctools",
+    "sphinx_highlight",
     "togglebutton",
     "toggleHint",
     "toggleOpen",
@@ -39,7 +41,7 @@ UNUSED_SCRIPTS = (
 UNUSED_STYLES = ("sphinx-thebe", "sphinx-design", "sphinx_design")
 FIGURE = re.compile(r"<(nn-[a-z-]+)(?=[ >])")
 FIGURE_CODE = re.compile(r"<script data-nn-figure[^>]*>.*?</script>", re.DOTALL)
-SEARCH = re.compile(
+SEARCH = re.compile(  # Sphinx's; the book has its own, see book_search.py
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*'
 )
 CHOSEN_THEME = """{ light: "light", dark: "dark" }[localStorage.getItem("mode")] ??
@@ -121,11 +123,9 @@ def lighten_page(
         if name == "_static/guess.js":
             asking = context["js_tag"](script)
             continue
-        if page == "search":  # its inline scripts need these at once
-            script.attributes.pop("defer", None)
-        elif "DOCUMENTATION_OPTIONS." in code:
+        if "DOCUMENTATION_OPTIONS." in code:
             continue
-        elif name:
+        if name:
             script.attributes["defer"] = "defer"
         scripts.append(script)
     context["script_files"] = scripts
@@ -185,8 +185,6 @@ def lighten_site(app: Sphinx, error: Exception | None) -> None:
         lighten_picture(picture)
     for path, text in pages.items():
         mended = mend(text)
-        if path.name != "search.html":
-            mended = SEARCH.sub("", mended)
         if mended != text:
             path.write_text(mended, "utf8")
 
@@ -204,6 +202,7 @@ def mend(page: str) -> str:
         '<summary><span class="toctree-toggle"',
         '<summary aria-label="Pages of this chapter"><span class="toctree-toggle"',
     )
+    page = SEARCH.sub("", page)
     # chosen late, by the theme's script, it would set lines anew
     page = page.replace('localStorage.getItem("theme") || "auto"', CHOSEN_THEME)
     page = page.replace('data-theme="auto"', 'data-theme="light"')  # without scripts

@@ -44,3 +44,20 @@ if (button) {
     said.textContent = say();
   });
 }
+
+/* The search loads when a reader turns to its field, which the theme opens. */
+const loadSearch = () => {
+  document.removeEventListener("focusin", turned);
+  const script = document.createElement("script");
+  script.src = `${document.documentElement.dataset.content_root}_static/search.js`;
+  document.head.append(script);
+};
+const turned = (event) => event.target.matches(".bd-search input") && loadSearch();
+if (document.querySelector("main .bd-search")) loadSearch();
+else document.addEventListener("focusin", turned);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.composedPath()[0].matches("input, textarea, select")) return;
+  event.preventDefault();
+  document.querySelector(".search-button__button").click();
+});

@@ -1,0 +1,272 @@
+/* The search: loaded by book.js when a reader turns to it, and by search.html at once. */
+const bookSearch = {}; // search-index.js adds the index
+
+// what a section is called counts more than what it says, and that more than its code
+const BOOSTS = { page: 2, heading: 2, text: 1, code: 0.5 };
+// these explain less than a lesson that has the same words
+const EXERCISE = /^Exercise \d/;
+const APPENDIX = /^book\/(?:references|errata)/;
+const LESS = 0.25;
+const typingErrors = (term) => (term.length < 4 ? 0 : term.length < 6 ? 1 : 2);
+const PER_PAGE = 3;
+const SHOWN = 20;
+
+const WORD = /(?:(?!\p{Script=Han})[\p{L}\p{N}_])+/gu;
+const EMPTY = new Set(
+  `a about all also am an and any are as at be because been between but by can
+  could did difference do does doing during each every f for from get gets give gives go has
+  have how i if in into is it its just make makes me mean means much my need nn not of on or
+  other our out over pytorch should so some tell than that the their them then there these
+  they this to torch use used using vs versus want was we well were what when where which
+  while who why will with work works would you your`.split(/\s+/),
+);
+
+/** One form for padded, padding and pads; for normalize, normalise and normalization. */
+const stem = (word) =>
+  word
+    .toLowerCase()
+    .replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz")
+    .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
+    .replace(/(?<=\w\w)([a-z])\1$/, "$1");
+
+/** A name without its dimension, and the words that make it. */
+const forms = (name) => {
+  const whole = name.replace(/(?<=[a-z])[123]d$/i, "");
+  return { whole, parts: whole.split(/_+|(?<=[a-z])(?=[A-Z][a-z])/).filter(Boolean) };
+};
+const known = new Map(); // most words come many times
+const stems = (word) => {
+  if (!known.has(word)) {
+    const { whole, parts } = forms(word);
+    known.set(word, [...new Set([whole, ...parts].map(stem))]);
+  }
+  return known.get(word);
+};
+const words = (text) => text.match(WORD) ?? [];
+
+let library; // of the book's sections
+let speller; // of the aliases' words
+let aliases;
+let aliasOrWord;
+const plain = (name) => name.toLowerCase().replace(/[\s_-]+/g, " ");
+const isChinese = (name) => /\p{Script=Han}/u.test(name);
+
+const prepare = () => {
+  const { pages, sections } = bookSearch.index;
+  library = new MiniSearch({
+    fields: Object.keys(BOOSTS),
+    tokenize: (text) => words(text).flatMap(stems),
+    processTerm: (term) => term,
+    searchOptions: {
+      boost: BOOSTS,
+      combineWith: "AND",
+      tokenize: (text) => text.split(" "),
+      processTerm: stem,
+    },
+  });
+  library.addAll(
+    sections.map(([page, , heading, text, code], id) => {
+      const name = EXERCISE.test(heading) ? { text: `${heading} ${text}` } : { heading, text };
+      return { id, page: pages[page][1], code, ...name };
+    }),
+  );
+  aliases = new Map(
+    Object.entries(bookSearch.index.aliases).map(([name, meant]) => [plain(name), meant]),
+  );
+  const names = [...aliases.keys()].sort((a, b) => b.length - a.length); // the longest first
+  speller = new MiniSearch({ fields: ["id"] });
+  speller.addAll([...new Set(names.flatMap(words))].map((id) => ({ id })));
+  const chinese = names.filter(isChinese); // has no blanks between words
+  const others = names.filter((name) => !isChinese(name)).map((n) => n.replaceAll(" ", "[\\s_-]+"));
+  const letter = "[\\p{L}\\p{N}_]";
+  aliasOrWord = new RegExp(
+    `${chinese.join("|")}|(?<!${letter})(?:${others.join("|")})s?(?!${letter})|${WORD.source}`,
+    "giu",
+  );
+};
+
+/** A word that the book lacks, as the word of an alias that it comes close to. */
+const spelled = (word) =>
+  library.search(word).length
+    ? word
+    : (speller.search(word, { fuzzy: typingErrors })[0]?.id ?? word);
+
+/** What a query asks for: for each part the texts that say it, and its pieces. */
+const asked = (query) => {
+  const all = (query.replace(WORD, spelled).match(aliasOrWord) ?? []).map((found) => {
+    const name = plain(found);
+    const meant = aliases.get(name) ?? aliases.get(name.slice(0, -1)) ?? [];
+    const typed = words(found);
+    const { whole, parts } =
+      typed.length === 1 ? forms(found) : { whole: typed.join(" "), parts: [] };
+    const texts = [whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
+    return { texts, pieces: parts.join(" ") };
+  });
+  const telling = all.filter(({ texts }) => !EMPTY.has(texts[0].toLowerCase()));
+  return telling.length ? telling : all;
+};
+
+/** The hits of one part of a query: as it is, in pieces, or with typing errors. */
+const hitsOf = ({ texts, pieces }, prefix) => {
+  const search = (text, options) => {
+    const size = text.split(" ").length;
+    return library.search(text, options).map((hit) => ({ ...hit, score: hit.score / size }));
+  };
+  const hits = texts.flatMap((text) => search(text, { prefix }));
+  if (hits.length) return hits;
+  const split = pieces ? search(pieces) : [];
+  return split.length ? split : texts.flatMap((text) => search(text, { fuzzy: typingErrors }));
+};
+
+/**
+ * Sections that answer a query, the best first: `{url, page, heading, text, code, terms}`.
+ * What lacks a part of the query counts less, by the square of the share that it has.
+ */
+bookSearch.find = (query) => {
+  const { pages, sections } = bookSearch.index;
+  const queryParts = asked(query);
+  const found = new Map();
+  queryParts.forEach((part, i) => {
+    const unfinished = i === queryParts.length - 1 && !/\s$/.test(query);
+    const best = new Map();
+    for (const { id, score, terms } of hitsOf(part, unfinished && ((term) => term.length > 2))) {
+      const so = best.get(id) ?? { score: 0, terms: [] };
+      best.set(id, { score: Math.max(so.score, score), terms: [...so.terms, ...terms] });
+    }
+    for (const [id, { score, terms }] of best) {
+      const so = found.get(id) ?? { score: 0, count: 0, terms: [] };
+      const sum = so.score + score;
+      found.set(id, { score: sum, count: so.count + 1, terms: [...so.terms, ...terms] });
+    }
+  });
+  const ofPage = {};
+  return [...found]
+    .map(([id, { score, count, terms }]) => {
+      const [page, anchor, heading, text, code] = sections[id];
+      const [url, title] = pages[page];
+      const weight = EXERCISE.test(heading) || APPENDIX.test(url) ? LESS : 1;
+      return {
+        score: score * weight * (count / queryParts.length) ** 2,
+        url: url + (anchor && `#${anchor}`),
+        page: title,
+        heading,
+        text,
+        code,
+        terms: new Set(terms),
+      };
+    })
+    .sort((a, b) => b.score - a.score)
+    .filter(({ page }) => {
+      ofPage[page] = (ofPage[page] ?? 0) + 1;
+      return ofPage[page] <= PER_PAGE;
+    });
+};
+
+/* the page */
+
+const root = new URL("..", document.currentScript.src);
+const element = (tag, properties, ...children) => {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+};
+const arrived = (made) =>
+  new Promise((resolve, reject) => {
+    Object.assign(made, { onload: resolve, onerror: reject });
+    document.head.append(made);
+  });
+const ready = Promise.all([
+  arrived(element("script", { src: new URL("minisearch/minisearch.js", root) })),
+  arrived(element("script", { src: new URL("_static/search-index.js", root) })),
+  arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", root) })),
+]).then(prepare);
+
+const isFound = (word, terms) => stems(word).some((form) => terms.has(form));
+
+/** A text with the words that were found marked. */
+const marked = (text, terms) =>
+  text
+    .split(/([\p{L}\p{N}_]+)/u)
+    .map((piece, i) => (i % 2 && isFound(piece, terms) ? element("mark", {}, piece) : piece));
+
+/** The stretch of a section that has most of what was found. */
+const snippet = ({ text, code, terms }) => {
+  const places = [...text.matchAll(WORD)].filter(([word]) => isFound(word, terms));
+  const names = code.split(" ").filter((name) => words(name).some((w) => isFound(w, terms)));
+  if (!places.length && names.length) return element("code", {}, ...marked(names.join(" "), terms));
+  const near = ({ index }) =>
+    new Set(places.filter((p) => p.index >= index && p.index < index + 140).map(([w]) => w)).size;
+  const best = places.reduce((a, b) => (near(b) > near(a) ? b : a), places[0]);
+  const begin = best?.index > 60 ? text.indexOf(" ", best.index - 40) + 1 : 0;
+  const end = text.length > begin + 180 ? text.lastIndexOf(" ", begin + 180) : text.length;
+  const part = marked(text.slice(begin, end), terms);
+  return element("span", {}, begin ? "… " : "", ...part, end < text.length ? " …" : "");
+};
+
+const item = (hit) => {
+  const { page, heading, terms, url } = hit;
+  const path = page === heading ? [page] : [page, heading];
+  const names = path.map((name, i) =>
+    element(i ? "span" : "b", {}, i ? " › " : "", ...marked(name, terms)),
+  );
+  return element(
+    "li",
+    {},
+    element("a", { href: new URL(url, root) }, element("div", {}, ...names), snippet(hit)),
+  );
+};
+
+/** Show hits below a search form while its reader types. */
+const serve = (form) => {
+  const dialog = form.closest("dialog");
+  const input = form.querySelector("input");
+  const status = element("p", { role: "status" });
+  const list = element("ol");
+  const results = element("div", { className: "search-hits" }, status, list);
+  form.after(results);
+  const links = () => [...list.querySelectorAll("a")];
+
+  const show = () => {
+    const query = input.value.trim() && input.value;
+    const hits = query ? bookSearch.find(query) : [];
+    list.replaceChildren(...hits.slice(0, SHOWN).map(item));
+    const count = hits.length > SHOWN ? `The best ${SHOWN} of ${hits.length}` : hits.length;
+    const told = hits.length ? `${count} ${hits.length === 1 ? "section" : "sections"}` : "Nothing found";
+    status.textContent = query ? told : "";
+    if (!dialog) history.replaceState(null, "", query ? `?q=${encodeURIComponent(query)}` : "?");
+  };
+  const move = (event) => {
+    const stops = [input, ...links()];
+    const at = stops.indexOf(document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || at < 0) return;
+    event.preventDefault();
+    stops.at((at + step) % stops.length).focus();
+  };
+  const follow = (event) => {
+    if (dialog && !links().length) return; // the page search.html answers
+    event.preventDefault();
+    if (dialog) links()[0].click();
+  };
+  // a hit may lie on this page, below the dialog
+  const close = (event) => {
+    if (!event.target.closest("a")) return;
+    for (const open of document.querySelectorAll("dialog[open]")) open.close();
+  };
+  status.textContent = "Loading…";
+  if (!dialog) input.focus();
+  ready.then(
+    () => {
+      input.addEventListener("input", show);
+      form.addEventListener("submit", follow);
+      form.parentElement.addEventListener("keydown", move);
+      list.addEventListener("click", close);
+      input.value ||= (!dialog && new URLSearchParams(location.search).get("q")) || "";
+      show();
+    },
+    () => {
+      status.textContent = "The index could not be loaded.";
+    },
+  );
+};
+for (const form of document.querySelectorAll("form.bd-search")) serve(form);
