@@ -254,6 +254,7 @@ class _Part:
     heading: str = ""
     tags: frozenset[str] = frozenset()
     shown: str = ""
+    printed: str = ""
 
     @property
     def hidden(self) -> bool:
@@ -270,8 +271,9 @@ def _parts(page: str, root: Path) -> list[_Part]:
             data = [output.get("data", {}) for output in cell["outputs"]]
             shown = "".join("".join(each.get("text/html", "")) for each in data)
             tags = frozenset(cell["metadata"].get("tags", ()))
+            printed = "".join("".join(o.get("text", "")) for o in cell["outputs"])
             if "remove-cell" not in tags:
-                found.append(_Part(source, True, tags=tags, shown=shown))
+                found.append(_Part(source, True, "", tags, shown, printed.rstrip()))
         else:
             found += _split(source)
     return found
@@ -295,22 +297,20 @@ def _begin(parts: list[_Part], at: int) -> int:
 
 
 def _context(parts: list[_Part], begin: int, lesson: int) -> str:
-    """What a reader has seen of a section before the outputs of a cell.
+    """A section as a reader has seen it before the outputs of a cell.
 
-    That is its text, and the visible code that the cell is made of, here or above.
+    Code stands before it that makes the names of its code.
     """
-    needed = _needed(parts, lesson)
-    html = []
-    for at in range(begin, lesson):
-        part = parts[at]
+    above = _above(parts, begin, lesson)
+    html = [_code(above)] if above else []
+    for part in parts[begin : lesson + 1]:
         if not part.code:
             blocks = _blocks(part.source)
             html.append(_html([b for b in blocks if b[0].type != "blockquote_open"]))
-        elif at in needed and not part.hidden:
+        elif not part.hidden:
             html.append(_code(part.source))
-    if not parts[lesson].hidden:
-        above = [needed[at] for at in sorted(needed) if at < begin]
-        html.append(_code("\n".join([*above, parts[lesson].source])))
+            if part.printed and part is not parts[lesson]:
+                html.append(f"<pre>{escape(part.printed, quote=False)}</pre>\n")
     return "".join(html)
 
 
@@ -333,26 +333,25 @@ def _prompt(parts: list[_Part]) -> str:
     return "".join(html)
 
 
-def _needed(parts: list[_Part], lesson: int) -> dict[int, str]:
-    """The visible code above a cell that makes its names, by part."""
-    wanted = _used(parts[lesson].source)
-    found: dict[int, list[str]] = {}
-    for at in range(lesson - 1, -1, -1):
-        part = parts[at]
-        if not part.code or "question" in part.tags:
+def _above(parts: list[_Part], begin: int, lesson: int) -> str:
+    """The visible code above a section that makes the names of its visible code."""
+    wanted: set[str] = set()
+    found: list[str] = []
+    for at in range(lesson, -1, -1):
+        part, inside = parts[at], at >= begin
+        if not part.code or (inside and part.hidden):
             continue
         for statement in reversed(ast.parse(part.source).body):
             made = _made(statement)
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 wanted -= made
-            elif made & wanted - {"device"}:
-                text = _lines(part.source, statement)
+            elif inside or made & wanted:
                 if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef):
                     wanted -= made
-                wanted |= _used(text)
-                if not part.hidden:
-                    found.setdefault(at, []).insert(0, text)
-    return {at: "\n".join(texts) for at, texts in found.items()}
+                wanted |= _used(statement) - {"device"}
+                if not inside and not part.hidden:
+                    found.append(_lines(part.source, statement))
+    return "\n".join(reversed(found))
 
 
 def _made(statement: ast.stmt) -> set[str]:
@@ -381,10 +380,10 @@ def _made(statement: ast.stmt) -> set[str]:
     return made
 
 
-def _used(code: str) -> set[str]:
-    """The global names that code reads."""
+def _used(statement: ast.stmt) -> set[str]:
+    """The names that a statement has from those before it."""
     used: set[str] = set()
-    tables = [symtable.symtable(code, "", "exec")]
+    tables = [symtable.symtable(ast.unparse(statement), "", "exec")]
     while tables:
         table = tables.pop()
         tables += table.get_children()
@@ -394,6 +393,8 @@ def _used(code: str) -> set[str]:
             for name in table.get_symbols()
             if name.is_referenced() and (top or name.is_global())
         }
+    if isinstance(statement, ast.For):
+        used -= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)}
     return used
 
 
