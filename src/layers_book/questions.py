@@ -34,6 +34,8 @@ SOLUTION = re.compile(r"<details><summary>Solution</summary>(.*?)</details>", re
 KIND = re.compile(r"\*\w+, level \d\.\*")
 HIDDEN = {"hide-input", "remove-input", "remove-cell"}
 STRAIGHT = str.maketrans("‘’“”", "''\"\"")  # sphinx curls the quotes of a text
+IMPORT = ast.Import | ast.ImportFrom
+SHORT = 2  # of folded code, statements of so many lines are shown
 CHOICES = 6  # an exercise's, at most
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 
@@ -307,7 +309,7 @@ def _context(parts: list[_Part], begin: int, lesson: int) -> str:
         if not part.code:
             blocks = _blocks(part.source)
             html.append(_html([b for b in blocks if b[0].type != "blockquote_open"]))
-        elif not part.hidden:
+        elif not part.hidden and "begin()" not in part.source:
             html.append(_code(part.source))
             if part.printed and part is not parts[lesson]:
                 html.append(f"<pre>{escape(part.printed, quote=False)}</pre>\n")
@@ -335,22 +337,28 @@ def _prompt(parts: list[_Part]) -> str:
 
 def _above(parts: list[_Part], begin: int, lesson: int) -> str:
     """The visible code above a section that makes the names of its visible code."""
+    code = [
+        (at, ast.parse(parts[at].source).body)
+        for at in range(lesson + 1)
+        if parts[at].code
+    ]
+    given = {"device"}.union(
+        *(_made(s) for _, body in code for s in body if isinstance(s, IMPORT))
+    )
     wanted: set[str] = set()
     found: list[str] = []
-    for at in range(lesson, -1, -1):
-        part, inside = parts[at], at >= begin
-        if not part.code or (inside and part.hidden):
-            continue
-        for statement in reversed(ast.parse(part.source).body):
+    for at, body in reversed(code):
+        inside, hidden = at >= begin, parts[at].hidden
+        for statement in reversed([] if inside and hidden else body):
             made = _made(statement)
-            if isinstance(statement, ast.Import | ast.ImportFrom):
+            if isinstance(statement, IMPORT) or not (inside or made & wanted):
+                continue
+            if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef):
                 wanted -= made
-            elif inside or made & wanted:
-                if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef):
-                    wanted -= made
-                wanted |= _used(statement) - {"device"}
-                if not inside and not part.hidden:
-                    found.append(_lines(part.source, statement))
+            wanted |= _used(statement) - given
+            text = _lines(parts[at].source, statement)
+            if not inside and (not hidden or text.count("\n") < SHORT):
+                found.append(text)
     return "\n".join(reversed(found))
 
 
@@ -358,7 +366,7 @@ def _made(statement: ast.stmt) -> set[str]:
     """The names that a statement defines or changes."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
+    if isinstance(statement, IMPORT):
         return {(a.asname or a.name).partition(".")[0] for a in statement.names}
     made: set[str] = set()
     for node in ast.walk(statement):
