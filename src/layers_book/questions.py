@@ -73,6 +73,7 @@ class Question:
         page_title: its heading.
         section: the heading above the question.
         anchor: of that heading, on the page.
+        title: the question in words, or the exercise's heading.
         text: all that is needed to answer.
         options: a sentence for each choice, or for each typical wrong number.
         answer: one of the choices, or a number with commas between thousands.
@@ -86,6 +87,7 @@ class Question:
     page_title: str
     section: str
     anchor: str
+    title: str
     text: str
     options: Mapping[str, str]
     answer: str
@@ -106,6 +108,10 @@ class Question:
     def number(self) -> float | None:
         """The answer, if it is a number."""
         return None if self.tolerance is None else number_of(self.answer)
+
+    def margin(self, number: float) -> float:
+        """How far a guess may lie from the answer, or from a typical wrong number."""
+        return float(f"{abs(number) * (self.tolerance or 0):.6g}")
 
 
 def number_of(text: str) -> float:
@@ -147,14 +153,16 @@ def predictions(page: str, root: Path = ROOT) -> list[Question]:
             continue
         begin = _begin(parts, at)
         tolerance, answer, options = guessed
+        asked = _bold_question(parts[begin:at])
         after = _blocks(parts[at + 1].source) if at + 1 < len(parts) else []
         found.append(
             Question(
-                key=question_key(page, _bold_question(parts[begin:at]), taken),
+                key=question_key(page, asked, taken),
                 page=page,
                 page_title=parts[0].heading,
                 section=parts[begin].heading,
                 anchor=anchor(parts[begin].heading),
+                title=" ".join(asked.split()),
                 text=_context(parts, begin, at - 1),
                 options=dict(options),
                 answer=answer,
@@ -202,6 +210,7 @@ def values(page: str, root: Path = ROOT) -> list[Question]:
                 page_title=parts[0].heading,
                 section=parts[begin].heading,
                 anchor=anchor(parts[begin].heading),
+                title=parts[begin].heading,
                 text=_prompt(parts[begin : at + 1]),
                 options=options,
                 answer=_written(right),
