@@ -65,7 +65,7 @@ def colored(text: str) -> str:
 def fields(question: Question, site: str) -> Iterator[str]:
     """A note's fields, in order."""
     yield question.key
-    yield f"{escape(question.page_title)}: {escape(question.section)}"
+    yield escape(f"{question.page_title}: {question.section}", quote=False)
     yield colored(question.text)
     if question.tolerance is None:
         choices = "".join(f"<li>{option}</li>" for option in question.options)
