@@ -34,9 +34,12 @@ STYLE = """
 .card { font: 18px/1.5 sans-serif; max-width: 42em; margin: 0 auto; text-align: left; }
 .place { font-size: 80%; opacity: 0.75; }
 pre, code { font-family: monospace; font-size: 90%; }
-pre { padding: 0.6em; overflow-x: auto; line-height: 1.35; border: 1px solid; }
+pre { padding: 0.6em; overflow-x: auto; line-height: 1.35; border: 1px solid #8888; }
+code { overflow-wrap: anywhere; }
+table, div.math { display: block; overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.2em 0.6em; border: 1px solid; text-align: left; }
+.nightMode a { color: #8cf; }
 dt { margin-top: 0.5em; font-weight: bold; }
 dd { margin-left: 1em; }
 """
