@@ -339,7 +339,10 @@ def test_a_release_that_differs_is_told_the_option(course: Path) -> None:
     command("release", "example", "--due", "2027-01-01T12:00Z", "--force")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["grade", "--help"], ["grade", "basic"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["grade", "--help"], ["grade", "basic"], ["bank", "linear"]],
+)
 def test_help_and_mistakes_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     code = (
         "import sys\nfrom layers_book.coursework.__main__ import main\n"

@@ -446,6 +446,28 @@ def check(name: Name, trust: Trust = False) -> None:
     _next(f"coursework release {name}")
 
 
+@app.command()
+def bank(
+    chapter: Annotated[
+        str, typer.Argument(metavar="CHAPTER", help="such as normalization")
+    ],
+    folder: Annotated[Path, typer.Option(help="where the files go")] = Path("banks"),
+) -> None:
+    """Write a chapter's questions of one value for Moodle, and as QTI 2.1."""
+    from layers_book.coursework.bank import write_bank
+
+    files, counts = write_bank(chapter, folder)
+    for page, count in counts.items():
+        typer.echo(f"{page.removeprefix('notebooks/')}: {count}")
+    for path in files:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"{counts.total()} questions")
+    _next(
+        "in Moodle: Question bank > Import > Moodle XML format",
+        "in Canvas: Settings > Import Course Content > QTI .zip file",
+    )
+
+
 def _open(name: str) -> tuple[Course, Assignment]:
     """The course that lies in the current folder, and an assignment."""
     course = Course()
