@@ -6,7 +6,6 @@ which unfold with the one block of text after it and the folded cells right belo
 Without scripts, and in print, all of it shows.
 """
 
-import hashlib
 import html
 import itertools
 import re
@@ -15,13 +14,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from layers_book.questions import question_key, read_guess
+
 FOLD = "#@title "  # tools/pages.py begins each folded cell so, for Colab
-GUESS = re.compile(
-    r'<div class="guess"(?: data-tolerance="(.+?)")?><p>Answer: <b>(.*?)</b></p>'
-    r"<dl>(.*?)</dl></div>",
-    re.DOTALL,
-)
-OPTION = re.compile(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.DOTALL)
 TOGGLE = re.compile(
     r'<summary aria-label="Toggle hidden content">\s*'
     r'<p class="collapsed admonition-title">(.*?)</p>\s*'
@@ -54,29 +49,26 @@ def ask(app: Sphinx, doctree: nodes.document, page: str) -> None:
         return
     taken: set[str] = set()
     for cell in list(doctree.findall(_is_question)):
-        lesson, question, found = _lesson(cell), None, GUESS.search(_html(cell))
+        lesson, question, found = _lesson(cell), None, read_guess(_html(cell))
         if lesson is not None:
             question = _bold_question(lesson)
-        if not (found and question is not None):
+        if found is None or question is None:
             logger.warning(
                 "a question cell shows guess(...), follows the cell that answers, and "
                 "above that stands a bold **question?**",
                 location=cell,
             )
             continue
-        key = hashlib.sha256(question.astext().encode()).hexdigest()[:8]
-        while key in taken:  # asked in the same words
-            key += "x"
-        taken.add(key)
-        question["ids"].append(f"question-{key}")
-        tolerance, answer, options = found.groups()
-        asked = form(tolerance, answer, options, f"question-{key}")
-        _replace(cell, lesson, f"{page}#{key}", asked)
+        key = question_key(page, question.astext(), taken)
+        id = f"question-{key.partition('#')[2]}"
+        question["ids"].append(id)
+        _replace(cell, lesson, key, form(*found, id))
 
 
-def form(tolerance: str | None, answer: str, options: str, id: str) -> str:
+def form(
+    tolerance: str | None, answer: str, pairs: list[tuple[str, str]], id: str
+) -> str:
     """What a reader guesses with, reads as verdict, and sees without scripts."""
-    pairs = OPTION.findall(options)
     if tolerance is None:
         choices = (CHOICE.format(_value(option), option) for option, _ in pairs)
         entry = CHOICES.format("".join(choices), id=id)
