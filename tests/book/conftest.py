@@ -21,7 +21,7 @@ def base() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A book of one page, `asking.md`, and of those that remember, built as the book is."""
+    """The page `asking.md` and those that show what is kept, built as the book is."""
     root = tmp_path_factory.mktemp("small")
     for name in ("_config.yml", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, root)

@@ -1,18 +1,24 @@
 """Sphinx extension: what the reader's device needs to remember the reader.
 
 `static/memory.js` keeps it. Each exercise gets a box to tick, each link of the contents
-a place for what is done of its page; `_static/questions.js` tells the two pages that
-show it (`book/progress.md`, `book/review.md`) what there is.
+a place for what is done of its page. What there is to answer goes to `_static`:
+`questions.js` for `book/progress.md`, `cards.js` for `book/review.md`.
 """
 
+import html
 import json
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from book_cells import form
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinxcontrib.katex import render_latex
+
+from layers_book.questions import Question, predictions
 
 EXERCISE = re.compile(r"(Exercise \d+): ")
 CHECK = re.compile(r"""check\(\s*["'](\S+?)["']""")
@@ -28,11 +34,25 @@ TICK = (
     '<book-tick data-page="{page}" data-name="{name}" data-questions="{questions}" '
     'data-exercises="{exercises}"></book-tick>'
 )
+MATH = re.compile(r'(<(?:span|div) class="math">)\\([(\[])(.*?)\\[)\]]<', re.DOTALL)
+CODE = re.compile(r'<pre class="python">(.*?)</pre>', re.DOTALL)
+ASKED = re.compile(r"<strong>(?=(?:(?!</strong>).)*\?</strong>)", re.DOTALL)
 # scripts that run right before the element they draw
 DRAWN_BY = {
     "<book-progress": ("questions", "boxes", "progress"),
-    "<book-review": ("questions", "boxes", "guess", "review"),
+    "<book-review": ("cards", "boxes", "guess", "review"),
 }
+
+logger = logging.getLogger(__name__)
+
+
+class Page(TypedDict):
+    """A page's name and title, and the keys of what there is to answer."""
+
+    page: str
+    title: str
+    questions: list[str]
+    exercises: list[str]
 
 
 def offer_boxes(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -73,40 +93,83 @@ def _tag(app: Sphinx, context: dict[str, Any], name: str) -> str:
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Tell what there is to answer: the contents, and `questions.js`."""
+    """Tell what there is to answer: in the contents, and to the two pages."""
     if error or app.builder.name != "html":
         return
     out = Path(app.outdir)
-    chapters = [
-        {"title": app.env.titles[first].astext(), "pages": found}
-        for first in app.env.toctree_includes[app.config.root_doc]
-        if (found := _pages(app, first))
-    ]
-    known = {page["page"]: page for chapter in chapters for page in chapter["pages"]}
+    chapters, known = [], dict[str, Page]()
+    for first in app.env.toctree_includes[app.config.root_doc]:
+        if pages := _pages(app, first):
+            chapters.append({"title": _title(app, first), "pages": pages})
+            known |= {page["page"]: page for page in pages}
     for path in out.rglob("*.html"):
-        page = path.relative_to(out).with_suffix("").as_posix()
-        text = path.read_text("utf8")
-        marked = CONTENTS.sub(lambda nav: _mark(nav[0], page, known), text)
-        path.write_text(marked, "utf8")
-    written = json.dumps({"chapters": chapters}, ensure_ascii=False)
-    (out / "_static" / "questions.js").write_text(f"self.book = {written};\n", "utf8")
+        name = path.relative_to(out).with_suffix("").as_posix()
+        path.write_text(_marked(path.read_text("utf8"), name, known), "utf8")
+    cards = {key: card for page in known.values() for key, card in _cards(app, page)}
+    for name, written in (("questions", chapters), ("cards", cards)):
+        script = f"self.{name} = {json.dumps(written, ensure_ascii=False)};\n"
+        (out / "_static" / f"{name}.js").write_text(script, "utf8")
 
 
-def _pages(app: Sphinx, first: str) -> list[dict[str, Any]]:
+def _title(app: Sphinx, page: str) -> str:
+    return html.escape(app.env.titles[page].astext())
+
+
+def _pages(app: Sphinx, first: str) -> list[Page]:
     """A chapter's pages with something to answer."""
-    found = []
+    found: list[Page] = []
     for page in [first, *app.env.toctree_includes.get(first, [])]:
         text = Path(app.outdir, f"{page}.html").read_text("utf8")
         questions, exercises = QUESTION_KEY.findall(text), SOLVED_NAME.findall(text)
         if questions or exercises:
-            title = app.env.titles[page].astext()
-            lists = {"questions": questions, "exercises": exercises}
-            found.append({"page": page, "title": title, **lists})
+            found.append(
+                {
+                    "page": page,
+                    "title": _title(app, page),
+                    "questions": questions,
+                    "exercises": exercises,
+                }
+            )
     return found
 
 
-def _mark(contents: str, page: str, known: dict[str, dict[str, Any]]) -> str:
-    """Give each link of the contents the place for its tick."""
+def _cards(app: Sphinx, page: Page) -> list[tuple[str, dict[str, str]]]:
+    """What the daily review shows of a page's questions."""
+    found = predictions(page["page"], Path(app.srcdir))
+    if [question.key for question in found] != page["questions"]:
+        logger.warning("%s asks other questions than its notebook", page["page"])
+    return [(question.key, _card(question)) for question in found]
+
+
+def _card(question: Question) -> dict[str, str]:
+    digest = question.key.partition("#")[2]
+    tolerance = None if question.tolerance is None else f"{question.tolerance:g}"
+    options = list(question.options.items())
+    text = _rendered(question.text)
+    if asked := list(ASKED.finditer(text)):
+        at = asked[-1].start()
+        text = f'{text[:at]}<strong id="question-{digest}">{text[asked[-1].end() :]}'
+    return {
+        "href": f"../{question.place}",
+        "place": html.escape(f"{question.page_title}, {question.section}"),
+        "text": text,
+        "form": form(tolerance, question.answer, options, f"question-{digest}").strip(),
+        "explanation": _rendered(question.explanation),
+    }
+
+
+def _rendered(text: str) -> str:
+    """A card's text with its code and math as pages show them."""
+
+    def math(found: re.Match[str]) -> str:
+        block = {"displayMode": found[2] == "["}
+        return f"{found[1]}{render_latex(html.unescape(found[3]), block)}<"
+
+    return CODE.sub(r'<div class="highlight"><pre>\1</pre></div>', MATH.sub(math, text))
+
+
+def _marked(text: str, page: str, known: dict[str, Page]) -> str:
+    """A page whose contents have a place for a tick at each link."""
 
     def add(link: re.Match[str]) -> str:
         to = posixpath.normpath(posixpath.join(posixpath.dirname(page), link[2]))
@@ -121,7 +184,7 @@ def _mark(contents: str, page: str, known: dict[str, dict[str, Any]]) -> str:
             exercises=len(exercises),
         )
 
-    return LINK.sub(add, contents)
+    return CONTENTS.sub(lambda contents: LINK.sub(add, contents[0]), text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -64,7 +64,7 @@
 
       draw() {
         const sums = { answered: 0, right: 0, asked: 0, solved: 0, posed: 0 };
-        const bodies = book.chapters.map(({ title, pages }) => {
+        const bodies = questions.map(({ title, pages }) => {
           const rows = pages.map((page) => {
             const found = count(page);
             for (const name in sums) sums[name] += found[name];

@@ -12,22 +12,22 @@
 
       next() {
         const known = memory.read();
-        const keys = Object.keys(book.cards);
+        const keys = Object.keys(cards);
         const due = boxes.due(known, keys, today());
         if (!due.length) {
           this.innerHTML = `<p tabindex="-1">${this.nothing(known, keys)}</p>`;
           return;
         }
         const [card] = due;
-        const { href, place, text, form, explanation } = book.cards[card.key];
+        const { href, place, text, form, explanation } = cards[card.key];
         const before = boxes.reviewed(known, today());
         this.innerHTML = `<p class="where" tabindex="-1">Card ${before + 1} of
           ${before + due.length}, from <a href="${href}">${place}</a></p>
           <div class="text">${text}</div>
           <book-question><div class="asked">${form}</div
           ><book-answer>${explanation}</book-answer></book-question>
-          <p hidden><button type="button">Next</button></p>`;
-        const onward = this.querySelector("p:last-child");
+          <p class="onward" hidden><button type="button">Next</button></p>`;
+        const onward = this.querySelector(".onward");
         this.querySelector("book-question").addEventListener("guessed", ({ detail }) => {
           memory.note("cards", card.key, boxes.next(card, detail, today()));
           onward.hidden = false;
