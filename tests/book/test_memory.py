@@ -390,6 +390,8 @@ def test_axe_finds_nothing_and_a_phone_does_not_scroll(open_page, tab, theme):
         other.set_viewport_size({"width": 360, "height": 740})
         root = "document.documentElement"
         assert other.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+        wide = "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
+        assert other.locator("book-progress table").evaluate_all(wide) == 0
         other.set_viewport_size({"width": 1280, "height": 900})
 
 
