@@ -21,7 +21,7 @@ def base() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A book of one page, `asking.md`, built as the book is."""
+    """The page `asking.md` and those that show what is kept, built as the book is."""
     root = tmp_path_factory.mktemp("small")
     for name in ("_config.yml", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, root)
@@ -29,9 +29,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (root / "src").symlink_to(ROOT / "src")
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a/asking\n"
+        "  - file: book/review\n  - file: book/progress\n"
     )
     (root / "book" / "a").mkdir(parents=True)
-    (root / "book" / "index.md").write_text("# Small\n\nA book.\n")
+    continued = "<book-continue>\n</book-continue>"
+    (root / "book" / "index.md").write_text(f"# Small\n\nA book.\n\n{continued}\n")
+    for page in ("review", "progress"):
+        shutil.copy(ROOT / "book" / f"{page}.md", root / "book")
     shutil.copy(ROOT / "tests/book/asking.md", root / "book" / "a")
     tool.execute("a/asking", root)
     book = Path(sys.executable).with_name("jupyter-book")

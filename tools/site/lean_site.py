@@ -133,12 +133,17 @@ def lighten_page(
     body = FIGURE.sub(lambda first: drawing + first[0], body, count=1)
     # nor does a question, whose answer is hidden before it is shown
     context["body"] = body.replace("<book-question", f"{asking}<book-question", 1)
+    reviews = "<book-review" in body  # its cards come later, by script
+    needed = {
+        "katex": 'class="katex"' in body or reviews,
+        "guess.css": asks or reviews,
+        "review.css": "<book-progress" in body or reviews,
+    }
     context["css_files"] = [
         style
         for style in context["css_files"]
         if not any(word in str(style.filename) for word in UNUSED_STYLES)
-        and not ("katex" in str(style.filename) and 'class="katex"' not in body)
-        and (asks or "guess.css" not in str(style.filename))
+        and all(need for n, need in needed.items() if n in str(style.filename))
     ]
 
 

@@ -1,19 +1,11 @@
-/* Question cells: the answer unfolds once the reader has guessed. The guess is kept. */
-const keep = (work) => {
-  try {
-    return work(localStorage);
-  } catch {
-    return null; // a browser may refuse
-  }
-};
-const keptBy = (question) => keep((store) => store.getItem(`guess ${question.dataset.key}`));
-
+/* Question cells: the answer unfolds once the reader has guessed. memory.js keeps the
+   guess of a question that has a key; a card of the daily review has none. */
 // both run where their start tag is parsed: nothing flashes, nothing moves
 customElements.define(
   "book-question",
   class extends HTMLElement {
     connectedCallback() {
-      this.toggleAttribute("asking", keptBy(this) === null);
+      this.toggleAttribute("asking", !memory.answered(this.dataset.key));
     }
   },
 );
@@ -22,6 +14,7 @@ customElements.define(
   class extends HTMLElement {
     connectedCallback() {
       const question = this.parentElement;
+      const { key } = question.dataset;
       const [form, verdict, answer, meanings, again] = question.firstChild.children;
       const { tolerance, answer: right } = form.dataset;
       const same = (a, b) =>
@@ -40,6 +33,7 @@ customElements.define(
         if (!isRight) words.push(`The answer is ${told.outerHTML}.`);
         verdict.innerHTML = words.join(" ");
         fold(false);
+        return Boolean(isRight);
       };
       const fold = (asking) => {
         question.toggleAttribute("asking", asking);
@@ -49,8 +43,9 @@ customElements.define(
         if (!asking) this.dispatchEvent(new Event("toggle"));
       };
       this.commit = (guess) => {
-        keep((store) => store.setItem(`guess ${question.dataset.key}`, guess));
-        tell(guess);
+        const isRight = tell(guess);
+        if (key) memory.note("answers", key, { guess, right: isRight });
+        question.dispatchEvent(new CustomEvent("guessed", { detail: isRight }));
       };
       form.onsubmit = (event) => {
         event.preventDefault();
@@ -62,16 +57,19 @@ customElements.define(
         verdict.focus();
       };
       again.onclick = () => {
-        keep((store) => store.removeItem(`guess ${question.dataset.key}`));
+        memory.note("answers", key, { guess: "", right: false, again: true });
         verdict.textContent = "";
         form.reset();
         fold(true);
         form.querySelector("input").focus();
       };
       this.addEventListener("beforematch", () => this.commit(""));
-      const kept = keptBy(question);
-      if (kept === null) fold(true);
-      else tell(kept);
+      const kept = memory.answered(key);
+      if (!kept) fold(true);
+      else if (tell(kept.guess) !== kept.right) // the page, or an older book, knew another
+        memory.change(({ answers }) => {
+          answers[key] = { ...kept, right: !kept.right };
+        });
     }
   },
 );

@@ -1,0 +1,158 @@
+/* What this device remembers of its reader: one entry of the browser's storage. */
+self.memory = (() => {
+  const KEY = "pytorch-layers 1";
+  const ASIDE = `${KEY}, unreadable`;
+  const nothing = () => ({ version: 1, pages: {}, answers: {}, solved: {}, cards: {} });
+  const FIELDS = {
+    pages: { heading: "string", section: "string", share: "number", read: "number", time: "number" },
+    answers: { guess: "string", right: "boolean", time: "number" },
+    solved: { done: "boolean", time: "number" },
+    cards: { box: "number", day: "number", time: "number" },
+  };
+  let kept = null;
+  let data = nothing();
+  let keeps = true;
+
+  const fault = (found) => {
+    if (found?.version !== 1) return `version 1 is known, this is ${found?.version}`;
+    for (const part in FIELDS) {
+      if (found[part]?.constructor !== Object) return `${part} is no list of entries`;
+      for (const name in found[part])
+        for (const field in FIELDS[part])
+          if (typeof found[part][name]?.[field] !== FIELDS[part][field])
+            return `${part}, ${name}: ${field} is no ${FIELDS[part][field]}`;
+    }
+    return "";
+  };
+  const parse = (text) => {
+    try {
+      const found = JSON.parse(text);
+      return { found, wrong: fault(found) };
+    } catch {
+      return { wrong: "no JSON" };
+    }
+  };
+  // a browser may refuse to keep anything, or be full: then it lasts while the page does
+  const attempt = (work) => {
+    try {
+      work();
+      return true;
+    } catch {
+      keeps = false;
+      return false;
+    }
+  };
+  const look = () => {
+    const text = localStorage.getItem(KEY);
+    if (text === kept) return;
+    const { found, wrong } = text === null ? { found: nothing(), wrong: "" } : parse(text);
+    if (wrong) localStorage.setItem(ASIDE, `${localStorage.getItem(ASIDE) ?? ""}${text}\n`);
+    kept = text;
+    data = wrong ? nothing() : found;
+  };
+  const read = () => {
+    attempt(look);
+    return data;
+  };
+  const draw = () => {
+    for (const e of document.querySelectorAll("book-tick, book-solved, book-continue"))
+      e.draw();
+    dispatchEvent(new Event("memory"));
+  };
+  // another tab may have written since
+  const change = (edit) => {
+    const readable = attempt(look);
+    edit(data);
+    if (readable)
+      keeps = attempt(() => {
+        const text = JSON.stringify(data);
+        localStorage.setItem(KEY, text);
+        kept = text;
+      });
+    draw();
+  };
+  const note = (part, name, entry) =>
+    change((all) => {
+      all[part][name] = { ...entry, time: Date.now() };
+    });
+  const memory = {
+    KEY,
+    ASIDE,
+    read,
+    change,
+    parse,
+    note,
+    keeps: () => keeps,
+    answered: (key) => {
+      const entry = read().answers[key];
+      return entry && !entry.again ? entry : null;
+    },
+    solved: (name) => Boolean(read().solved[name]?.done),
+    solve: (name) => note("solved", name, { done: true }),
+    unsolve: (name) => note("solved", name, { done: false }),
+  };
+
+  // guesses were kept one an entry
+  attempt(() => {
+    const old = Object.keys(localStorage).filter((key) => key.startsWith("guess "));
+    if (!old.length) return;
+    change(({ answers }) => {
+      for (const key of old)
+        answers[key.slice(6)] ??= { guess: localStorage[key], right: false, time: Date.now() };
+    });
+    if (keeps) for (const key of old) localStorage.removeItem(key);
+  });
+
+  // each draws itself where its start tag is parsed: nothing flashes, nothing moves
+  const element = (name, draw) =>
+    customElements.define(
+      name,
+      class extends HTMLElement {
+        connectedCallback() {
+          this.draw();
+        }
+        draw() {
+          draw(this, this.dataset);
+        }
+      },
+    );
+  const count = (entries, prefix, holds) =>
+    Object.keys(entries).filter((key) => key.startsWith(prefix) && holds(entries[key]))
+      .length;
+  element("book-tick", (tick, { page, name, questions, exercises }) => {
+    const { answers, solved } = read();
+    const done =
+      Math.min(questions, count(answers, `${page}#`, (e) => !e.again)) +
+      Math.min(exercises, count(solved, `${name}/`, (e) => e.done));
+    const all = Number(questions) + Number(exercises);
+    const words = done === all ? "✓" : `${done}/${all}`;
+    tick.innerHTML = done
+      ? `<span role="img" aria-label="${done} of ${all} done">${words}</span>`
+      : "";
+  });
+  element("book-solved", (solved, { name, title }) => {
+    if (!solved.firstChild) {
+      solved.innerHTML = `<label><input type="checkbox" autocomplete="off" /> Solved <span class="visually-hidden">${title}</span></label>`;
+      const box = solved.querySelector("input");
+      box.onchange = () => memory[box.checked ? "solve" : "unsolve"](name);
+    }
+    solved.querySelector("input").checked = memory.solved(name);
+  });
+  element("book-continue", (line) => {
+    const { pages } = read();
+    const last = Object.keys(pages).sort((a, b) => pages[b].time - pages[a].time)[0];
+    const tick = document.querySelector(`book-tick[data-page="${last}"]`);
+    const link = tick?.previousElementSibling.cloneNode(true);
+    line.innerHTML = "<p></p>";
+    if (!link) return line.replaceChildren();
+    const { heading, section } = pages[last];
+    link.className = "";
+    link.href += heading;
+    if (section) link.append(`, ${section}`);
+    line.firstChild.append("Continue where you were: ", link);
+  });
+
+  addEventListener("storage", ({ key }) => [KEY, null].includes(key) && draw());
+  addEventListener("pageshow", ({ persisted }) => persisted && draw());
+  return memory;
+})();

@@ -1,0 +1,52 @@
+/* The page "Daily review": the questions that are due, a card at a time. */
+{
+  const today = () => boxes.day(new Date());
+  const days = (n) => (n === 1 ? "tomorrow" : `in ${n} days`);
+
+  customElements.define(
+    "book-review",
+    class extends HTMLElement {
+      connectedCallback() {
+        this.next();
+      }
+
+      next() {
+        const known = memory.read();
+        const keys = Object.keys(cards);
+        const due = boxes.due(known, keys, today());
+        if (!due.length) {
+          this.innerHTML = `<p tabindex="-1">${this.nothing(known, keys)}</p>`;
+          return;
+        }
+        const [card] = due;
+        const { href, place, text, form, explanation } = cards[card.key];
+        const before = boxes.reviewed(known, today());
+        this.innerHTML = `<p class="where" tabindex="-1">Card ${before + 1} of
+          ${before + due.length}, from <a href="${href}">${place}</a></p>
+          <div class="text">${text}</div>
+          <book-question><div class="asked">${form}</div
+          ><book-answer>${explanation}</book-answer></book-question>
+          <p class="onward" hidden><button type="button">Next</button></p>`;
+        const onward = this.querySelector(".onward");
+        this.querySelector("book-question").addEventListener("guessed", ({ detail }) => {
+          memory.note("cards", card.key, boxes.next(card, detail, today()));
+          onward.hidden = false;
+        });
+        onward.firstChild.onclick = () => {
+          this.next();
+          this.firstChild.focus();
+        };
+      }
+
+      nothing(known, keys) {
+        const met = boxes.met(known, keys);
+        if (!met.length)
+          return "No card yet: answer a question of a page, and it comes back here the next day.";
+        const waits = Math.min(...met.map(({ due }) => due)) - today();
+        return boxes.reviewed(known, today()) < boxes.A_DAY || waits > 0
+          ? `Nothing is due. The next card comes ${days(waits)}.`
+          : `That was all for today: ${boxes.A_DAY} cards a day. The others wait until tomorrow.`;
+      }
+    },
+  );
+}
