@@ -144,7 +144,7 @@ def test_a_page_loads_the_scripts_of_its_figures_once(page):
     tags = set(re.findall(r"<(nn-[a-z-]+)[ >]", html))
     names = [n for n, kind in figures.FIGURES.items() if kind.tag in tags]
     loaded = re.findall(r'src="[^"]*_static/figures/(\w+)\.js', html)
-    assert loaded == (["core", *names] if names else [])
+    assert loaded == (["core", "links", *names] if names else [])
     code = [(HTML / "_static" / "figures" / f"{n}.js").read_bytes() for n in loaded]
     assert sum(len(gzip.compress(c)) for c in code) <= 16_000
 

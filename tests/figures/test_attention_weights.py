@@ -168,7 +168,8 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
         ),
     ):
         code = evaluate(
-            f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+            f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
+            figure.values,
         )
         space: dict[str, Any] = {"print": lambda *_: None}
         exec(code, space)

@@ -151,7 +151,8 @@ def test_the_code_to_copy_runs(
     ):
         exec(
             evaluate(
-                f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+                f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
+                figure.values,
             ),
             {},
         )

@@ -178,7 +178,8 @@ def test_the_code_to_copy_runs(
 ) -> None:
     figure = figures.ReceptiveField(dims=dims)
     code = evaluate(
-        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+        f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
+        figure.values,
     )
     exec(code, {})
     shape = (1, 1, *[21] * dims)

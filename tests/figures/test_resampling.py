@@ -141,7 +141,8 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
     for mode in MODES:
         figure = figures.Resampling(7, 4, mode, align_corners="linear" in mode)
         code = evaluate(
-            f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)", figure.values
+            f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
+            figure.values,
         )
         space: dict[str, Any] = {"print": lambda *_: None}
         exec(code, space)

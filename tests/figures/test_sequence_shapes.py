@@ -220,7 +220,8 @@ def test_torch_refuses_the_same(evaluate: Callable[..., Any], same_words: bool) 
 
 
 def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
-    codes = f"(list) => list.map(nnFigures.specs['{TAG}'].engine.codeFull)"
+    full = f"nnFigures.specs['{TAG}'].engine.codeFull"
+    codes = f"(list) => list.map((s) => nnFigures.program({full}(s)))"
     draw = random.Random(2)
     states = [
         {

@@ -149,7 +149,7 @@ def test_the_code_to_copy_runs(
     evaluate: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = evaluate(
-        f"(s) => nnFigures.specs['{TAG}'].engine.codeFull(s)",
+        f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
         figures.ShapePipe().values,
     )
     exec(code, {})

@@ -186,7 +186,7 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
         figure = figures.SlidingWindow.from_state(s)
         assert isinstance(figure, figures.SlidingWindow)
         full = {**figure.values}
-        code = evaluate(f"(s) => {ENGINE}.codeFull(s)", full)
+        code = evaluate(f"(s) => nnFigures.program({ENGINE}.codeFull(s))", full)
         space: dict[str, Any] = {"print": lambda *_: None}
         wanted = raised(figure.output)
         if isinstance(wanted, list):

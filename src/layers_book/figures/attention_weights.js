@@ -106,9 +106,6 @@ function codeFull(state) {
   const rows = (list) =>
     `torch.tensor([${list.map((r) => `[${r.join(", ")}]`).join(", ")}], dtype=torch.float64)`;
   return [
-    "import torch",
-    "import torch.nn.functional as F",
-    "from torch import nn",
     ...["q", "k", "v"].map((key) => `${key} = ${rows(t[key])}`),
     ...(state.mask === "none" ? [] : [`mask = ${maskCode(state)}`]),
     ...(keeps(state)

@@ -104,8 +104,6 @@ const codeShort = (state) =>
   `layer = ${layerCode(state)}\ny = layer(x)  # (N, C_out, H_out, W_out) = (1, ${last(state)}, ${state.size}, ${state.size})`;
 const codeFull = (state) =>
   [
-    "import torch",
-    "from torch import nn",
     `layer = ${layerCode(state)}`,
     `x = torch.randn(1, ${state.in_channels}, ${state.size + state.kernel_size - 1}, ${state.size + state.kernel_size - 1}, requires_grad=True)`,
     "y = layer(x)",

@@ -537,6 +537,14 @@ function errorLine() {
   };
 }
 
+/** A whole program: it imports what it uses. @param {string} code */
+function program(code) {
+  const imports = ["import torch"];
+  if (/\bF\./.test(code)) imports.push("import torch.nn.functional as F");
+  if (/\bnn\./.test(code)) imports.push("from torch import nn");
+  return `${imports.join("\n")}\n\n${code}\n`;
+}
+
 /**
  * The short form is seen; the copy is a whole program with the figure's numbers.
  * @param {(words: string) => void} say
@@ -573,7 +581,7 @@ function codeLine(say) {
     set(seen, whole = seen) {
       text(code, seen);
       text(copy, "Copy code");
-      all = whole;
+      all = program(whole);
     },
   };
 }
@@ -763,5 +771,6 @@ if (!globalThis.nnFigures) {
     clamp,
     mix,
     windows,
+    program,
   };
 }

@@ -156,8 +156,6 @@ const codeShort = (state) =>
   `model = nn.Sequential(${state.layers.map((l) => layerCode(l, state.dims)).join(", ")})`;
 const codeFull = (state) =>
   [
-    "import torch",
-    "from torch import nn",
     codeShort(state),
     "for w in model.parameters():",
     "    nn.init.ones_(w)",

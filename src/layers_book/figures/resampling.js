@@ -154,7 +154,7 @@ function codeShort(state) {
   );
 }
 const codeFull = (state) =>
-  `import torch\nimport torch.nn.functional as F\n\nx = torch.tensor([${input(state).join(", ")}]).double()` +
+  `x = torch.tensor([${input(state).join(", ")}]).double()` +
   `.view(1, 1, ${rank(state) === 4 ? "1, " : ""}-1)\n${codeShort(state)}\nprint(y)`;
 
 // ---------------------------------------------------------------------- drawing

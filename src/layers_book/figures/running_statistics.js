@@ -120,6 +120,7 @@ function code(state) {
     `bn.eval()(torch.tensor([[${Number.isInteger(state.sample) ? `${state.sample}.` : state.sample}]]))  # ${+r.eval.toFixed(3)}`
   );
 }
+const codeFull = (state) => code(state).replace(/^bn\.eval.*(?= {2}#)/m, "print($&)");
 
 // ---------------------------------------------------------------------- drawing
 const W = 330;
@@ -358,7 +359,7 @@ function view(ui) {
         ["statistic", fmt(last.running_mean, 3)],
         ["muted", "momentum is the share of the new batch"],
       ]);
-    line.set(code(state));
+    line.set(code(state), codeFull(state));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     return (
       `${after}: running mean ${mean}, running variance ${fmt(r.running_var)}. ` +

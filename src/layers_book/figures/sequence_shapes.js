@@ -167,8 +167,7 @@ function codeFull(state) {
   const lstm = state.kind === "LSTM";
   const found = Object.values(where(state, state.at)).filter(Boolean);
   return [
-    "import torch",
-    "from torch import nn",
+    "torch.manual_seed(0)",
     `layer = ${layerCode(state)}`,
     `input = torch.randn${tuple(shapes(state).input)}`,
     ...(state.h_0 === "none"

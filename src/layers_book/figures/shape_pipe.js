@@ -155,8 +155,6 @@ const codeShort = (state) =>
   `model = nn.Sequential(${state.layers.map((l) => `nn.${layerCode(full(l))}`).join(", ")})\ny = model(x)  # x: (N, C, H, W) = ${tuple(start(state))}`;
 const codeFull = (state) =>
   [
-    "import torch",
-    "from torch import nn",
     "model = nn.Sequential(",
     ...state.layers.map((l) => `    nn.${layerCode(full(l))},`),
     ")",

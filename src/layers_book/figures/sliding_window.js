@@ -192,8 +192,6 @@ const codeShort = (state) =>
         .join(", ")})`);
 const codeFull = (state) =>
   [
-    "import torch",
-    "from torch import nn",
     `layer = ${layerCode(state)}.double()`,
     ...(conv(state)
       ? [`layer.weight.data[0, 0] = torch.tensor(${rows(kernel(state, axes(state)))})`]
