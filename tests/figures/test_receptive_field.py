@@ -269,7 +269,7 @@ def test_guess_first(show: Show) -> None:
     assert page.get_by_role("cell", name="?", exact=True).count() == 6
     expect(page.locator(f"{TAG} .map")).to_be_hidden()
     page.get_by_role("slider", name="Cells touched").press("End")
-    page.get_by_role("button", name="Reveal").click()
+    page.get_by_role("button", name="Show the answer").click()
     expect(claim).to_contain_text("touches 441 of the 625 cells of its field: 71 %")
     expect(page.locator(TAG)).to_contain_text("You guessed 33; it is 21.")
     page.get_by_role("slider", name="Output cell").press("ArrowLeft")

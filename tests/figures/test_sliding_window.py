@@ -276,20 +276,20 @@ def test_what_lies_under_more(show: Show) -> None:
     page.get_by_label("Stride", exact=True).press("ArrowRight")
     assert state(page)["stride"] == [1, 2]
     expect(page.locator(f"{TAG} .line").nth(2)).to_contain_text("Columns: ⌊(6")
-    page.get_by_text("Guess first: hide output").click()
+    page.get_by_text("Guess first").click()
     expect(page.get_by_role("grid", name="Output")).to_be_hidden()
     expect(claim).to_have_text(re.compile("^How many output rows"))
     guess = page.get_by_label("Output rows (0: refused)")
     for _ in range(3):
         guess.press("ArrowRight")
-    show_it = page.get_by_role("button", name="Show")
+    show_it = page.get_by_role("button", name="Show the answer")
     show_it.press("Enter")
     expect(claim).to_have_text(re.compile("^Right"))
     expect(show_it).to_be_focused()
     page.get_by_role("radio", name="both").click()
     page.get_by_label("Kernel size").press("End")
     expect(claim).to_have_text(re.compile("^How many output rows"))
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Show the answer").click()
     expect(claim).to_have_text(re.compile("^Not 3"))
 
 

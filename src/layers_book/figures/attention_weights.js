@@ -168,7 +168,7 @@ function view(ui) {
   const own = (state) => Boolean(state.q);
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice(
       "mask",
       "Mask",
@@ -226,7 +226,7 @@ function view(ui) {
     { class: "controls tabs" },
     ui.choice(
       "stage",
-      "Show",
+      "View",
       STAGES.map((s) => [s, s]),
     ),
   );

@@ -158,7 +158,7 @@ function view(ui) {
   const grouped = (state) => !state.depthwise;
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice("depthwise", "Kind", [
       [false, "groups"],
       [true, "depthwise"],
@@ -180,7 +180,7 @@ function view(ui) {
       ui.range("kernel_size", "kernel_size", { min: 1, max: () => 7 }),
       ui.range("size", "output pixels a side", { min: 1, max: () => 64 }),
       ui.check("bias", "bias"),
-      ui.check("pointwise_bias", "bias of the 1 \u00d7 1"),
+      ui.check("pointwise_bias", "bias of the 1 \u00d7 1", (state) => state.pointwise),
       ui.check("predict", "Guess first"),
     ),
   );

@@ -497,14 +497,18 @@ function kit(update) {
         visible,
       );
     },
-    check(key, label) {
+    check(key, label, visible) {
       const input = h("input", {
         type: "checkbox",
         onchange: () => update({ [key]: input.checked }),
       });
-      return add(h("label", { class: "check" }, input, label), (state) => {
-        input.checked = state[key];
-      });
+      return add(
+        h("label", { class: "check" }, input, label),
+        (state) => {
+          input.checked = state[key];
+        },
+        visible,
+      );
     },
     button(label, act, enabled) {
       const node = h("button", { type: "button", onclick: act }, label);
@@ -622,12 +626,15 @@ function mount(host, name, init, onChange) {
    * @type {Update<any>}
    */
   function update(patch, quiet) {
+    const focused = /** @type {ShadowRoot} */ (figure.getRootNode()).activeElement;
     const held = /** @type {HTMLElement | null} */ (
-      /** @type {ShadowRoot} */ (figure.getRootNode()).activeElement ||
-        figure.querySelector(".controls")
+      focused || figure.querySelector(".controls")
     );
     const top = held ? held.getBoundingClientRect().top : 0;
     const words = apply(patch);
+    // a button that goes with its question leaves the focus to the claim
+    if (focused && (focused.matches(":disabled") || !focused.getClientRects().length))
+      claim?.focus({ preventScroll: true });
     const shift = held?.offsetParent ? held.getBoundingClientRect().top - top : 0;
     if (shift) scrollBy({ top: shift, behavior: "instant" });
     if (!quiet) say(words);
@@ -656,6 +663,8 @@ function mount(host, name, init, onChange) {
     const plain = !event.ctrlKey && !event.metaKey;
     if (plain && event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
   });
+  const claim = /** @type {HTMLElement | null} */ (figure.querySelector(".claim"));
+  claim?.setAttribute("tabindex", "-1");
   follow(host, figure);
   // last: if anything above fails, the light table stays visible
   const shadow = host.shadowRoot || host.attachShadow({ mode: "open" });
@@ -748,7 +757,7 @@ const render =
 // Each notebook output brings its own copy: the first one on a page stays.
 if (!globalThis.nnFigures) {
   // the side of a cell: a length resolved once a grid, not once a cell
-  CSS.registerProperty({
+  CSS.registerProperty?.({
     name: "--nn",
     syntax: "<length>",
     inherits: true,

@@ -105,7 +105,7 @@ function view(ui) {
 
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.select("kind", "Layer", () => KINDS.map((k) => [k, k])),
     ui.range("p", "Probability p", { min: 0, max: () => 1.1, step: 0.1 }),
     ui.choice("training", "Mode", [

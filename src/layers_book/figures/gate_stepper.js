@@ -263,7 +263,7 @@ function view(ui) {
   };
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice(
       "cell",
       "Cell",
@@ -320,7 +320,7 @@ function view(ui) {
         ],
         (state) => state.cell === "GRU",
       ),
-      ui.check("predict", "Predict first"),
+      ui.check("predict", "Guess first"),
     ),
   );
 
@@ -610,7 +610,7 @@ function view(ui) {
     if (hidden)
       text(
         question,
-        `Predict from the gates: ${is} against ${was} = ${fmt(q.before)}. The ${what}`,
+        `Guess from the gates: ${is} against ${was} = ${fmt(q.before)}. The ${what}`,
       );
     code.set(codeShort(state), codeFull(state));
     const afterwards = () => {

@@ -302,7 +302,7 @@ function view(ui) {
   const hides = (state) => state.predict && open !== key(state);
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.select("kind", "W_hh", (state) =>
       Object.entries(KINDS).filter(([k]) => k !== "own" || state.weight_hh),
     ),
@@ -325,7 +325,7 @@ function view(ui) {
     ui.more(
       ui.range("input_scale", "Input scale", { min: 0, max: () => 4, step: 0.25 }),
       ui.button("Draw again", () => ui.update({ seed: (ui.state.seed + 1) % 2 ** 32 })),
-      ui.check("predict", "Predict first"),
+      ui.check("predict", "Guess first"),
     ),
   );
   const question = h("span");
@@ -396,7 +396,7 @@ function view(ui) {
     };
     text(sub, `W_hh has spectral radius ${fmt(radius)}${own}${why()}`);
     ask.hidden = !hidden;
-    text(question, `Predict: from h${N} back to h0 it`);
+    text(question, `Guess: from h${N} back to h0 it`);
     verdict.hidden = !state.predict || hidden;
     rows.hidden = hidden;
     time.all.hidden = hidden;

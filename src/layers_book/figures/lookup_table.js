@@ -86,8 +86,8 @@ function view(ui) {
   const grads = ui.matrix("Gradient of the weight", (index) => ui.update({ index }));
   const controls = h(
     "div",
-    { class: "controls" },
-    ui.choice("view", "Show", [
+    { class: "controls bar" },
+    ui.choice("view", "View", [
       ["lookup", "lookup"],
       ["one-hot", "one-hot times weight"],
       ["gradient", "gradient"],

@@ -341,7 +341,7 @@ function view(ui) {
   const question = h(
     "span",
     {},
-    "Predict: how many cells share, the outlined one included?",
+    "Guess: how many cells share, the outlined one included?",
   );
   const options = h("div", { class: "buttons" });
   const ask = h("div", { class: "ask" }, question, options);
@@ -349,9 +349,10 @@ function view(ui) {
   let open = "";
 
   const free = (state) => !state.x;
+  const asked = (state) => state.predict && open !== key(state);
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice(
       "norm",
       "Layer",
@@ -400,11 +401,16 @@ function view(ui) {
           visible: (state) => free(state) && !(k === "L" && state.data === "table"),
         }),
       ),
-      ui.choice("show", "Numbers", [
-        ["x", "input x"],
-        ["y", "output y"],
-      ]),
-      ui.check("predict", "Predict first"),
+      ui.choice(
+        "show",
+        "Numbers",
+        [
+          ["x", "input x"],
+          ["y", "output y"],
+        ],
+        (state) => !error(state) && !asked(state),
+      ),
+      ui.check("predict", "Guess first"),
     ),
   );
 
@@ -434,8 +440,7 @@ function view(ui) {
     const bad = error(state);
     const [N, C, L] = sizes(state);
     const { cell, norm } = state;
-    const seen = open === key(state);
-    const hidden = state.predict && !bad && !seen;
+    const hidden = !bad && asked(state);
     const plain = bad || hidden;
     const inside = plain ? () => false : members(state, cell);
     const r = bad ? null : normalize(state, cell);
@@ -482,7 +487,7 @@ function view(ui) {
     problem.set(bad);
     facts.hidden = formula.hidden = Boolean(plain);
     ask.hidden = !hidden;
-    verdict.hidden = !seen;
+    verdict.hidden = open !== key(state);
     code.set(codeShort(state), codeFull(state, cell));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     if (hidden) {

@@ -297,7 +297,7 @@ function view(ui) {
   ];
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.select("kind", "Layer", () => KINDS.map((k) => [k, k])),
     ui.range("n", "Input cells", {
       min: 1,
@@ -343,7 +343,7 @@ function view(ui) {
         max: () => 3,
         visible: (state) => state.kind === "MaxPool1d",
       }),
-      ui.check("predict", "Predict first"),
+      ui.check("predict", "Guess first"),
     ),
   );
 
@@ -531,7 +531,7 @@ function view(ui) {
     code.set(codeShort(state), codeFull(state));
     if (bad) return `torch raises ${bad.type}: ${bad.text}`;
     if (hidden) {
-      text(question, `Predict the cells of output ${state.at}:`);
+      text(question, `Guess the cells of output ${state.at}:`);
       const right = where(r.outputs[state.at].inside);
       options.replaceChildren(
         ...guesses(state, state.at).map((g) =>

@@ -276,7 +276,7 @@ function view(ui) {
     "div",
     { class: "controls" },
     ui.range("guess", "Cells touched", { min: 0, max: (state) => state.n }),
-    ui.button("Reveal", () => {
+    ui.button("Show the answer", () => {
       seen = true;
       ui.update({});
     }),
@@ -516,8 +516,7 @@ function view(ui) {
       line,
       note,
       h("div", { class: "controls" }, table),
-      head,
-      sizes,
+      h("div", { class: "bar" }, head, sizes),
       buttons,
       code.node,
     ],

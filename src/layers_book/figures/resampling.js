@@ -200,7 +200,7 @@ function view(ui) {
   });
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.range("n", "Input size", {
       min: 1,
       max: (state) =>
@@ -394,7 +394,7 @@ function view(ui) {
     rich(keys, [
       ["input", "\u25A0 input"],
       ["output", "\u25CF output"],
-      ["output", "| where the samples lie"],
+      ["output", "ticks: where the samples lie"],
       ["kernel", "weights of the chosen sample"],
     ]);
     out.fill(

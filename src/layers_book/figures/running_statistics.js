@@ -221,7 +221,7 @@ function view(ui) {
   const options = [0.01, 0.1, 0.3, 0.5, 0.9, 1];
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice("training", "Mode", [
       [true, "train"],
       [false, "eval"],

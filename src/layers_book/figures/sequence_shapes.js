@@ -258,7 +258,7 @@ function view(ui) {
   const side = h("div", { class: "side" }, ...tensors.map((t) => t.node));
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.choice(
       "kind",
       "Layer",

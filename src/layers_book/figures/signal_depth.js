@@ -252,7 +252,7 @@ function view(ui) {
 
   const controls = h(
     "div",
-    { class: "controls" },
+    { class: "controls bar" },
     ui.select("activation", "Activation", () =>
       Object.keys(ACT).map((k) => [k, k === "Identity" ? "none (Identity)" : k]),
     ),

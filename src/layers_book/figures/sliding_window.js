@@ -237,8 +237,9 @@ function view(ui) {
     const place = outputs.placeOf(e.target);
     if (e.pointerType === "mouse" && place) hover(...place);
   };
-  const block = (...kids) => h("div", { class: "controls" }, ...kids);
-  const controls = block(
+  const controls = h(
+    "div",
+    { class: "controls bar" },
     ui.range("n", "Input size", {
       min: 1,
       max: (state) => (state.same ? 7 : Math.min(9, 11 - 2 * state.p)),
@@ -262,7 +263,12 @@ function view(ui) {
     }),
     ui.more(
       ui.select("kind", "Layer", () => KINDS.map((k) => [k, k])),
-      ui.select("padding_mode", "padding_mode", () => MODES.map((m) => [m, m]), conv),
+      ui.select(
+        "padding_mode",
+        "padding_mode",
+        () => MODES.map((m) => [m, m]),
+        (state) => conv(state) && axes(state).some((a) => a.padded > a.n),
+      ),
       ui.choice(
         "same",
         "Pad by",
@@ -277,15 +283,17 @@ function view(ui) {
         "Sliders move",
         ["both", "rows", "columns"].map((m) => [m, m]),
       ),
-      ui.check("predict", "Guess first: hide output"),
+      ui.check("predict", "Guess first"),
     ),
   );
-  const ask = block(
+  const ask = h(
+    "div",
+    { class: "controls" },
     ui.range("guess", "Output rows (0: refused)", {
       min: 0,
       max: (state) => axes(state)[0].padded,
     }),
-    ui.button("Show", () => ui.update({ shown: true })),
+    ui.button("Show the answer", () => ui.update({ shown: true })),
   );
 
   const x2 = (a, b) => `${a} \u00d7 ${b}`;

@@ -260,7 +260,7 @@ function view(ui) {
   const ask = h(
     "div",
     { class: "ask" },
-    h("span", {}, "Predict: how many rows has the output?"),
+    h("span", {}, "Guess: how many rows has the output?"),
     options,
   );
   const { state } = ui;
@@ -316,8 +316,8 @@ function view(ui) {
     );
   const controls = h(
     "div",
-    { class: "controls" },
-    ui.choice("view", "Show", [
+    { class: "controls bar" },
+    ui.choice("view", "View", [
       ["scatter", "scatter"],
       ["overlap", "overlap"],
       ["gather", "gather"],
@@ -336,7 +336,7 @@ function view(ui) {
     ui.more(
       ui.range("n", "Input rows and columns", { min: 1, max: most("n", 6) }),
       ui.range("dilation", "dilation", { min: 1, max: most("dilation", 3) }),
-      ui.check("predict", "Predict the size first"),
+      ui.check("predict", "Guess first"),
     ),
   );
 
@@ -557,7 +557,7 @@ function view(ui) {
       options.replaceChildren(
         ...guesses(state).map((g) => ui.button(String(g), () => choose(g))),
       );
-      return "Predict: how many rows has the output?";
+      return "Guess: how many rows has the output?";
     }
     drawOutput(v);
     const x = input(state);

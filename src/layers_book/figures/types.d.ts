@@ -89,7 +89,11 @@ export interface Kit<State> {
     options: (state: State) => Options,
     visible?: (state: State) => unknown,
   ): HTMLElement;
-  check(key: keyof State & string, label: string): HTMLElement;
+  check(
+    key: keyof State & string,
+    label: string,
+    visible?: (state: State) => unknown,
+  ): HTMLElement;
   button(
     label: string,
     act: () => void,

@@ -174,7 +174,7 @@ function view(ui) {
   const question = h(
     "span",
     {},
-    "Predict: in how many columns does the outlined cell of x stand?",
+    "Guess: in how many columns does the outlined cell of x stand?",
   );
   const answers = h("div", { class: "buttons" });
   const ask = h("div", { class: "ask" }, question, answers);
@@ -183,8 +183,8 @@ function view(ui) {
   let open = "";
   const controls = h(
     "div",
-    { class: "controls" },
-    ui.choice("view", "Show", [
+    { class: "controls bar" },
+    ui.choice("view", "View", [
       ["unfold", "unfold"],
       ["times kernel", "times kernel"],
       ["fold back", "fold back"],
@@ -216,7 +216,7 @@ function view(ui) {
         },
         (state) => state.view === "fold back",
       ),
-      ui.check("predict", "Predict first"),
+      ui.check("predict", "Guess first"),
     ),
   );
 
