@@ -30,12 +30,12 @@ class Guess:
     def _repr_html_(self) -> str:
         # tools/site reads this, and makes a form of it
         rows = "".join(
-            f"<dt>{marked(option)}</dt><dd>{marked(sentence)}</dd>"
+            f"<dt>{_html(option)}</dt><dd>{_html(sentence)}</dd>"
             for option, sentence in self.options.items()
         )
         kind = "" if self.tolerance is None else f' data-tolerance="{self.tolerance:g}"'
         return (
-            f'<div class="guess"{kind}><p>Answer: <b>{marked(self.answer)}</b></p>'
+            f'<div class="guess"{kind}><p>Answer: <b>{_html(self.answer)}</b></p>'
             f"<dl>{rows}</dl></div>"
         )
 
@@ -145,6 +145,5 @@ def _text(number: float) -> str:
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:,.0f}"
 
 
-def marked(text: str) -> str:
-    """A text as HTML: words in backticks are set as code."""
+def _html(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

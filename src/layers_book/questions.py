@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from layers_book.guess import marked
+from layers_book.guess import _html as marked
 
 ROOT = Path(__file__).parents[2]
 GUESS = re.compile(
@@ -46,7 +46,7 @@ def _rule(name: str, shape: str) -> None:
     def render(
         renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any
     ) -> str:
-        return shape.format(escape(tokens[at].content, quote=False))
+        return shape.format(escape(tokens[at].content.rstrip("\n"), quote=False))
 
     MARKDOWN.add_render_rule(name, render)
 
