@@ -48,7 +48,9 @@ if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = 
 </script></head>
 <body><main><h1>{title}</h1>
 {scripts}{element}
-<p><a href="../{page}.html#{anchor}" target="_blank" rel="noopener">{book}: {from}</a></p>
+<p>
+<a href="../{page}.html#{anchor}" target="_blank" rel="noopener">{book}: {from}</a>
+</p>
 </main>
 <script>
 // the frame around may follow the height
@@ -113,7 +115,9 @@ class FigureLinks(SphinxTransform):
                 parsed(target)
                 if anchor not in states:
                     words = ", ".join(states) or "none"
-                    raise ValueError(f"no figure {anchor!r} on the page: allowed: {words}")
+                    raise ValueError(
+                        f"no figure {anchor!r} on the page: allowed: {words}"
+                    )
                 linked(target, states[anchor])
             except ValueError as error:
                 logging.getLogger(__name__).warning(
@@ -163,7 +167,9 @@ def alone(app: Sphinx, name: str, element: str, page: str) -> str:
         page=page,
         anchor=name.replace("_", "-"),
         scripts=scripts,
-        element=re.sub(r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1),
+        element=re.sub(
+            r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1
+        ),
         light=colors["light"],
         dark=colors["dark"],
         **{"from": html.escape(app.env.titles[page].astext())},
