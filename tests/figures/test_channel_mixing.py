@@ -151,7 +151,8 @@ def test_the_code_to_copy_runs(
     ):
         exec(
             evaluate(
-                f"(s) => nnFigures.program(nnFigures.specs['{TAG}'].engine.codeFull(s))",
+                "(s) => nnFigures.program("
+                f"nnFigures.specs['{TAG}'].engine.codeFull(s))",
                 figure.values,
             ),
             {},

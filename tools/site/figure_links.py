@@ -20,8 +20,7 @@ from layers_book import figures
 from layers_book.figures.link import linked, parsed
 
 ELEMENT = re.compile(
-    r"<(nn-[a-z-]+)(?: class=\"nn-figure\" id=\"[\w-]+\")?"
-    r"(?: state='([^']*)')?[^>]*>.*?</\1>",
+    r"""<(nn-[a-z-]+) class="nn-figure" id="([\w-]+)"(?: state='([^']*)')?.*?</\1>""",
     re.DOTALL,
 )
 EMBED = """<!doctype html>
@@ -48,7 +47,9 @@ if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = 
 </script></head>
 <body><main><h1>{title}</h1>
 {scripts}{element}
-<p><a href="../{page}.html#{anchor}" target="_blank" rel="noopener">{book}: {from}</a></p>
+<p>
+<a href="../{page}.html#{anchor}" target="_blank" rel="noopener">{book}: {from}</a>
+</p>
 </main>
 <script>
 // the frame around may follow the height
@@ -81,12 +82,8 @@ def shown(source: Path, document: nodes.document) -> dict[str, dict[str, Any]]:
         parts = ["".join(o.get("data", {}).get("text/html", "")) for o in outputs]
     else:
         parts = [raw.astext() for raw in document.findall(nodes.raw)]
-    body = anchored("".join(parts))
-    found = {}
-    for element in ELEMENT.finditer(body):
-        (name,) = re.findall(r'id="([\w-]+)"', element[0])[:1]
-        found[name] = json.loads(html.unescape(element[2] or "{}"))
-    return found
+    elements = ELEMENT.finditer(anchored("".join(parts)))
+    return {e[2]: json.loads(html.unescape(e[3] or "{}")) for e in elements}
 
 
 class FigureLinks(SphinxTransform):
@@ -133,12 +130,9 @@ def embed(app: Sphinx, error: Exception | None) -> None:
     for page in reading_order(app):
         body = (Path(app.outdir) / f"{page}.html").read_text("utf8")
         for element in ELEMENT.finditer(body):
-            name = left.pop(element[1], None)
-            if name is None:
-                continue
-            text = alone(app, name, element[0], page)
-            anchor = element[1].removeprefix("nn-")
-            (folder / f"{anchor}.html").write_text(text, "utf8")
+            if name := left.pop(element[1], None):
+                text = alone(app, name, element, page)
+                (folder / f"{element[2]}.html").write_text(text, "utf8")
 
 
 def reading_order(app: Sphinx) -> list[str]:
@@ -151,23 +145,20 @@ def reading_order(app: Sphinx) -> list[str]:
     return found
 
 
-def alone(app: Sphinx, name: str, element: str, page: str) -> str:
+def alone(app: Sphinx, name: str, element: re.Match[str], page: str) -> str:
     """The page of one figure."""
-    label = name.replace("_", " ").capitalize()
     scripts = "".join(
         f'<script src="../_static/figures/{part}.js"></script>\n'
         for part in ("core", "links", name)
     )
     colors = figures.tokens()
     return EMBED.format(
-        title=label,
+        title=name.replace("_", " ").capitalize(),
         book=html.escape(app.config.html_title),
         page=page,
-        anchor=name.replace("_", "-"),
+        anchor=element[2],
         scripts=scripts,
-        element=re.sub(
-            r'id="[\w-]+"', f'id="{name.replace("_", "-")}"', element, count=1
-        ),
+        element=element[0],
         light=colors["light"],
         dark=colors["dark"],
         **{"from": html.escape(app.env.titles[page].astext())},

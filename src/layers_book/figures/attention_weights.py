@@ -123,7 +123,7 @@ class AttentionWeights(Figure):
                     f"must be {sizes} of torch.bool"
                 )
             given |= {"mask": "own", "own": attn_mask.tolist()}
-        elif given.get("mask") == "own":
+        elif given.get("mask") == "own" and not given.get("own"):
             words = ", ".join(MASKS[:3])
             raise ValueError(f"mask is 'own': allowed are {words}, or give attn_mask")
         if "at" not in given:
@@ -148,6 +148,8 @@ class AttentionWeights(Figure):
             raise ValueError("scaled is False: MHA always divides by the root of d")
         within(0, rows - 1, **{"at[0]": s["at"][0]})
         within(0, columns - 1, **{"at[1]": s["at"][1]})
+        if s["own"] is not None and {len(row) for row in s["own"]} != {columns}:
+            raise ValueError(f"own has rows of other than {columns} values")
         s["inverted"] = s["inverted"] and s["mask"] != "none"
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:

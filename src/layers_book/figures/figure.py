@@ -242,6 +242,11 @@ class Figure:
         self.values = {**self.defaults, **page}
         self.values |= self._allowed(self.take({**settings, **given}))
         self.check(given)
+        for key, value in given.items():
+            if self.values[key] != value:
+                raise ValueError(
+                    f"{key} is {value}, which here can only be {self.values[key]}"
+                )
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:
         """The state that these arguments say: a layer's sizes, a tensor's numbers."""

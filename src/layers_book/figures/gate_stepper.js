@@ -650,6 +650,8 @@ function mend(state, patch) {
   };
   const gate = pickGate();
   const fixed = "gn".includes(gate);
+  const width = sizes(state)[0];
+  if (state.x?.some((row) => row.length !== width)) state = { ...state, x: null };
   const list = inputs(state);
   const t = Math.max(0, Math.min(state.t, list.length - 1));
   const unit = Math.max(0, Math.min(state.unit, sizes(state)[1] - 1));

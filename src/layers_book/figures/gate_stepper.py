@@ -126,7 +126,7 @@ class GateStepper(Figure):
         bias = Dict({}).tag(link=["map", ["float", -8, 8], *"ifgorzn"])
         override = Dict({}).tag(link=["map", ["int", 0, 1], *"iforz"])
         value = unlinked(Float(-0.6))  # the input at ``t``
-        lit = inner(Int(0))
+        lit = inner(Int(0, min=0, max=3))
         reset = Enum(("after", "before"), "after")
         predict = Bool(False)
         x = List(default_value=None, allow_none=True).tag(
@@ -144,7 +144,7 @@ class GateStepper(Figure):
             return given
         given["gate"] = given.get("gate") or GATES[cell][1]
         own = given.get("weights") or CELLS[cell]
-        if "x" in given:
+        if given.get("x") is not None:
             given["x"] = _sequence(given["x"], len(own["weight_ih"][0]))
         return given
 

@@ -128,9 +128,13 @@ def _fit(form: Form, items: list[Any]) -> Any:
     else:
         if kind != "float" and isinstance(value, float) and value.is_integer():
             value = int(value)
-        number = isinstance(value, int) or (kind == "float" and isinstance(value, float))
+        number = isinstance(value, int) or (
+            kind == "float" and isinstance(value, float)
+        )
         fits = number and not isinstance(value, bool) and rest[0] <= value <= rest[1]
-    return value if fits else _refuse()
+    if not fits:
+        _refuse()
+    return [value, value] if kind == "pair" and isinstance(value, int) else value
 
 
 def _fit_many(kind: str, rest: list[Any], items: list[Any]) -> Any:

@@ -40,7 +40,8 @@ function read(form, words) {
 /** @param {Form} form @param {any[]} items @returns {any} */
 function fit([kind, ...rest], items) {
   const [value] = items;
-  if (kind === "null") return same(items, [null]) ? null : fit(rest[0], items);
+  if (kind === "null")
+    return items.length === 1 && value === null ? null : fit(rest[0], items);
   if (kind === "list") {
     want(items.length >= rest[1] && items.length <= rest[2]);
     return items.map((item) => fit(rest[0], [].concat(item)));
@@ -79,7 +80,7 @@ function fit([kind, ...rest], items) {
 /** @param {any} value @returns {string} */
 function written(value) {
   if (Array.isArray(value))
-    return value.map((v) => (Array.isArray(v) ? `(${written(v)})` : v)).join();
+    return value.map((v) => (Array.isArray(v) ? `(${written(v)})` : String(v))).join();
   if (value && typeof value === "object")
     return Object.entries(value)
       .map(([key, v]) => `${key}=${v}`)

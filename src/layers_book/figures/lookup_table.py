@@ -58,8 +58,8 @@ class LookupTable(Figure):
         )
         num_embeddings = Int(6, min=1, max=12).tag(once=True)
         embedding_dim = Int(3, min=1, max=6).tag(once=True)
-        padding_idx = Int(None, allow_none=True)
-        max_norm = Float(None, allow_none=True)
+        padding_idx = Int(None, allow_none=True).tag(link=["int", 0, 11])
+        max_norm = Float(None, allow_none=True).tag(link=["float", 0.01, 100])
         view = Enum(("lookup", "one-hot", "gradient"), "lookup")
         at = Int(0)
         index = unlinked(Int(3))  # the one at ``at``

@@ -70,7 +70,9 @@ class PoolingBins(Figure):
         dilation = Int(1, min=1, max=12)
         ceil_mode = Bool(False)
         count_include_pad = Bool(True)
-        sample = Float(0.5, min=0, max=1).tag(allowed="0 to below 1")
+        sample = Float(0.5, min=0, max=1).tag(
+            allowed="0 to below 1", link=["float", 0, 0.9999]
+        )
         at = Int(1)
         predict = Bool(False)
         x = List(default_value=None, allow_none=True).tag(once=True)

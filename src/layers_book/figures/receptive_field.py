@@ -154,7 +154,7 @@ class ReceptiveField(Figure):
         n = Int(21, min=1, max=MOST_CELLS)
         dims = Int(2, min=1, max=2)
         at = Int(10)
-        sel = inner(Int(0))
+        sel = inner(Int(0, min=0, max=MOST_LAYERS - 1))
         predict = Bool(False)
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class RunningStatistics(Figure):
                 LIMIT,
             ],
         )
-        seed = Int(0).tag(once=True)
+        seed = Int(0).tag(once=True, link=["int", 0, WORD])
         eps = unlinked(Float(1e-5))
         running_mean = unlinked(Float(0.0))
         running_var = unlinked(Float(1.0))

@@ -51,7 +51,7 @@ MOST_LAYERS, MOST = 16, 2**20
 def _row(kind: str) -> list[list[Any]]:
     """What a link may hold of a layer."""
     odd: dict[str, list[Any]] = {"bias": ["bool"], "p": ["float", 0, 1]}
-    odd |= dict.fromkeys(("padding", "start_dim"), ["int", 0, MOST])
+    odd |= {key: ["int", 0, MOST] for key in ("padding", "start_dim")}
     arguments = (odd.get(key, ["int", 1, MOST]) for key in KINDS[kind])
     return [["word", kind], *arguments]
 

@@ -145,7 +145,7 @@ ceil_mode=False)
         bias = Float(0).tag(once=True)
         cell = inner(_both("at", [0, 0]))  # of the input, where ``view`` is input
         entry = inner(_both("at", [0, 0]))  # of the kernel, where ``view`` is kernel
-        guess = unlinked(Int(0))
+        guess = inner(Int(0, min=0, max=4 * MOST))
         p = unlinked(Int(0))  # what the sliders show of ``axis``
         axis = inner(Enum(("both", "rows", "columns"), "both"))
 
