@@ -20,6 +20,7 @@ LATER = {
     "Mean of the data": "Step",
     "Deviation of the data": "Step",
     "Sliders move": "Stride",
+    "normalized_shape": "4",  # while it is asked
 }
 CONTROLS = """
 self.frames = async (n) => {
@@ -66,12 +67,19 @@ IN_VIEW = """async () => {
       for (const e of root.querySelectorAll("details")) e.open = more;
       for (const e of controls(host)) {
         if (!usable(e) || !e.closest(".bar") || !uses(e).length) continue;
-        pictures()[0].scrollIntoView({ block: "center", behavior: "instant" });
+        const before = host.figure.get();
+        const start = pictures()[0].getBoundingClientRect().top;
+        scrollBy({ top: start - claim.offsetHeight, behavior: "instant" });
         e.focus();
         const { top } = e.getBoundingClientRect();
+        // the same controls at the window's edge
+        const pinned = () => {
+          const { bottom } = e.closest(".bar").getBoundingClientRect();
+          return Math.abs(bottom - innerHeight) < 1 && `${controls(host).map(usable)}`;
+        };
+        const was = pinned();
         uses(e)[0]();
         await frames(1);
-        if (!usable(e)) continue;
         const at = e.getBoundingClientRect();
         const bar = e.closest(".bar").getBoundingClientRect();
         const words = claim.getBoundingClientRect();
@@ -83,12 +91,14 @@ IN_VIEW = """async () => {
         const met = root.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2);
         const faults = [
           words.top < 0 && "the claim is above the window",
-          at.bottom > innerHeight && "the control is below the window",
+          at.bottom > innerHeight + 1 && "the control is below the window",
           met !== e && "the control is covered",
-          Math.abs(at.top - top) > 1 && "the control has moved",
-          seen < Math.min(160, sum(boxes.map((b) => b.height))) && `${seen} px of it`,
+          was && pinned() === was && Math.abs(at.top - top) > 1 && "it has moved",
+          seen < Math.min(120, sum(boxes.map((b) => b.height))) && `${seen} px of it`,
         ].filter(Boolean);
-        if (faults.length) wrong.push([host.tagName, named(e), ...faults].join(": "));
+        if (usable(e) && faults.length)
+          wrong.push([host.tagName, named(e), ...faults].join(": "));
+        host.figure.set(before);
       }
     }
   }
@@ -129,7 +139,7 @@ IDLE = """(later) => {
   const seen = (e) => {
     if (e.nodeType === Node.TEXT_NODE) return e.data;
     if (e.nodeType !== Node.ELEMENT_NODE || !e.checkVisibility()) return "";
-    if (e.matches(".field, .seg, .check, legend, summary")) return "";
+    if (e.matches(".field, .seg, .check, legend, summary, .code")) return "";
     const attributes = [...e.attributes].map((a) => a.value);
     return [e.tagName, ...attributes, ...[...e.childNodes].map(seen)].join();
   };
@@ -157,10 +167,13 @@ IDLE = """(later) => {
         return picture() !== before;
       });
       if (changes) continue;
-      const [alone, both] = [fresh(i), fresh(i)];
-      uses(both.e)[0]();
-      for (const { next } of [alone, both]) next(later[name]);
-      if (alone.picture() === both.picture()) wrong.push(`${was.tagName}: ${name}`);
+      const [alone, both] = [() => {}, (e) => uses(e)[0]()].map((use) => {
+        const { e, picture, next } = fresh(i);
+        use(e);
+        next(later[name]);
+        return picture();
+      });
+      if (alone === both) wrong.push(`${was.tagName}: ${name}`);
     }
   }
   return wrong;
@@ -209,7 +222,7 @@ def test_the_focus_is_seen_on_a_phone(pages: Callable[..., Page]) -> None:
             seen.append(page.evaluate(COVERED))
             if seen[-1] == "body":
                 break
-        assert len(seen) > 150 and seen.pop() == "body"
+        assert len(seen) > 100 and seen.pop() == "body"
         assert not any(seen), set(seen)
 
 
@@ -265,4 +278,4 @@ def test_the_focus_stays_in_the_figure(
                 n,
             )
             assert held, (page.evaluate("(n) => hosts()[n].tagName", n), ready)
-    assert pressed > 30
+    assert pressed > 20
