@@ -41,7 +41,7 @@ NEEDS := $(if $(filter src% notebooks% tests/%,$(filter-out tests/,$(only))), \
 export LAYERS_BOOK_DEVICE := $(device)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check notebooks last serve lab new lock lint format bench bench-grading site-check offline anki chromium firefox bubblewrap clean
+.PHONY: help book test check notebooks last serve lab new lock lint format bench bench-grading site-check offline pdf epub anki chromium firefox bubblewrap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -102,6 +102,12 @@ offline: $(BOOK) ## one zip of the book that needs no network
 
 anki: $(READY) ## the questions of all pages as a deck for Anki, dist/pytorch-layers.apkg
 	$(BIN)/python tools/anki.py
+
+pdf: $(BOOK) chromium ## the whole book on paper: dist/pytorch-layers.pdf
+	$(BIN)/python tools/paper.py
+
+epub: $(BOOK) chromium ## the whole book for e-readers: dist/pytorch-layers.epub; epubcheck judges it where Java is
+	$(BIN)/python tools/epub.py
 
 chromium: $(READY) # a browser for the tests of site and figures
 	@sh tools/chromium.sh $(BIN)/python

@@ -138,4 +138,98 @@ function broken() {
     .map((link) => `${link.closest("article").id}: ${link.hash}`);
 }
 
-Object.assign(globalThis, { paper: { bind, headings, broken } });
+/** What an interactive figure or a drawing says. @param {Element} drawn */
+function alternative(drawn) {
+  const said = drawn.querySelectorAll(":scope > title, :scope > desc, caption, tr");
+  const text = (/** @type {Node} */ node) => node.textContent;
+  return [...said].map((part) => [...part.childNodes].map(text).join(" ")).join(". ");
+}
+
+/** Number the pictures of what an EPUB reader may not draw; the numbers by page. */
+function pictures() {
+  let count = 0;
+  return [...document.querySelectorAll("article")].map((article) =>
+    [...article.querySelectorAll(".nn-figure, svg.nn-flow")].map((drawn) => {
+      drawn.setAttribute("data-picture", String(count));
+      return count++;
+    }),
+  );
+}
+
+/** Show one page alone, of which pictures are taken fast. @param {number} index */
+function alone(index) {
+  for (const [at, article] of document.querySelectorAll("article").entries())
+    article.style.display = at === index ? "" : "none";
+}
+
+/** A file's name in the EPUB. @param {string} page */
+const file = (page) => `${page.replaceAll("/", "-")}.xhtml`;
+
+/**
+ * The pages as XHTML without scripts and forms, math as MathML, drawings as pictures;
+ * answers stand at the end, where `headings` has put them.
+ */
+function chapters() {
+  const inert = document.implementation.createHTMLDocument(); // fetches nothing
+  return [...document.querySelectorAll("article")].map((article) => {
+    const copy = inert.importNode(article, true);
+    const drop =
+      "form, button, .headerlink, .copybtn, [role=status], .katex-html, details.hide:not(:has(.checked))";
+    for (const element of copy.querySelectorAll(drop)) element.remove();
+    for (const box of copy.querySelectorAll("details")) {
+      const answer = box.matches(
+        ":not(.hide, .last, .cell_output details, .answers details)",
+      );
+      if (answer) box.remove();
+      else if (box.matches(".hide"))
+        box.replaceWith(make("p", {}, words(box.firstElementChild)));
+      else {
+        const name = make(
+          "p",
+          { className: "name" },
+          words(box.querySelector("summary")),
+        );
+        box.querySelector("summary").remove();
+        box.replaceWith(make("div", { className: "box" }, name, ...box.childNodes));
+      }
+    }
+    for (const math of copy.querySelectorAll("math"))
+      math.closest(".katex").replaceWith(math);
+    for (const element of copy.querySelectorAll("[data-picture]")) {
+      const source = `images/figure-${element.getAttribute("data-picture")}.png`;
+      const image = inert.createElement("img");
+      image.alt = alternative(element);
+      image.id = element.id;
+      image.setAttribute("src", source);
+      element.replaceWith(image);
+    }
+    for (const image of copy.querySelectorAll("img:not([src^=images])"))
+      image.setAttribute("src", `images/${image.getAttribute("src").split("/").pop()}`);
+    for (const link of copy.querySelectorAll("a[href^='#']")) {
+      const id = decodeURIComponent(link.hash.slice(1));
+      const page = document.getElementById(id).closest("article").id;
+      link.setAttribute("href", page === id ? file(page) : `${file(page)}#${id}`);
+    }
+    for (const element of copy.querySelectorAll("book-question, book-answer"))
+      element.replaceWith(...element.childNodes);
+    for (const element of copy.querySelectorAll("*"))
+      for (const name of element.getAttributeNames())
+        if (/^(data-|border$|loading|decoding|align$|valign$)/.test(name))
+          element.removeAttribute(name);
+    for (const empty of copy.querySelectorAll("[id='']")) empty.removeAttribute("id");
+    return {
+      file: file(article.id),
+      title: words(article.querySelector("h1")),
+      depth: Number(article.dataset.depth),
+      text: new XMLSerializer().serializeToString(copy),
+      sections: [...article.querySelectorAll("section > h2")].map((heading) => ({
+        title: words(heading),
+        id: heading.parentElement.id,
+      })),
+    };
+  });
+}
+
+Object.assign(globalThis, {
+  paper: { bind, headings, broken, pictures, alone, chapters },
+});

@@ -11,19 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pikepdf
 import yaml
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from site_server import ROOT, blocked_page, launch, serve
+from site_server import ROOT, launch, serve
 
 FRAME = """<!doctype html><html lang="en" data-theme="light"><head>
 <meta charset="utf-8"><title>{title}</title><style>{style}</style></head>
 <body><main class="bd-main"><div class="bd-content"><div class="bd-article-container">
-<div class="cover"><p>{title}</p><p>{about}</p><p>{author}</p><p>Version {version}</p></div>
+<div class="cover"><p>{title}</p><p>{about}</p><p>{author}</p>
+<p>Version {version}</p></div>
 <nav><h1>Contents</h1></nav></div></div></main></body></html>"""
 STYLE = """
 .cover { height: 240mm; padding-top: 70mm; text-align: center; }
@@ -35,12 +36,12 @@ nav a::before { order: 1; content: ""; flex: 1; border-bottom: 1px dotted #999; 
 nav b { order: 2; min-width: 3ch; font-weight: 400; text-align: right; }
 nav .depth-2 { margin-left: 1.5em; }
 nav .part { margin: 0.8em 0 0.2em; font-weight: 700; }
+@media screen { article { display: none; } }
 @page { @top-left, @top-right { font: 8pt system-ui, sans-serif; color: #555; } }
 @page :first { @bottom-center { content: none; } }
 """
-NUMBER = """numbers => [...document.querySelectorAll("nav b")].forEach((place, index) => {
-  place.textContent = numbers[index];
-})"""
+NUMBER = """numbers => [...document.querySelectorAll("nav b")].forEach(
+  (place, index) => { place.textContent = numbers[index]; })"""
 
 
 def contents(root: Path = ROOT) -> list[dict[str, Any]]:
@@ -70,14 +71,16 @@ def about(root: Path = ROOT) -> dict[str, str]:
 
 
 @contextmanager
-def bound(browser: Browser, root: Path, **options: Any) -> Iterator[Page]:
-    """A tab with the whole book in one document."""
+def bound(browser: Browser, root: Path) -> Iterator[Page]:
+    """A tab with the whole book in one document, which no screen shows."""
     words = {name: escape(word) for name, word in about(root).items()}
     frame = FRAME.format(**words, style=STYLE)
-    with (
-        serve(root / "_build" / "html") as base,
-        blocked_page(browser, base, **options) as (tab, seen),
-    ):
+    wrong: list[str] = []
+    with serve(root / "_build" / "html") as base:
+        # a picture of what is taller than the window takes a minute
+        size: ViewportSize = {"width": 700, "height": 2000}
+        tab = browser.new_page(viewport=size, device_scale_factor=1.5)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.route(
             f"{base}paper.html",
             lambda route: route.fulfill(body=frame, content_type="text/html"),
@@ -86,9 +89,11 @@ def bound(browser: Browser, root: Path, **options: Any) -> Iterator[Page]:
         tab.goto(f"{base}paper.html")
         tab.add_script_tag(path=Path(__file__).with_suffix(".mjs"), type="module")
         tab.evaluate("pages => paper.bind(pages)", contents(root))
-        if wrong := seen.errors + tab.evaluate("paper.broken()"):
+        wrong += tab.evaluate("paper.broken()")
+        if wrong:
             raise ValueError("errors or links that lead nowhere: " + "; ".join(wrong))
         yield tab
+        tab.close()
 
 
 def write_pdf(target: Path, root: Path = ROOT) -> int:
@@ -131,7 +136,7 @@ def _printed(tab: Page, path: Path) -> Iterator[tuple[pikepdf.Pdf, list[int]]]:
         tagged=True,
     )
     with pikepdf.open(path) as pdf:
-        numbers = {page.objgen: number for number, page in enumerate(pdf.pages, 1)}
+        numbers = {page.obj.objgen: number for number, page in enumerate(pdf.pages, 1)}
         begins = []
         with pdf.open_outline() as outline:
             items = list(_flat(outline.root))
@@ -143,7 +148,8 @@ def _printed(tab: Page, path: Path) -> Iterator[tuple[pikepdf.Pdf, list[int]]]:
                 above[-1].append(item)
                 above.append(item.children)
                 if heading["begins"]:
-                    begins.append(numbers[item.destination[0].objgen])
+                    place = cast(pikepdf.Array, item.destination)
+                    begins.append(numbers[place[0].objgen])
         yield pdf, begins
 
 

@@ -68,6 +68,7 @@
   const ask = () => {
     const dialog = document.createElement("dialog");
     dialog.className = "print-dialog";
+    dialog.ariaLabel = "Print";
     const radios = Object.entries(CHOICES).map(
       ([value, words]) =>
         `<label><input type="radio" name="place" value="${value}"${value === place ? " checked" : ""}> ${words}</label>`,
