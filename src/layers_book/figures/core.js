@@ -626,14 +626,16 @@ function mount(host, name, init, onChange) {
    * @type {Update<any>}
    */
   function update(patch, quiet) {
-    const focused = /** @type {ShadowRoot} */ (figure.getRootNode()).activeElement;
+    const root = /** @type {ShadowRoot} */ (figure.getRootNode());
+    const focused = root.activeElement;
     const held = /** @type {HTMLElement | null} */ (
       focused || figure.querySelector(".controls")
     );
     const top = held ? held.getBoundingClientRect().top : 0;
     const words = apply(patch);
     // a button that goes with its question leaves the focus to the claim
-    if (focused && (focused.matches(":disabled") || !focused.getClientRects().length))
+    const now = root.activeElement;
+    if (focused && (!now?.getClientRects().length || now.matches(":disabled")))
       claim?.focus({ preventScroll: true });
     const shift = held?.offsetParent ? held.getBoundingClientRect().top - top : 0;
     if (shift) scrollBy({ top: shift, behavior: "instant" });
