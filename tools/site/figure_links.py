@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from layers_book import figures
@@ -86,38 +86,30 @@ def shown(source: Path, document: nodes.document) -> dict[str, dict[str, Any]]:
     return {e[2]: json.loads(html.unescape(e[3] or "{}")) for e in elements}
 
 
-class FigureLinks(SphinxTransform):
-    """Keep links that drive a figure as they are; warn of those that cannot."""
-
-    default_priority = 870  # before MyST looks for the target of a link
-
-    def apply(self, **kwargs: Any) -> None:
-        """Mark the links, and read each as the page will."""
-        states: dict[str, dict[str, Any]] | None = None
-        for link in self.document.findall(nodes.reference):
-            target = str(link.get("refuri", ""))
-            if not link.get("id_link") or not re.match(r"#[\w-]+~", target):
-                continue
-            if states is None:
-                path = Path(self.env.doc2path(self.env.docname))
-                states = shown(path, self.document)
-            del link["id_link"]
-            link["refuri"] = target.replace(" ", "%20")
-            link["internal"] = True
-            link["classes"].append("moves")
-            anchor = target[1:].split("~")[0]
-            try:
-                parsed(target)
-                if anchor not in states:
-                    words = ", ".join(states) or "none"
-                    raise ValueError(
-                        f"no figure {anchor!r} on the page: allowed: {words}"
-                    )
-                linked(target, states[anchor])
-            except ValueError as error:
-                logging.getLogger(__name__).warning(
-                    "link %s: %s", target, error, location=link
-                )
+def drive(app: Sphinx, doctree: nodes.document) -> None:
+    """Make links that set a figure's state what they are; warn of those that cannot."""
+    page = app.env.docname
+    states: dict[str, dict[str, Any]] | None = None
+    for target in list(doctree.findall(addnodes.pending_xref)):
+        fragment = f"#{target['reftarget']}"
+        if not re.match(r"#[\w-]+~", fragment):
+            continue
+        if states is None:
+            states = shown(Path(app.env.doc2path(page)), doctree)
+        link = nodes.reference("", "", *target[0].children, internal=True)
+        link["refuri"] = fragment.replace(" ", "%20")
+        link["classes"].append("moves")
+        target.replace_self(link)
+        name = fragment[1:].split("~")[0]
+        try:
+            parsed(fragment)
+            if name not in states:
+                words = ", ".join(states) or "none"
+                raise ValueError(f"no figure {name!r} on the page: allowed: {words}")
+            linked(fragment, states[name])
+        except ValueError as error:
+            words = f"link {fragment}: {error}"
+            logging.getLogger(__name__).warning(words, location=page)
 
 
 def embed(app: Sphinx, error: Exception | None) -> None:
@@ -166,6 +158,6 @@ def alone(app: Sphinx, name: str, element: re.Match[str], page: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the steps."""
-    app.add_transform(FigureLinks)
+    """Register the two steps."""
+    app.connect("doctree-read", drive)
     app.connect("build-finished", embed, priority=900)

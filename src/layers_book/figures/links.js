@@ -144,13 +144,12 @@ function arrive(hash) {
   const [id, more] = decoded(hash).slice(1).split("~");
   const entry = entries.get(id) ?? (more ? [...entries.values()][0] : undefined);
   if (!entry || !more) return;
-  const top = followed?.getBoundingClientRect().top ?? 0;
+  const seen = shown(entry.host);
   entry.open(hash);
-  if (!shown(entry.host)) {
+  if (!seen) {
     entry.host.scrollIntoView({ block: "start" });
     entry.focus();
-  } else if (followed)
-    scrollBy({ top: followed.getBoundingClientRect().top - top, behavior: "instant" });
+  } else followed?.scrollIntoView({ block: "nearest", behavior: "instant" });
   followed = null;
 }
 
