@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
+from figure_links import ELEMENT, reading_order
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import findfont
@@ -27,7 +28,6 @@ from sphinx.application import Sphinx
 from helpers import figures
 
 WIDTH, HEIGHT, EDGE = 1200, 630, 60  # what social networks show uncropped
-ELEMENT = re.compile(r"<(nn-[a-z-]+)(?=[ >])(?:[^'>]*state='([^']*)')?")
 DESCRIPTION = re.compile(
     r'<meta (?=[^>]*name="description")[^>]*content="([^"]*)"[^>]*>'
 )
@@ -101,7 +101,7 @@ def lost_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The page for an address that leads nowhere."""
     chapters = "".join(
         f'<li><a href="{page}.html">{app.env.titles[page].astext()}</a></li>'
-        for page in _in_order(app)
+        for page in reading_order(app)
         if page.startswith("notebooks/") and page.endswith("/index")
     )
     context = {
@@ -110,17 +110,6 @@ def lost_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         "metatags": '<meta name="robots" content="noindex" />\n',
     }
     yield "404", context, "page.html"
-
-
-def _in_order(app: Sphinx) -> list[str]:
-    """The pages as the contents have them."""
-    pages: list[str] = []
-    waiting = [app.config.master_doc]
-    while waiting:
-        page = waiting.pop(0)
-        pages.append(page)
-        waiting = [*app.env.toctree_includes.get(page, ()), *waiting]
-    return pages
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -134,7 +123,10 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     # a host shows it at any depth
     base = f'<head>\n<base href="{urlsplit(root).path}" />'
     lost.write_text(lost.read_text("utf8").replace("<head>", base, 1), "utf8")
-    urls = "".join(f"<url><loc>{address(app, p)}</loc></url>\n" for p in _in_order(app))
+    pages = reading_order(app)
+    urls = "".join(
+        f"<url><loc>{address(app, p)}</loc></url>\n" for p in reading_order(app)
+    )
     (out / "sitemap.xml").write_text(
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
@@ -144,7 +136,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     )
     cards = out / "_static" / "cards"
     cards.mkdir(parents=True, exist_ok=True)
-    for page in _in_order(app):
+    for page in pages:
         chapter = app.env.titles.get(f"{posixpath.dirname(page)}/index")
         above = app.config.html_title
         if chapter and page.startswith("notebooks/"):
@@ -177,7 +169,7 @@ def picture(app: Sphinx, page: str, text: str) -> Image.Image | None:
         kind = next(k for k in figures.FIGURES.values() if k.tag == found[1])
         canvas = Canvas(figsize=(6.4, 3.2), dpi=160, layout="constrained")
         FigureCanvasAgg(canvas)
-        state = json.loads(html.unescape(found[2] or "{}"))
+        state = json.loads(html.unescape(found[3] or "{}"))
         kind.from_state(state).draw(canvas)
         buffer = io.BytesIO()
         canvas.savefig(buffer)
