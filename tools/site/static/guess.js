@@ -76,7 +76,7 @@ customElements.define(
 
 // where the browser itself does not unfold what a link leads to
 const jump = () => {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.querySelector(":target");
   const answer = target?.closest("book-answer[hidden]");
   answer?.commit("");
   if (answer) target.scrollIntoView();
