@@ -173,6 +173,7 @@ function chapters() {
   const inert = document.implementation.createHTMLDocument(); // fetches nothing
   return [...document.querySelectorAll("article")].map((article) => {
     const copy = inert.importNode(article, true);
+    copy.removeAttribute("style"); // of `alone`
     const drop =
       "form, button, .headerlink, .copybtn, [role=status], .katex-html, details.hide:not(:has(.checked))";
     for (const element of copy.querySelectorAll(drop)) element.remove();

@@ -30,12 +30,12 @@ STYLE = """
 .cover { height: 240mm; padding-top: 70mm; text-align: center; }
 .cover p:first-child { font-size: 3rem; font-weight: 700; }
 article, nav { break-before: page; }
-nav { line-height: 1.4; }
+nav { line-height: 1.3; }
 nav a { display: flex; gap: 0.5em; align-items: baseline; color: inherit !important; }
 nav a::before { order: 1; content: ""; flex: 1; border-bottom: 1px dotted #999; }
 nav b { order: 2; min-width: 3ch; font-weight: 400; text-align: right; }
 nav .depth-2 { margin-left: 1.5em; }
-nav .part { margin: 0.8em 0 0.2em; font-weight: 700; }
+nav .part { break-after: avoid; margin: 0.8em 0 0.2em; font-weight: 700; }
 @media screen { article { display: none; } }
 @page { @top-left, @top-right { font: 8pt system-ui, sans-serif; color: #555; } }
 @page :first { @bottom-center { content: none; } }

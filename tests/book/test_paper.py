@@ -86,6 +86,8 @@ def test_epub_is_whole_and_has_pictures_with_words(root: Path) -> None:
     for page in pages.values():
         kinds = {element.tag.removeprefix(XHTML) for element in page.iter()}
         assert not kinds & {"script", "form", "button", "details"}
+        styles = [element.get("style") or "" for element in page.iter()]
+        assert not any("display: none" in style for style in styles)
         for image in page.iter(f"{XHTML}img"):
             assert image.get("alt") and f"book/{image.get('src')}" in names
         for link in page.iter(f"{XHTML}a"):
