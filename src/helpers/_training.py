@@ -131,15 +131,17 @@ class _Table(NamedTuple):
             "left" if words and not all(map(NUMBER.fullmatch, column[1:])) else "right"
             for column, words in columns
         ]
-        lines = [
+        head, *body = (
             "".join(
-                f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+                # a column without a name has no heading
+                f'<{tag if text else "td"} style="text-align: {side}">{escape(text)}'
+                f"</{tag if text else 'td'}>"
                 for text, side in zip(line, sides, strict=True)
             )
             for tag, line in zip(chain(["th"], repeat("td")), self.texts, strict=False)
-        ]
-        head, *body = (f"<tr>{line}</tr>" for line in lines)
+        )
         return (
-            f'<table class="rows">\n<thead>{head}</thead>\n'
-            "<tbody>{}</tbody>\n</table>".format("\n".join(body))
+            f'<table class="rows">\n<thead><tr>{head}</tr></thead>\n<tbody>'
+            + "\n".join(f"<tr>{line}</tr>" for line in body)
+            + "</tbody>\n</table>"
         )

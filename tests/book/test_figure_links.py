@@ -17,6 +17,11 @@ import sys
 sys.path.insert(0, {str(ROOT / "tools" / "site")!r})
 extensions = ["myst_parser", "figure_links"]
 """
+# what folds, and what stands behind a question
+UNFOLD = """() => {
+  for (const e of document.querySelectorAll("article details")) e.open = true;
+  for (const e of document.querySelectorAll("book-answer[hidden]")) e.commit("");
+}"""
 MOVES = re.compile(r'<a class="moves[^"]*" href="#([\w-]+)(~[^"]*)"')
 
 
@@ -65,9 +70,9 @@ def test_a_link_in_the_text_moves_the_figure_and_back_undoes_it(base, browser):
             continue
         with blocked_page(browser, base) as (tab, seen):
             tab.goto(base + page)
+            tab.evaluate(UNFOLD)
             for name, state in links:
                 link = tab.locator(f'a.moves[href="#{name}{state}"]').first
-                link.evaluate("(e) => e.closest('details')?.setAttribute('open', '')")
                 link.click()
                 tab.wait_for_url(f"**#{name}{state}")
                 note = tab.locator(f"#{name} .note")

@@ -301,7 +301,7 @@ def test_progress_is_shown_saved_loaded_and_forgotten(open_page, tab, tmp_path):
     assert cells(other)[0] == "1 of 3 (2 answered)"
     other.once("dialog", lambda dialog: dialog.accept())
     other.get_by_role("button", name="Forget everything").click()
-    expect(other.locator("[role=status]")).to_have_text("All is forgotten.")
+    expect(other.locator("book-progress [role=status]")).to_have_text("All is forgotten.")
     assert cells(other) == ["0 of 3", "0 of 1", ""]
     assert (
         other.evaluate("Object.keys(localStorage).filter(k => /layers/.test(k))") == []

@@ -42,7 +42,7 @@ def test_every_page_has_one_width_and_links_that_skip():
         skips = re.search(r'<div id="pst-skip-link".*?</div>', html, re.DOTALL)[0]
         to = re.findall(r'href="#([^"]+)"', skips)
         assert all(f'id="{id}"' in html for id in to), f"{page}: {to}"
-        figures = re.findall(r'<(nn-[a-z-]+) id="([^"]+)"', html)
+        figures = re.findall(r'<(nn-[a-z-]+) class="nn-figure" id="([^"]+)"', html)
         assert [kind for kind, _ in figures] == re.findall("<(nn-[a-z-]+)[ >]", html)
         assert len({id for _, id in figures}) == len(figures), page
         assert to[0] == "main-content"

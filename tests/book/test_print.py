@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from site_server import PAGES, blocked_page, launch
+from site_server import PAGES, blocked_page
 
 WIDTH = 665  # A4 without the margins of print.css, in CSS pixels
 # within the page, as print() does: what is cut, dark, shut or open, and then put back
@@ -51,8 +51,8 @@ MEASURE = """() => {
 
 
 @pytest.fixture(scope="module")
-def tab(base: str) -> Iterator[Page]:
-    with launch() as browser, blocked_page(browser, base, "dark", WIDTH) as (tab, _):
+def tab(base: str, browser: Browser) -> Iterator[Page]:
+    with blocked_page(browser, base, "dark", WIDTH) as (tab, _):
         tab.emulate_media(media="print")
         yield tab
 

@@ -152,6 +152,6 @@ def test_a_page_loads_the_scripts_of_its_figures_once(page):
 def test_a_hint_opens(base, browser):
     with blocked_page(browser, base) as (tab, _):
         tab.goto(base + "notebooks/normalization/batch_norm.html")
-        first = tab.locator("article details:not(.hide)").first
+        first = tab.locator("article details", has_text="Hint").first
         first.locator("summary").click()
         assert first.evaluate("e => e.open")

@@ -1,63 +1,66 @@
-/* What scrolls sideways must be reachable by keyboard, and has a shadow where it is cut. */
-const measured = new ResizeObserver((entries) => {
-  const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
-  entries.forEach(({ target }, i) => {
-    if (wide[i]) target.tabIndex = 0;
-    else target.removeAttribute("tabindex");
+/* Of every page: what scrolls, how far it is read, its colors, and the way to the search. */
+{
+  /* What scrolls sideways must be reachable by keyboard, and has a shadow where it is cut. */
+  const measured = new ResizeObserver((entries) => {
+    const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
+    entries.forEach(({ target }, i) => {
+      if (wide[i]) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    });
   });
-});
-for (const e of document.querySelectorAll("article :is(table, pre, .katex-display)"))
-  measured.observe(e);
+  for (const e of document.querySelectorAll("article :is(table, pre, .katex-display)"))
+    measured.observe(e);
 
-/* The line below the header: how far the page is read. */
-const root = document.documentElement;
-const header = document.querySelector(".bd-header-article");
-const read = () => {
-  const whole = root.scrollHeight - root.clientHeight;
-  header.style.setProperty("--read", whole && scrollY / whole);
-};
-if (header) addEventListener("scroll", read, { passive: true });
+  /* The line below the header: how far the page is read. */
+  const root = document.documentElement;
+  const header = document.querySelector(".bd-header-article");
+  const read = () => {
+    const whole = root.scrollHeight - root.clientHeight;
+    header.style.setProperty("--read", whole && scrollY / whole);
+  };
+  if (header) addEventListener("scroll", read, { passive: true });
 
-/* The button of the colors says which are on, and each press changes them. */
-const MODES = { auto: "as your system", light: "light", dark: "dark" };
-const button = document.querySelector(".theme-switch-button");
-const say = () => {
-  const words = `Colors: ${MODES[root.dataset.mode] ?? MODES.auto}`;
-  button.ariaLabel = button.title = words;
-  return words;
-};
-if (button) {
-  const said = document.createElement("span");
-  said.className = "colors";
-  said.role = "status";
-  button.after(said);
-  button.removeAttribute("data-bs-toggle"); // a tooltip that never names the mode
-  say();
-  button.addEventListener("click", (event) => {
-    if (!event.isTrusted) return; // the presses from here
-    // of the theme's three modes two look alike
-    event.stopImmediatePropagation();
-    const theme = root.dataset.theme === "dark" ? "light" : "dark";
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    const mode = theme === system ? "auto" : theme;
-    for (let n = 0; n < 2 && root.dataset.mode !== mode; n++) button.click();
-    said.textContent = say();
+  /* The button of the colors says which are on, and each press changes them. */
+  const MODES = { auto: "as your system", light: "light", dark: "dark" };
+  const button = document.querySelector(".theme-switch-button");
+  const say = () => {
+    const words = `Colors: ${MODES[root.dataset.mode] ?? MODES.auto}`;
+    button.ariaLabel = button.title = words;
+    return words;
+  };
+  if (button) {
+    const said = document.createElement("span");
+    said.className = "colors";
+    said.role = "status";
+    button.after(said);
+    button.removeAttribute("data-bs-toggle"); // a tooltip that never names the mode
+    say();
+    button.addEventListener("click", (event) => {
+      if (!event.isTrusted) return; // the presses from here
+      // of the theme's three modes two look alike
+      event.stopImmediatePropagation();
+      const theme = root.dataset.theme === "dark" ? "light" : "dark";
+      const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+      const mode = theme === system ? "auto" : theme;
+      for (let n = 0; n < 2 && root.dataset.mode !== mode; n++) button.click();
+      said.textContent = say();
+    });
+  }
+
+  /* The search loads when a reader turns to its field, which the theme opens. */
+  const loadSearch = () => {
+    document.removeEventListener("focusin", turned);
+    const script = document.createElement("script");
+    script.src = `${document.documentElement.dataset.content_root}_static/search.js`;
+    document.head.append(script);
+  };
+  const turned = (event) => event.target.matches(".bd-search input") && loadSearch();
+  if (document.querySelector("main .bd-search")) loadSearch();
+  else document.addEventListener("focusin", turned);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.composedPath()[0].matches("input, textarea, select")) return;
+    event.preventDefault();
+    document.querySelector(".search-button__button").click();
   });
 }
-
-/* The search loads when a reader turns to its field, which the theme opens. */
-const loadSearch = () => {
-  document.removeEventListener("focusin", turned);
-  const script = document.createElement("script");
-  script.src = `${document.documentElement.dataset.content_root}_static/search.js`;
-  document.head.append(script);
-};
-const turned = (event) => event.target.matches(".bd-search input") && loadSearch();
-if (document.querySelector("main .bd-search")) loadSearch();
-else document.addEventListener("focusin", turned);
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.composedPath()[0].matches("input, textarea, select")) return;
-  event.preventDefault();
-  document.querySelector(".search-button__button").click();
-});

@@ -76,7 +76,13 @@ customElements.define(
 
 // where the browser itself does not unfold what a link leads to
 const jump = () => {
-  const target = document.querySelector(":target");
+  let id = location.hash.slice(1);
+  try {
+    id = decodeURIComponent(id);
+  } catch {
+    // damaged, as after a message cut it
+  }
+  const target = document.getElementById(id);
   const answer = target?.closest("book-answer[hidden]");
   answer?.commit("");
   if (answer) target.scrollIntoView();
