@@ -151,7 +151,7 @@ def test_stepping_and_the_mode(show: Show) -> None:
     page.get_by_role("button", name="Step", exact=True).click()
     log = page.locator(RUNNING).evaluate("(e) => e.figure.get().log")
     assert log[-1] == [1, 4, None, 3, 2, 1]
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Start again").click()
     expect(claim).to_contain_text("After 0 steps")
 
 

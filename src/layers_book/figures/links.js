@@ -141,9 +141,9 @@ let followed = null;
 
 /** Take the state that an address says. @param {string} hash */
 function arrive(hash) {
-  const [id, more] = decoded(hash).slice(1).split("~");
-  const entry = entries.get(id) ?? (more ? [...entries.values()][0] : undefined);
-  if (!entry || !more) return;
+  const [, id] = decoded(hash).match(/^#([\w-]+)~\d/) ?? [];
+  const entry = id && (entries.get(id) ?? [...entries.values()][0]);
+  if (!entry) return;
   const seen = shown(entry.host);
   entry.open(hash);
   if (!seen) {
@@ -286,7 +286,7 @@ function mounted(host, { forms, defaults, mend }, figure) {
         put(fragment ? parsed(fragment) : own);
       } catch (part) {
         put(own);
-        const what = String(part).slice(0, 40);
+        const what = String(part).slice(0, 40) || "an empty part";
         tell(`This link's state could not be read (${what}): here is the page's own.`);
       }
     },
@@ -336,7 +336,7 @@ function mounted(host, { forms, defaults, mend }, figure) {
   const kept = history.state?.figures?.[id];
   const { hash } = location;
   if (kept) entry.open(kept);
-  else if (decoded(hash).startsWith(`#${id}~`)) entry.open(hash);
+  else if (decoded(hash).match(/^#([\w-]+)~\d/)?.[1] === id) entry.open(hash);
 }
 
 if (globalThis.nnFigures) globalThis.nnFigures.mounted ??= mounted;

@@ -239,7 +239,7 @@ function view(ui) {
       { class: "buttons" },
       ui.button("Step", () => go(1), may),
       ui.button("Step 10", () => go(10), may),
-      ui.button("Reset", () => ui.update({ log: [] })),
+      ui.button("Start again", () => ui.update({ log: [] })),
     ),
     ui.more(
       ui.range("scale", "Deviation of the data", {

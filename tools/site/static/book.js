@@ -20,6 +20,24 @@
   };
   if (header) addEventListener("scroll", read, { passive: true });
 
+  /* The theme marks in the contents what scrolls by, but not where a jump leads. */
+  const entries = [...document.querySelectorAll("#pst-page-toc-nav .toc-entry")];
+  const top = (entry) =>
+    document.getElementById(entry.firstElementChild.hash.slice(1)).getBoundingClientRect().top;
+  const isSeen = (entry) => top(entry) >= 0 && top(entry) < innerHeight;
+  const mark = () => {
+    const marked = entries.findLast((entry) => entry.classList.contains("active"));
+    if (marked && isSeen(marked)) return;
+    const here = entries.findLast((entry) => top(entry) < 0.3 * innerHeight);
+    for (const entry of entries) {
+      const link = entry.firstElementChild;
+      link.classList.toggle("active", entry === here);
+      link.ariaCurrent = entry === here ? "true" : null;
+      entry.classList.toggle("active", Boolean(here) && entry.contains(here));
+    }
+  };
+  if (entries.length) addEventListener("scroll", mark, { passive: true });
+
   /* The button of the colors says which are on, and each press changes them. */
   const MODES = { auto: "as your system", light: "light", dark: "dark" };
   const button = document.querySelector(".theme-switch-button");

@@ -9,6 +9,8 @@ self.memory = (() => {
     solved: { done: "boolean", time: "number" },
     cards: { box: "number", day: "number", time: "number" },
   };
+  const MOST = { share: 1, read: 1, box: 5 };
+  const LAST = 8.64e15; // the last moment that a Date knows
   let kept = null;
   let data = nothing();
   let keeps = true;
@@ -18,9 +20,14 @@ self.memory = (() => {
     for (const part in FIELDS) {
       if (found[part]?.constructor !== Object) return `${part} is no list of entries`;
       for (const name in found[part])
-        for (const field in FIELDS[part])
-          if (typeof found[part][name]?.[field] !== FIELDS[part][field])
+        for (const field in FIELDS[part]) {
+          const value = found[part][name]?.[field];
+          if (typeof value !== FIELDS[part][field])
             return `${part}, ${name}: ${field} is no ${FIELDS[part][field]}`;
+          const most = MOST[field] ?? LAST;
+          if (typeof value === "number" && !(value >= 0 && value <= most))
+            return `${part}, ${name}: ${field} is ${value}, not 0 to ${most}`;
+        }
     }
     return "";
   };
@@ -140,12 +147,14 @@ self.memory = (() => {
   });
   element("book-continue", (line) => {
     const { pages } = read();
-    const last = Object.keys(pages).sort((a, b) => pages[b].time - pages[a].time)[0];
-    const tick = document.querySelector(`book-tick[data-page="${last}"]`);
-    const link = tick?.previousElementSibling.cloneNode(true);
+    const ticks = [...document.querySelectorAll("book-tick")];
+    const known = ticks.filter((e) => pages[e.dataset.page]);
+    const time = (e) => pages[e.dataset.page].time;
+    const [tick] = known.sort((a, b) => time(b) - time(a));
+    if (!tick) return line.replaceChildren();
+    const link = tick.previousElementSibling.cloneNode(true);
     line.innerHTML = "<p></p>";
-    if (!link) return line.replaceChildren();
-    const { heading, section } = pages[last];
+    const { heading, section } = pages[tick.dataset.page];
     link.className = "";
     link.href += heading;
     if (section) link.append(`, ${section}`);

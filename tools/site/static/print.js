@@ -66,6 +66,7 @@
   });
 
   const ask = () => {
+    const opener = document.querySelector(".dropdown-download-buttons > button");
     const dialog = document.createElement("dialog");
     dialog.className = "print-dialog";
     dialog.ariaLabel = "Print";
@@ -78,6 +79,7 @@
   <button value="print">Print</button> <button>Cancel</button></form>`;
     dialog.onclose = () => {
       dialog.remove();
+      opener.focus();
       if (dialog.returnValue !== "print") return;
       place = dialog.querySelector(":checked").value;
       session((store) => store.setItem("print answers", place));
@@ -86,6 +88,8 @@
     document.body.append(dialog);
     dialog.showModal();
   };
-  for (const button of document.querySelectorAll('[onclick="window.print()"]'))
+  for (const button of document.querySelectorAll('[onclick="window.print()"]')) {
+    button.querySelector(".btn__text-container").textContent = "Print or PDF";
     button.onclick = ask;
+  }
 })();

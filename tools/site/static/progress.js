@@ -1,5 +1,6 @@
 /* The page "Your progress": what memory.js keeps, beside all there is (questions.js). */
 {
+  const LARGEST = 1e6; // bytes; all of the book answered is a tenth of it
   const count = ({ questions, exercises }) => {
     const answers = questions.map(memory.answered).filter((answer) => answer);
     return {
@@ -105,14 +106,18 @@
       async load(input) {
         const [file] = input.files;
         if (!file) return;
-        const { found, wrong } = memory.parse(await file.text());
+        const { found, wrong } =
+          file.size > LARGEST ? { wrong: "it is too large" } : memory.parse(await file.text());
         input.value = "";
         if (wrong)
           return this.say(
             `Nothing was changed: ${file.name} was not saved by this page (${wrong}).`,
           );
         memory.change((all) => Object.assign(all, boxes.merge(all, found)));
-        this.say(`${file.name} is added to what is kept here; of each entry the newer one.`);
+        const until = memory.keeps() ? "" : ", until you leave this page";
+        this.say(
+          `${file.name} is added to what is kept here, of each entry the newer one${until}.`,
+        );
       }
 
       forget() {
