@@ -2,14 +2,16 @@
 const bookSearch = {}; // search-index.js adds the index
 
 // what a section is called counts more than what it says, and that more than its code
-const BOOSTS = { page: 2, heading: 2, text: 1, code: 0.5 };
+const BOOSTS = { page: 4, heading: 2, text: 1, code: 0.5 };
 // these explain less than a lesson that has the same words
 const EXERCISE = /^Exercise \d/;
 const APPENDIX = /^book\/(?:index|references|errata)/;
-const LESS = 0.25;
+const CASE_STUDY = /case_study/;
 const typingErrors = (term) => (term.length < 5 ? 0 : term.length < 8 ? 1 : 2);
-const weight = ([page, , heading]) =>
-  EXERCISE.test(heading) || APPENDIX.test(bookSearch.index.pages[page][0]) ? LESS : 1;
+const weight = ([page, , heading]) => {
+  const [url] = bookSearch.index.pages[page];
+  return EXERCISE.test(heading) || APPENDIX.test(url) ? 0.25 : CASE_STUDY.test(url) ? 0.7 : 1;
+};
 const PIECES = 0.5;
 const PER_PAGE = 3;
 const SHOWN = 20;
@@ -26,11 +28,10 @@ const EMPTY = new Set(
   while who why will with work works would you your`.split(/\s+/),
 );
 
+const american = (word) => word.replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz");
 /** One form for padded, padding and pads; for normalize, normalise and normalization. */
 const stem = (word) =>
-  word
-    .toLowerCase()
-    .replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz")
+  american(word.toLowerCase())
     .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
     .replace(/(?<=\w\w)([a-z])\1$/, "$1");
 
@@ -67,6 +68,7 @@ const prepare = () => {
     processTerm: (term) => term,
     searchOptions: {
       boost: BOOSTS,
+      bm25: { k: 0.6, b: 0.4, d: 0.2 }, // a long title is as good as a short one
       combineWith: "AND",
       tokenize: (text) => text.split(" "),
       processTerm: stem,
@@ -100,7 +102,7 @@ const simple = (word) => forms(word).whole.toLowerCase();
 /** A word that the book lacks, as one that begins so and has a letter or two others. */
 const spelled = (word, at, query) => {
   const unfinished = at + word.length === query.length && long;
-  if (library.search(forms(word).whole, { prefix: unfinished }).length) return word;
+  if (library.search(forms(word).whole, { prefix: unfinished }).length) return american(word);
   const near = speller.search(simple(word), { fuzzy: typingErrors });
   return near.find(({ id }) => id[0] === word[0].toLowerCase())?.id ?? word;
 };
