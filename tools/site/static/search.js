@@ -75,7 +75,8 @@ const prepare = () => {
     },
   });
   library.addAll(
-    sections.map(([page, , heading, text, code], id) => {
+    sections.map(([page, , heading, prose, code, answers = ""], id) => {
+      const text = `${prose} ${answers}`;
       const name = EXERCISE.test(heading) ? { text: `${heading} ${text}` } : { heading, text };
       return { id, page: pages[page][1], code, ...name };
     }),
