@@ -93,7 +93,10 @@ def _words(section: nodes.section) -> list[str]:
 
     Of its own, not of its subsections. Answers are found, but not shown.
     """
-    prose, code, answers, folded, answer = [], [], [], False, False
+    prose: list[str] = []
+    answers: list[str] = []
+    code: list[str] = []
+    folded = answer = False
     blocks = section.children
     for part, after in itertools.zip_longest(blocks, blocks[1:]):
         texts = answers if answer or is_question(after) else prose

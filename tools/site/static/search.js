@@ -2,7 +2,7 @@
 const bookSearch = {}; // search-index.js adds the index
 
 // what a section is called counts more than what it says, and that more than its code
-const BOOSTS = { page: 4, heading: 2, text: 1, code: 0.5 };
+const BOOSTS = { page: 2.5, heading: 2, text: 1, code: 0.5 };
 // these explain less than a lesson that has the same words
 const EXERCISE = /^Exercise \d/;
 const APPENDIX = /^book\/(?:index|references|errata)/;
@@ -23,7 +23,7 @@ const EMPTY = new Set(
   `1d 2d 3d a about all also am an and any are as at be because been between but by can
   code could definition did difference do does doing during each equation equations every example explained f for formula from get gets
   give gives go has have how i if in into is it its just make makes me mean means much my need nn not of on or
-  other our out over pytorch should so some tell than that the their them then there these
+  other our out over pytorch scratch should so some tell than that the their them then there these
   they this to torch use used using vs versus want was we well were what when where which
   while who why will with work works would you your`.split(/\s+/),
 );
@@ -32,6 +32,9 @@ const american = (word) => word.replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz");
 /** One form for padded, padding and pads; for normalize, normalise and normalization. */
 const stem = (word) =>
   american(word.toLowerCase())
+    .replace(/ies$/, "y")
+    .replace(/bility$/, "ble")
+    .replace(/(?<=ic)al(?:ly)?$/, "")
     .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
     .replace(/(?<=\w\w)([a-z])\1$/, "$1");
 
@@ -68,7 +71,6 @@ const prepare = () => {
     processTerm: (term) => term,
     searchOptions: {
       boost: BOOSTS,
-      bm25: { k: 0.6, b: 0.4, d: 0.2 }, // a long title is as good as a short one
       combineWith: "AND",
       tokenize: (text) => text.split(" "),
       processTerm: stem,
@@ -119,7 +121,8 @@ const asked = (query) => {
     const texts = [whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
     return { texts, pieces: parts.length > 1 ? parts.join(" ") : "" };
   });
-  const telling = all.filter(({ texts }) => !EMPTY.has(texts[0].toLowerCase()));
+  const tells = (text) => !EMPTY.has(text.toLowerCase()) && /\D/.test(text);
+  const telling = all.filter(({ texts }) => tells(texts[0]));
   return telling.length ? telling : all;
 };
 
@@ -198,7 +201,7 @@ bookSearch.find = (query) => {
 
 /* the page */
 
-const root = new URL("..", document.currentScript.src);
+const base = new URL("..", document.currentScript.src);
 const element = (tag, properties, ...children) => {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -210,9 +213,9 @@ const arrived = (made) =>
     document.head.append(made);
   });
 const ready = Promise.all([
-  arrived(element("script", { src: new URL("minisearch/minisearch.js", root) })),
-  arrived(element("script", { src: new URL("_static/search-index.js", root) })),
-  arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", root) })),
+  arrived(element("script", { src: new URL("minisearch/minisearch.js", base) })),
+  arrived(element("script", { src: new URL("_static/search-index.js", base) })),
+  arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", base) })),
 ]).then(prepare);
 
 const isFound = (word, terms) => stems(word).some((form) => terms.has(form));
@@ -246,7 +249,7 @@ const item = (hit) => {
   return element(
     "li",
     {},
-    element("a", { href: new URL(url, root) }, element("div", {}, ...names), snippet(hit)),
+    element("a", { href: new URL(url, base) }, element("div", {}, ...names), snippet(hit)),
   );
 };
 
