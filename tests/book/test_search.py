@@ -64,15 +64,34 @@ def test_19_of_20_queries_show_their_page_first(base, browser):
 @pytest.mark.parametrize(
     "old, new",
     [
-        ("term.length < 4 ? 0", "term.length < 99 ? 0"),
+        ("term.length < 5 ? 0", "term.length < 99 ? 0"),
         ("[plain(name), meant]", "[plain(name), ['none']]"),
-        ("page: 2, heading: 2", "page: 0.01, heading: 0.01"),
+        ("page: 2.5, heading: 2", "page: 0.01, heading: 0.01"),
+        ("sum + score / 2 ** rank", "sum"),
     ],
-    ids=["typing errors", "aliases", "headings"],
+    ids=["typing errors", "aliases", "headings", "whole pages"],
 )
 def test_the_queries_need(old, new, base, browser):
     with searching(base, browser, old, new) as tab:
         assert len(misses(tab)) > 0.05 * len(QUERIES)
+
+
+def test_no_other_word_stands_for_one_that_the_book_lacks(base, browser):
+    lacking = ["unsqueeze", "xyzzy", "lots"]
+    with searching(base, browser) as tab:
+        words = tab.evaluate(
+            "(all) => ready.then(() => all.map((word) => spelled(word, 0, word)))",
+            lacking,
+        )
+    assert words == lacking
+
+
+def test_a_snippet_shows_no_answer(base, browser):
+    answer = "farther out than it was"  # than expected of Threshold
+    with searching(base, browser, query=answer) as tab:
+        hit = tab.locator(".search-hits a").first
+        assert "Threshold replaces" in hit.inner_text()
+        assert "farther" not in tab.locator(".search-hits").inner_text()
 
 
 def test_the_book_has_what_an_alias_stands_for(base, browser):

@@ -53,7 +53,7 @@ def ask(app: Sphinx, doctree: nodes.document, page: str) -> None:
     if app.builder.format != "html":
         return
     taken: set[str] = set()
-    for cell in list(doctree.findall(_is_question)):
+    for cell in list(doctree.findall(is_question)):
         lesson, question, found = _lesson(cell), None, read_guess(_html(cell))
         if lesson is not None:
             question = _bold_question(lesson)
@@ -125,7 +125,8 @@ def _replace(cell: nodes.Element, lesson: nodes.Element, key: str, asked: str) -
     parent[at : at + 1] = [*wrapped, *after, end]
 
 
-def _is_question(node: nodes.Node) -> bool:
+def is_question(node: nodes.Node | None) -> bool:
+    """Whether it is a cell that asks; the block of text after it answers."""
     return isinstance(node, nodes.container) and "tag_question" in node["classes"]
 
 

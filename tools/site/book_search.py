@@ -5,12 +5,14 @@ from a file may fetch no JSON. Sphinx's own index and its scripts are left out.
 """
 
 import ast
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from book_cells import is_question
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -86,10 +88,19 @@ def _heading(section: nodes.section) -> str:
     return str(title.astext()) if title is not None else ""
 
 
-def _words(section: nodes.section) -> tuple[str, str]:
-    """The prose of a section and the names in its code, without its subsections."""
-    prose, code, folded = [], [], False
-    for part in section.children:
+def _words(section: nodes.section) -> list[str]:
+    """The prose of a section, the names in its code, and any answers to questions.
+
+    Of its own, not of its subsections. Answers are found, but not shown.
+    """
+    prose: list[str] = []
+    answers: list[str] = []
+    code: list[str] = []
+    folded = answer = False
+    blocks = section.children
+    for part, after in itertools.zip_longest(blocks, blocks[1:]):
+        texts = answers if answer or is_question(after) else prose
+        answer = is_question(part)
         if isinstance(part, nodes.raw):  # hints and solutions are not to be found
             begin, end = map(part.astext().rfind, ("<details", "</details"))
             folded = begin > end if begin != end else folded
@@ -98,10 +109,11 @@ def _words(section: nodes.section) -> tuple[str, str]:
         elif isinstance(part, nodes.container) and "cell" in part["classes"]:
             source, *outputs = part.findall(nodes.literal_block)
             code += api_names(source.astext())
-            prose += [e for o in outputs for e in ERROR.findall(o.astext())]
+            texts += [e for o in outputs for e in ERROR.findall(o.astext())]
         else:
-            prose.append(_text(part))
-    return " ".join(" ".join(prose).split()), " ".join(dict.fromkeys(code))
+            texts.append(_text(part))
+    found = [" ".join(" ".join(prose).split()), " ".join(dict.fromkeys(code))]
+    return found + ([" ".join(" ".join(answers).split())] if answers else [])
 
 
 def _text(node: nodes.Node) -> str:

@@ -2,37 +2,46 @@
 const bookSearch = {}; // search-index.js adds the index
 
 // what a section is called counts more than what it says, and that more than its code
-const BOOSTS = { page: 2, heading: 2, text: 1, code: 0.5 };
+const BOOSTS = { page: 2.5, heading: 2, text: 1, code: 0.5 };
 // these explain less than a lesson that has the same words
 const EXERCISE = /^Exercise \d/;
-const APPENDIX = /^book\/(?:references|errata)/;
-const LESS = 0.25;
-const typingErrors = (term) => (term.length < 4 ? 0 : term.length < 6 ? 1 : 2);
+const APPENDIX = /^book\/(?:index|references|errata)/;
+const CASE_STUDY = /case_study/;
+const typingErrors = (term) => (term.length < 5 ? 0 : term.length < 8 ? 1 : 2);
+const weight = ([page, , heading]) => {
+  const [url] = bookSearch.index.pages[page];
+  return EXERCISE.test(heading) || APPENDIX.test(url) ? 0.25 : CASE_STUDY.test(url) ? 0.7 : 1;
+};
+const PIECES = 0.5;
 const PER_PAGE = 3;
 const SHOWN = 20;
 
 const WORD = /(?:(?!\p{Script=Han})[\p{L}\p{N}_])+/gu;
+const SEAM = /_+|(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})/;
+const HYPHENED = /(?:\p{L}+-)+\p{L}+/gu;
 const EMPTY = new Set(
-  `a about all also am an and any are as at be because been between but by can
-  could did difference do does doing during each every f for from get gets give gives go has
-  have how i if in into is it its just make makes me mean means much my need nn not of on or
-  other our out over pytorch should so some tell than that the their them then there these
+  `1d 2d 3d a about all also am an and any are as at be because been between but by can
+  code could definition did difference do does doing during each equation equations every example explained f for formula from get gets
+  give gives go has have how i if in into is it its just make makes me mean means much my need nn not of on or
+  other our out over pytorch scratch should so some tell than that the their them then there these
   they this to torch use used using vs versus want was we well were what when where which
   while who why will with work works would you your`.split(/\s+/),
 );
 
+const american = (word) => word.replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz");
 /** One form for padded, padding and pads; for normalize, normalise and normalization. */
 const stem = (word) =>
-  word
-    .toLowerCase()
-    .replace(/is(?=(?:e[ds]?|ing|ations?)$)/, "iz")
+  american(word.toLowerCase())
+    .replace(/ies$/, "y")
+    .replace(/bility$/, "ble")
+    .replace(/(?<=ic)al(?:ly)?$/, "")
     .replace(/(?<=iz)ations?$|(?<=at)ions?$|(?<=\w{3})(?:ings?|ed|es|s|e)$/, "")
     .replace(/(?<=\w\w)([a-z])\1$/, "$1");
 
 /** A name without its dimension, and the words that make it. */
 const forms = (name) => {
   const whole = name.replace(/(?<=[a-z])[123]d$/i, "");
-  return { whole, parts: whole.split(/_+|(?<=[a-z])(?=[A-Z][a-z])/).filter(Boolean) };
+  return { whole, parts: whole.split(SEAM).filter(Boolean) };
 };
 const known = new Map(); // most words come many times
 const stems = (word) => {
@@ -43,19 +52,22 @@ const stems = (word) => {
   return known.get(word);
 };
 const words = (text) => text.match(WORD) ?? [];
+/** Pre-norm as prenorm, and U-Net as UNet. */
+const joined = (text) => (text.match(HYPHENED) ?? []).map((name) => name.replaceAll("-", ""));
 
 let library; // of the book's sections
-let speller; // of the aliases' words
+let speller; // of the book's words, and the aliases'
 let aliases;
 let aliasOrWord;
 const plain = (name) => name.toLowerCase().replace(/[\s_-]+/g, " ");
+const long = (term) => term.length > 2; // enough to find what begins so
 const isChinese = (name) => /\p{Script=Han}/u.test(name);
 
 const prepare = () => {
   const { pages, sections } = bookSearch.index;
   library = new MiniSearch({
     fields: Object.keys(BOOSTS),
-    tokenize: (text) => words(text).flatMap(stems),
+    tokenize: (text) => [...words(text), ...joined(text)].flatMap(stems),
     processTerm: (term) => term,
     searchOptions: {
       boost: BOOSTS,
@@ -65,7 +77,8 @@ const prepare = () => {
     },
   });
   library.addAll(
-    sections.map(([page, , heading, text, code], id) => {
+    sections.map(([page, , heading, prose, code, answers = ""], id) => {
+      const text = `${prose} ${answers}`;
       const name = EXERCISE.test(heading) ? { text: `${heading} ${text}` } : { heading, text };
       return { id, page: pages[page][1], code, ...name };
     }),
@@ -74,8 +87,10 @@ const prepare = () => {
     Object.entries(bookSearch.index.aliases).map(([name, meant]) => [plain(name), meant]),
   );
   const names = [...aliases.keys()].sort((a, b) => b.length - a.length); // the longest first
-  speller = new MiniSearch({ fields: ["id"] });
-  speller.addAll([...new Set(names.flatMap(words))].map((id) => ({ id })));
+  speller = new MiniSearch({ fields: ["id"], tokenize: (word) => [word] });
+  const all = [...pages, ...sections.map((section) => section.slice(2))].flat().join(" ");
+  const spellings = [...names.flatMap(words), ...[...words(all), ...joined(all)].map(simple)];
+  speller.addAll([...new Set(spellings)].map((id) => ({ id })));
   const chinese = names.filter(isChinese); // has no blanks between words
   const others = names.filter((name) => !isChinese(name)).map((n) => n.replaceAll(" ", "[\\s_-]+"));
   const letter = "[\\p{L}\\p{N}_]";
@@ -85,11 +100,15 @@ const prepare = () => {
   );
 };
 
-/** A word that the book lacks, as the word of an alias that it comes close to. */
-const spelled = (word) =>
-  library.search(word).length
-    ? word
-    : (speller.search(word, { fuzzy: typingErrors })[0]?.id ?? word);
+const simple = (word) => forms(word).whole.toLowerCase();
+
+/** A word that the book lacks, as one that begins so and has a letter or two others. */
+const spelled = (word, at, query) => {
+  const unfinished = at + word.length === query.length && long;
+  if (library.search(forms(word).whole, { prefix: unfinished }).length) return american(word);
+  const near = speller.search(simple(word), { fuzzy: typingErrors });
+  return near.find(({ id }) => id[0] === word[0].toLowerCase())?.id ?? word;
+};
 
 /** What a query asks for: for each part the texts that say it, and its pieces. */
 const asked = (query) => {
@@ -100,53 +119,71 @@ const asked = (query) => {
     const { whole, parts } =
       typed.length === 1 ? forms(found) : { whole: typed.join(" "), parts: [] };
     const texts = [whole, ...meant.map((text) => words(text).join(" "))].filter(Boolean);
-    return { texts, pieces: parts.join(" ") };
+    return { texts, pieces: parts.length > 1 ? parts.join(" ") : "" };
   });
-  const telling = all.filter(({ texts }) => !EMPTY.has(texts[0].toLowerCase()));
+  const tells = (text) => !EMPTY.has(text.toLowerCase()) && /\D/.test(text);
+  const telling = all.filter(({ texts }) => tells(texts[0]));
   return telling.length ? telling : all;
 };
 
-/** The hits of one part of a query: as it is, in pieces, or with typing errors. */
-const hitsOf = ({ texts, pieces }, prefix) => {
-  const search = (text, options) => {
-    const size = text.split(" ").length;
-    return library.search(text, options).map((hit) => ({ ...hit, score: hit.score / size }));
+/** The hits of one part of a query: the whole, and its pieces by half. */
+const hitsOf = ({ texts, pieces }, unfinished) => {
+  const search = (text, weight, options) => {
+    const share = weight / text.split(" ").length;
+    return library.search(text, options).map((hit) => ({ ...hit, score: hit.score * share }));
   };
-  const hits = texts.flatMap((text) => search(text, { prefix }));
-  if (hits.length) return hits;
-  const split = pieces ? search(pieces) : [];
-  return split.length ? split : texts.flatMap((text) => search(text, { fuzzy: typingErrors }));
+  const exact = texts.flatMap((text) => search(text, 1));
+  const begun = exact.length ? [] : texts.flatMap((text) => search(text, 1, { prefix: unfinished }));
+  const best = new Map();
+  for (const { id, score, terms } of [...exact, ...begun]) {
+    const so = best.get(id) ?? { score: 0, terms: [] };
+    best.set(id, { score: Math.max(so.score, score), terms: [...so.terms, ...terms] });
+  }
+  for (const { id, score, terms } of pieces ? search(pieces, PIECES, { combineWith: "OR" }) : []) {
+    const so = best.get(id) ?? { score: 0, terms: [] };
+    best.set(id, { score: so.score + score, terms: [...so.terms, ...terms] });
+  }
+  return best;
 };
 
 /**
  * Sections that answer a query, the best first: `{url, page, heading, text, code, terms}`.
- * What lacks a part of the query counts less, by the square of the share that it has.
+ * What lacks a part of the query counts less, the more so the fewer pages have that part.
+ * A page is as good as its best section and half of the next and a quarter of the third.
  */
 bookSearch.find = (query) => {
   const { pages, sections } = bookSearch.index;
-  const queryParts = asked(query);
   const found = new Map();
-  queryParts.forEach((part, i) => {
-    const unfinished = i === queryParts.length - 1 && !/\s$/.test(query);
-    const best = new Map();
-    for (const { id, score, terms } of hitsOf(part, unfinished && ((term) => term.length > 2))) {
-      const so = best.get(id) ?? { score: 0, terms: [] };
-      best.set(id, { score: Math.max(so.score, score), terms: [...so.terms, ...terms] });
-    }
-    for (const [id, { score, terms }] of best) {
-      const so = found.get(id) ?? { score: 0, count: 0, terms: [] };
-      const sum = so.score + score;
-      found.set(id, { score: sum, count: so.count + 1, terms: [...so.terms, ...terms] });
+  const ofPages = pages.map(() => ({ score: 0, share: 0 }));
+  let whole = 0;
+  asked(query).forEach((part, i, { length }) => {
+    const hits = hitsOf(part, i === length - 1 && !/\s$/.test(query) && long);
+    const scores = pages.map(() => []);
+    for (const [id, { score }] of hits) scores[sections[id][0]].push(score * weight(sections[id]));
+    const share = hits.size && Math.log(1 + pages.length / scores.filter((s) => s.length).length);
+    whole += share;
+    ofPages.forEach((page, at) => {
+      const best = scores[at].sort((a, b) => b - a);
+      page.score += best.reduce((sum, score, rank) => sum + score / 2 ** rank, 0);
+      if (best.length) page.share += share;
+    });
+    for (const [id, { score, terms }] of hits) {
+      const so = found.get(id) ?? { score: 0, share: 0, terms: [] };
+      found.set(id, {
+        score: so.score + score,
+        share: so.share + share,
+        terms: [...so.terms, ...terms],
+      });
     }
   });
-  const ofPage = {};
+  const shown = {};
   return [...found]
-    .map(([id, { score, count, terms }]) => {
-      const [page, anchor, heading, text, code] = sections[id];
-      const [url, title] = pages[page];
-      const weight = EXERCISE.test(heading) || APPENDIX.test(url) ? LESS : 1;
+    .map(([id, { score, share, terms }]) => {
+      const [at, anchor, heading, text, code] = sections[id];
+      const [url, title] = pages[at];
+      const own = weight(sections[id]) * score * (share / whole) ** 2;
       return {
-        score: score * weight * (count / queryParts.length) ** 2,
+        score: own + (weight(sections[id]) * ofPages[at].score * ofPages[at].share) / whole,
         url: url + (anchor && `#${anchor}`),
         page: title,
         heading,
@@ -157,14 +194,14 @@ bookSearch.find = (query) => {
     })
     .sort((a, b) => b.score - a.score)
     .filter(({ page }) => {
-      ofPage[page] = (ofPage[page] ?? 0) + 1;
-      return ofPage[page] <= PER_PAGE;
+      shown[page] = (shown[page] ?? 0) + 1;
+      return shown[page] <= PER_PAGE;
     });
 };
 
 /* the page */
 
-const root = new URL("..", document.currentScript.src);
+const base = new URL("..", document.currentScript.src);
 const element = (tag, properties, ...children) => {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -176,9 +213,9 @@ const arrived = (made) =>
     document.head.append(made);
   });
 const ready = Promise.all([
-  arrived(element("script", { src: new URL("minisearch/minisearch.js", root) })),
-  arrived(element("script", { src: new URL("_static/search-index.js", root) })),
-  arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", root) })),
+  arrived(element("script", { src: new URL("minisearch/minisearch.js", base) })),
+  arrived(element("script", { src: new URL("_static/search-index.js", base) })),
+  arrived(element("link", { rel: "stylesheet", href: new URL("_static/search.css", base) })),
 ]).then(prepare);
 
 const isFound = (word, terms) => stems(word).some((form) => terms.has(form));
@@ -212,7 +249,7 @@ const item = (hit) => {
   return element(
     "li",
     {},
-    element("a", { href: new URL(url, root) }, element("div", {}, ...names), snippet(hit)),
+    element("a", { href: new URL(url, base) }, element("div", {}, ...names), snippet(hit)),
   );
 };
 
