@@ -210,9 +210,9 @@ def test_a_figure_unfolds_as_it_is(tab):
     figure = tab.locator("nn-normalized-axes")
     question.press("Show the answer")
     figure.get_by_role("grid").first.wait_for()
+    figure.get_by_role("gridcell").nth(3).click()
     box = figure.bounding_box()
     assert box["height"] > 300
-    figure.get_by_role("gridcell").nth(3).click()
     tab.reload()
     again = figure.bounding_box()
     assert (again["width"], again["height"]) == (box["width"], box["height"])

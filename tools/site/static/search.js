@@ -15,6 +15,7 @@ const weight = ([page, , heading]) => {
 const PIECES = 0.5;
 const PER_PAGE = 3;
 const SHOWN = 20;
+const LONGEST = 200; // letters of a query
 
 const WORD = /(?:(?!\p{Script=Han})[\p{L}\p{N}_])+/gu;
 const SEAM = /_+|(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})/;
@@ -270,7 +271,10 @@ const serve = (form) => {
     const count = hits.length > SHOWN ? `The best ${SHOWN} of ${hits.length}` : hits.length;
     const told = hits.length ? `${count} ${hits.length === 1 ? "section" : "sections"}` : "Nothing found";
     status.textContent = query ? told : "";
-    if (!dialog) history.replaceState(null, "", query ? `?q=${encodeURIComponent(query)}` : "?");
+  };
+  const keep = () => {
+    const query = new URLSearchParams({ q: input.value });
+    history.replaceState(null, "", `?${query}`);
   };
   const move = (event) => {
     const stops = [input, ...links()];
@@ -291,6 +295,8 @@ const serve = (form) => {
     for (const open of document.querySelectorAll("dialog[open]")) open.close();
   };
   status.textContent = "Loading…";
+  input.maxLength = LONGEST;
+  input.addEventListener("focus", () => input.select());
   if (!dialog) input.focus();
   ready.then(
     () => {
@@ -298,7 +304,10 @@ const serve = (form) => {
       form.addEventListener("submit", follow);
       form.parentElement.addEventListener("keydown", move);
       list.addEventListener("click", close);
-      input.value ||= (!dialog && new URLSearchParams(location.search).get("q")) || "";
+      if (!dialog) {
+        input.addEventListener("change", keep);
+        input.value ||= new URLSearchParams(location.search).get("q")?.slice(0, LONGEST) ?? "";
+      }
       show();
     },
     () => {
