@@ -321,7 +321,7 @@ def _parts(page: str, root: Path) -> list[_Part]:
 
 
 def _seen(output: Mapping[str, Any]) -> str:
-    """A table, or what is to be seen of a picture: on paper, where it can be."""
+    """A table, or what is to be seen of a picture."""
     data = output.get("data", {})
     shown = "".join(data.get("text/html", ""))
     if table := TABLE.search(shown):
