@@ -325,7 +325,7 @@ def _seen(output: Mapping[str, Any]) -> str:
     data = output.get("data", {})
     shown = "".join(data.get("text/html", ""))
     if table := TABLE.search(shown):
-        plain = re.sub(' style=".*?"', "", table[0])
+        plain = re.sub(' (?:class|style)=".*?"', "", table[0])
         return plain.replace("\n", "") + "\n"
     if flow := FLOW.search(shown):
         return f"{PICTURE}: {flow[1]}. {flow[2]}</p>\n"
