@@ -165,6 +165,7 @@ def _rendered(text: str) -> str:
         block = {"displayMode": found[2] == "["}
         return f"{found[1]}{render_latex(html.unescape(found[3]), block)}<"
 
+    text = text.replace("<table>", '<table class="rows">')
     return CODE.sub(r'<div class="highlight"><pre>\1</pre></div>', MATH.sub(math, text))
 
 
