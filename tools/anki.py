@@ -69,7 +69,7 @@ def fields(question: Question, site: str) -> Iterator[str]:
     """A note's fields, in order."""
     yield question.key
     yield escape(f"{question.page_title}: {question.section}", quote=False)
-    yield colored(question.text)
+    yield colored(question.linked(question.text, site))
     if question.tolerance is None:
         choices = "".join(f"<li>{option}</li>" for option in question.options)
         yield f"<ul>{choices}</ul>"
@@ -77,7 +77,7 @@ def fields(question: Question, site: str) -> Iterator[str]:
         yield "<p>Answer with a number.</p>"
     rows = (f"<dt>{o}</dt><dd>{s}</dd>" for o, s in question.options.items() if s)
     yield f"<p>Answer: <b>{question.answer}</b></p><dl>{''.join(rows)}</dl>"
-    yield colored(question.explanation)
+    yield colored(question.linked(question.explanation, site))
     yield f'<a href="{escape(site + question.place)}">Read on in the book</a>'
 
 

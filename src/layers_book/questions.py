@@ -32,6 +32,22 @@ GUESS = re.compile(
 OPTION = re.compile(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.DOTALL)
 SOLUTION = re.compile(r"<details><summary>Solution</summary>(.*?)</details>", re.DOTALL)
 KIND = re.compile(r"\*\w+, level \d\.\*")
+TABLE = re.compile(r'<table class="rows">.*?</table>', re.DOTALL)
+FLOW = re.compile(r"<svg .*?<title.*?>(.*?)</title><desc.*?>(.*?)</desc>", re.DOTALL)
+SAME = re.compile(r"^same: .*\n?", re.MULTILINE)  # a check's line
+PICTURE = '<p class="picture">Picture'
+SENTENCE = re.compile(r"(?<=[.?!])\s(?=[A-Z<])")
+# parts of texts that point to what a card does not show
+ASIDE = re.compile(
+    r"\s\((?:[^()]*\b(?:figure|pictures?) )?(?:above|below)\b[^()]*\)"
+    r"|[,:;][^,:;.()]*\bfigure below\b[^.]*(?=\.)"
+    r"|\sThe links in [^.]*\."
+)
+POINTER = re.compile(
+    r"\bfigure below\b|\bcomes (?:below|further down)\b"
+    r"|^Below(?:,| are)|^Further down\b|^The picture compares|^Here you see\b"
+)
+EXPLAINED = 50  # an explanation's characters, at least
 HIDDEN = {"hide-input", "remove-input", "remove-cell"}
 STRAIGHT = str.maketrans("‘’“”", "''\"\"")  # sphinx curls the quotes of a text
 IMPORT = ast.Import | ast.ImportFrom
@@ -65,7 +81,8 @@ class Question:
     """A question, its answer, and what typical answers mean; texts are XHTML.
 
     Code stands in ``<pre class="python">``, math in ``<span class="math">\\(...\\)``
-    or ``<div class="math">\\[...\\]``; there are no links and no pictures.
+    or ``<div class="math">\\[...\\]``. There are no links, and in place of a picture
+    ``<p class="picture">Picture: ...</p>`` says what is to be seen.
 
     Args:
         key: the page and a digest of the question, or the exercise's name.
@@ -79,7 +96,7 @@ class Question:
         answer: one of the choices, or a number with commas between thousands.
         tolerance: how far a right number may lie from it, relative to it; None for a
             choice.
-        explanation: why, for after the answer.
+        explanation: what the page's code shows, and why, for after the answer.
     """
 
     key: str
@@ -103,6 +120,16 @@ class Question:
     def place(self) -> str:
         """Page and anchor, within the site."""
         return f"{self.page}.html#{self.anchor}"
+
+    def linked(self, text: str, site: str) -> str:
+        """The text or the explanation, its pictures with a link to their place.
+
+        Args:
+            text: one of the two.
+            site: its address, up to and with the last slash.
+        """
+        link = f'<a href="{escape(site + self.place)}">Picture</a>'
+        return text.replace(PICTURE, PICTURE.replace("Picture", link))
 
     @property
     def number(self) -> float | None:
@@ -167,7 +194,7 @@ def predictions(page: str, root: Path = ROOT) -> list[Question]:
                 options=dict(options),
                 answer=answer,
                 tolerance=float(tolerance) if tolerance else None,
-                explanation=_html(after[:1]),
+                explanation=_outputs(parts[at - 1]) + _explanation(_html(after[:1])),
             )
         )
     return found
@@ -266,6 +293,7 @@ class _Part:
     tags: frozenset[str] = frozenset()
     shown: str = ""
     printed: str = ""
+    seen: str = ""  # its tables, and what is to be seen of its pictures
 
     @property
     def hidden(self) -> bool:
@@ -281,13 +309,32 @@ def _parts(page: str, root: Path) -> list[_Part]:
         if cell["cell_type"] == "code":
             data = [output.get("data", {}) for output in cell["outputs"]]
             shown = "".join("".join(each.get("text/html", "")) for each in data)
+            seen = "".join(map(_seen, cell["outputs"]))
             tags = frozenset(cell["metadata"].get("tags", ()))
             printed = "".join("".join(o.get("text", "")) for o in cell["outputs"])
+            printed = SAME.sub("", printed).rstrip()
             if "remove-cell" not in tags:
-                found.append(_Part(source, True, "", tags, shown, printed.rstrip()))
+                found.append(_Part(source, True, "", tags, shown, printed, seen))
         else:
             found += _split(source)
     return found
+
+
+def _seen(output: Mapping[str, Any]) -> str:
+    """A table, or what is to be seen of a picture."""
+    data = output.get("data", {})
+    shown = "".join(data.get("text/html", ""))
+    if table := TABLE.search(shown):
+        plain = re.sub(' (?:class|style)=".*?"', "", table[0])
+        return plain.replace("\n", "") + "\n"
+    if flow := FLOW.search(shown):
+        return f"{PICTURE}: {flow[1]}. {flow[2]}</p>\n"
+    if "image/png" not in data:
+        return ""
+    if shown:  # a figure that the reader moves
+        return f"{PICTURE}: on the page.</p>\n"
+    alt = output["metadata"]["image/png"]["alt"]
+    return f"{PICTURE}: {escape(alt, quote=False)}</p>\n"
 
 
 def _split(source: str) -> Iterator[_Part]:
@@ -317,12 +364,33 @@ def _context(parts: list[_Part], begin: int, lesson: int) -> str:
     for part in parts[begin : lesson + 1]:
         if not part.code:
             blocks = _blocks(part.source)
-            html.append(_html([b for b in blocks if b[0].type != "blockquote_open"]))
-        elif not part.hidden and "begin()" not in part.source:
-            html.append(_code(part.source))
-            if part.printed and part is not parts[lesson]:
-                html.append(f"<pre>{escape(part.printed, quote=False)}</pre>\n")
+            text = _html([b for b in blocks if b[0].type != "blockquote_open"])
+            html.append(ASIDE.sub("", text))
+        elif "begin()" not in part.source:
+            html.append("" if part.hidden else _code(part.source))
+            if part is not parts[lesson]:
+                html.append(part.seen if part.hidden else _outputs(part))
     return "".join(html)
+
+
+def _outputs(part: _Part) -> str:
+    """What a cell prints and shows."""
+    printed = escape(part.printed, quote=False)
+    return f"<pre>{printed}</pre>\n{part.seen}" if printed else part.seen
+
+
+def _explanation(text: str) -> str:
+    """A paragraph or a list without what points to the figure or the cell below it."""
+    text, begin, end = ASIDE.sub("", text), "<p>", "</p>\n"
+    if not text.startswith(begin):
+        return text
+    sentences = SENTENCE.split(text.removeprefix(begin).removesuffix(end))
+    kept = [s for s in sentences if not POINTER.search(s)]
+    if kept[-1].endswith(":"):
+        *most, last = kept
+        short = len(" ".join(most)) < EXPLAINED
+        kept = [*most, f"{last[:-1]}."] if short else most
+    return f"{begin}{' '.join(kept)}{end}"
 
 
 def _prompt(parts: list[_Part]) -> str:
@@ -399,8 +467,33 @@ def _made(statement: ast.stmt) -> set[str]:
 
 def _used(statement: ast.stmt) -> set[str]:
     """The names that a statement has from those before it."""
+    if not isinstance(statement, ast.For | ast.With):
+        return _read(statement)
+    used = set[str]()
+    made = {"_"}
+    if isinstance(statement, ast.For):
+        used = _read(statement.iter)
+        made |= _stored(statement.target)
+    else:
+        for item in statement.items:
+            used |= _read(item.context_expr)
+            made |= _stored(item.optional_vars) if item.optional_vars else set()
+    for inner in statement.body:
+        used |= _used(inner) - made
+        made |= _stored(inner)
+    return used
+
+
+def _stored(node: ast.AST) -> set[str]:
+    """The names that are assigned to in a part of a program."""
+    names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+
+
+def _read(node: ast.AST) -> set[str]:
+    """The names that a part of a program reads, but those of its own functions."""
     used: set[str] = set()
-    tables = [symtable.symtable(ast.unparse(statement), "", "exec")]
+    tables = [symtable.symtable(ast.unparse(node), "", "exec")]
     while tables:
         table = tables.pop()
         tables += table.get_children()
@@ -410,8 +503,6 @@ def _used(statement: ast.stmt) -> set[str]:
             for name in table.get_symbols()
             if name.is_referenced() and (top or name.is_global())
         }
-    if isinstance(statement, ast.For):
-        used -= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)}
     return used
 
 

@@ -1,9 +1,11 @@
 """The questions of one value, as cards: all of them, each with the right answer."""
 
 import ast
+import re
 import subprocess
 import sys
 from html import unescape
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import jupytext
@@ -15,6 +17,7 @@ from layers_book.exercises import exercise, exercises
 from layers_book.questions import predictions, question_key, questions, values
 
 ALL = questions()
+PREDICTIONS = [q for q in ALL if "/" not in q.key.partition("#")[2]]
 VALUES = [q for q in ALL if "/" in q.key.partition("#")[2]]
 
 
@@ -60,12 +63,44 @@ def test_a_card_is_complete_and_well_formed(question):
         ElementTree.fromstring(f"<div>{text}</div>")
     assert "?" in question.text or question in VALUES
     assert question.explanation and question.anchor
+    for text in (question.text, question.explanation):
+        assert not re.search(r":\s*(?:</\w+>\s*)*$", text)
+        assert "figure below" not in text
     if question.tolerance is None:
         assert len(question.options) > 1 and question.answer in question.options
     else:
         apart = question.tolerance * abs(question.number)
         others = [abs(value_of(o) - question.number) for o in question.options]
         assert all(other > apart for other in others)
+
+
+def test_in_place_of_a_picture_stands_what_is_to_be_seen():
+    cards = {q.key.removeprefix("notebooks/"): q for q in ALL}
+    conv = cards["convolution/conv#7ea15149"]
+    assert 'the numbers 0 to 24:</p>\n<p class="picture">Picture: Four' in conv.text
+    link = f'<a href="../{conv.place}">Picture</a>: Four pictures'
+    assert link in conv.linked(conv.text, "../")
+    layers = cards["recurrent/shapes#c05a70e3"]
+    assert layers.text.count("Picture: ") == 2  # drawn with draw_flow
+    assert "Three rows" not in layers.text
+    assert layers.explanation.startswith('<p class="picture">Picture: Three rows')
+    figure = cards["normalization/choosing#8ed72763"]
+    assert '<p class="picture">Picture: on the page.</p>' in figure.text
+    corner = cards["basic/padding#2f9d519d"]
+    assert "<table><thead>" in corner.text and "81</td>" not in corner.explanation
+
+
+@pytest.mark.parametrize("question", PREDICTIONS, ids=lambda q: q.key)
+def test_no_text_announces_what_is_missing(question):
+    blocks = list(ElementTree.fromstring(f"<div>{question.text}</div>"))
+    for block, after in pairwise(blocks):
+        if "".join(block.itertext()).endswith(":"):
+            assert after.tag != "p" or after.get("class") == "picture"
+
+
+def test_no_card_has_code_for_a_name_that_its_own_code_makes_first():
+    [card] = [q for q in ALL if q.key == "notebooks/recurrent/lstm#d00444e3"]
+    assert "def sigmoid" in card.text and "def lstm(" not in card.text
 
 
 def test_predictions_load_neither_torch_nor_sphinx():

@@ -145,7 +145,7 @@ def _card(question: Question) -> dict[str, str]:
     digest = question.key.partition("#")[2]
     tolerance = None if question.tolerance is None else f"{question.tolerance:g}"
     options = list(question.options.items())
-    text = _rendered(question.text)
+    text = _rendered(question.linked(question.text, "../"))
     if asked := list(ASKED.finditer(text)):
         at = asked[-1].start()
         text = f'{text[:at]}<strong id="question-{digest}">{text[asked[-1].end() :]}'
@@ -154,7 +154,7 @@ def _card(question: Question) -> dict[str, str]:
         "place": html.escape(f"{question.page_title}, {question.section}"),
         "text": text,
         "form": form(tolerance, question.answer, options, f"question-{digest}").strip(),
-        "explanation": _rendered(question.explanation),
+        "explanation": _rendered(question.linked(question.explanation, "../")),
     }
 
 
@@ -165,6 +165,7 @@ def _rendered(text: str) -> str:
         block = {"displayMode": found[2] == "["}
         return f"{found[1]}{render_latex(html.unescape(found[3]), block)}<"
 
+    text = text.replace("<table>", '<table class="rows">')
     return CODE.sub(r'<div class="highlight"><pre>\1</pre></div>', MATH.sub(math, text))
 
 
