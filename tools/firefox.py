@@ -65,11 +65,16 @@ class Firefox:
         return json.loads(done["result"]["value"])
 
 
+def find() -> str | None:
+    """The Firefox that ``FIREFOX`` names, or the machine's."""
+    names = (os.environ.get("FIREFOX", ""), "firefox-esr", "firefox")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def launch() -> Iterator[Firefox]:
-    """A Firefox with an empty profile: the one ``FIREFOX`` names, or the machine's."""
-    names = (os.environ.get("FIREFOX", ""), "firefox-esr", "firefox")
-    program = next(filter(None, map(shutil.which, names)), None)
+    """A Firefox with an empty profile."""
+    program = find()
     if program is None:
         raise FileNotFoundError(
             "no Firefox is found: install one, or name it: FIREFOX=/path/to/firefox"
