@@ -88,9 +88,9 @@ def test_no_other_word_stands_for_one_that_the_book_lacks(base, browser):
 def test_a_snippet_shows_no_answer(base, browser):
     answer = "Threshold: farther out than it was"
     with searching(base, browser, query=answer) as tab:
-        hit = tab.locator(".search-hits a").first
+        hit = tab.locator("main .search-hits a").first
         assert "Threshold replaces" in hit.inner_text()
-        assert "farther" not in tab.locator(".search-hits").inner_text()
+        assert "farther" not in tab.locator("main .search-hits").inner_text()
 
 
 def test_the_book_has_what_an_alias_stands_for(base, browser):

@@ -3,7 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from layers_book.coursework.bank import moodle, qti
+from layers_book.coursework.bank.moodle import quiz
+from layers_book.coursework.bank.qti import package
 from layers_book.coursework.files import write
 from layers_book.questions import ROOT, Question, pages, questions
 
@@ -32,8 +33,8 @@ def write_bank(chapter: str, folder: Path) -> tuple[list[Path], Counter[str]]:
     """
     found = chapter_questions(chapter)
     files = {
-        folder / f"{chapter}-moodle.xml": moodle.quiz(found),
-        folder / f"{chapter}-qti.zip": qti.package(chapter, found),
+        folder / f"{chapter}-moodle.xml": quiz(found),
+        folder / f"{chapter}-qti.zip": package(chapter, found),
     }
     for path, data in files.items():
         write(path, data)
