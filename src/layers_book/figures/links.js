@@ -195,6 +195,7 @@ document.addEventListener(
 document.addEventListener("DOMContentLoaded", () => {
   if (!history.state?.figures) arrive(location.hash);
   record();
+  last = 0; // the reader's first change waits for nothing
 });
 
 // ----------------------------------------------------------------- figure
