@@ -232,7 +232,7 @@ def marks(course: Path) -> dict[str, dict[str, str]]:
     return {row["student"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
-def test_alone_the_guide(reader: Reader) -> None:
+def test_the_guide(reader: Reader) -> None:
     for block in blocks():
         reader.follow(block)
     course = reader.course
