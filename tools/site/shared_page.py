@@ -124,9 +124,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     base = f'<head>\n<base href="{urlsplit(root).path}" />'
     lost.write_text(lost.read_text("utf8").replace("<head>", base, 1), "utf8")
     pages = reading_order(app)
-    urls = "".join(
-        f"<url><loc>{address(app, p)}</loc></url>\n" for p in reading_order(app)
-    )
+    urls = "".join(f"<url><loc>{address(app, p)}</loc></url>\n" for p in pages)
     (out / "sitemap.xml").write_text(
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
