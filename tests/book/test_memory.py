@@ -16,7 +16,8 @@ from site_server import ROOT, blocked_page, violations
 STATIC = ROOT / "tools" / "site" / "static"
 KEY = "pytorch-layers 1"
 ASIDE = f"{KEY}, unreadable"
-EMPTY = {"version": 1, "pages": {}, "answers": {}, "solved": {}, "cards": {}}
+PARTS = ("pages", "answers", "solved", "cards", "texts")
+EMPTY = {"version": 1} | {part: {} for part in PARTS}
 WATCH = """
 self.shifted = 0;
 new PerformanceObserver((list) => {

@@ -45,7 +45,7 @@ self.boxes = (() => {
   /** Two memories: of each entry the newer one, and the furthest that a page was read. */
   const merge = (mine, theirs) => {
     const merged = { ...mine };
-    for (const part of ["pages", "answers", "solved", "cards"]) {
+    for (const part of ["pages", "answers", "solved", "cards", "texts"]) {
       const newer = ([name, entry]) => !(mine[part][name]?.time >= entry.time);
       const taken = Object.entries(theirs[part]).filter(newer);
       merged[part] = { ...mine[part], ...Object.fromEntries(taken) };

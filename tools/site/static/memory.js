@@ -2,21 +2,27 @@
 self.memory = (() => {
   const KEY = "pytorch-layers 1";
   const ASIDE = `${KEY}, unreadable`;
-  const nothing = () => ({ version: 1, pages: {}, answers: {}, solved: {}, cards: {} });
   const FIELDS = {
     pages: { heading: "string", section: "string", share: "number", read: "number", time: "number" },
     answers: { guess: "string", right: "boolean", time: "number" },
     solved: { done: "boolean", time: "number" },
     cards: { box: "number", day: "number", time: "number" },
+    texts: { text: "string", time: "number" },
+  };
+  const nothing = () => {
+    const parts = Object.keys(FIELDS).map((part) => [part, {}]);
+    return { version: 1, ...Object.fromEntries(parts) };
   };
   const MOST = { share: 1, read: 1, box: 5 };
   const LAST = 8.64e15; // the last moment that a Date knows
+  const LONGEST = 100_000; // characters of a text
   let kept = null;
   let data = nothing();
   let keeps = true;
 
   const fault = (found) => {
     if (found?.version !== 1) return `version 1 is known, this is ${found?.version}`;
+    found.texts ??= {}; // none were kept at first
     for (const part in FIELDS) {
       if (found[part]?.constructor !== Object) return `${part} is no list of entries`;
       for (const name in found[part])
@@ -24,6 +30,8 @@ self.memory = (() => {
           const value = found[part][name]?.[field];
           if (typeof value !== FIELDS[part][field])
             return `${part}, ${name}: ${field} is no ${FIELDS[part][field]}`;
+          if (value.length > LONGEST)
+            return `${part}, ${name}: ${field} is longer than ${LONGEST} characters`;
           const most = MOST[field] ?? LAST;
           if (typeof value === "number" && !(value >= 0 && value <= most))
             return `${part}, ${name}: ${field} is ${value}, not 0 to ${most}`;
@@ -85,6 +93,7 @@ self.memory = (() => {
   const memory = {
     KEY,
     ASIDE,
+    LONGEST,
     read,
     change,
     parse,
@@ -97,6 +106,10 @@ self.memory = (() => {
     solved: (name) => Boolean(read().solved[name]?.done),
     solve: (name) => note("solved", name, { done: true }),
     unsolve: (name) => note("solved", name, { done: false }),
+    forget: () =>
+      change((all) => {
+        Object.assign(all, nothing());
+      }),
   };
 
   // guesses were kept one an entry

@@ -1,6 +1,6 @@
 /* The page "Your progress": what memory.js keeps, beside all there is (questions.js). */
 {
-  const LARGEST = 1e6; // bytes; all of the book answered is a tenth of it
+  const LARGEST = 5e6; // bytes, more than a browser keeps
   const count = ({ questions, exercises }) => {
     const answers = questions.map(memory.answered).filter((answer) => answer);
     return {
@@ -122,11 +122,9 @@
 
       forget() {
         const words =
-          "Forget all answers, solved exercises and the review on this device? A saved file stays.";
+          "Forget all answers, solved exercises, your code and the review on this device? A saved file stays.";
         if (!confirm(words)) return;
-        memory.change((all) => {
-          for (const part of ["pages", "answers", "solved", "cards"]) all[part] = {};
-        });
+        memory.forget();
         if (memory.keeps())
           for (const key of [memory.KEY, memory.ASIDE]) localStorage.removeItem(key);
         this.draw();
