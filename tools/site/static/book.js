@@ -65,11 +65,49 @@
     });
   }
 
+  /* An exercise is written and checked in its cell; what that needs comes when asked for. */
+  const base = `${root.dataset.content_root}_static/exercise`;
+  const loaded = (tag, attributes) =>
+    new Promise((done, failed) => {
+      const element = Object.assign(document.createElement(tag), attributes);
+      element.onload = done;
+      element.onerror = failed;
+      document.head.append(element);
+    });
+  let editor;
+  const load = () => {
+    editor ??= Promise.all([
+      loaded("link", { rel: "stylesheet", href: `${base}.css` }),
+      loaded("script", { src: `${base}.js` }),
+    ]);
+    return editor;
+  };
+  for (const cell of document.querySelectorAll(".runs-here")) {
+    const { name } = cell.closest("section").querySelector("book-solved").dataset;
+    const write = document.createElement("button");
+    write.className = "write-here";
+    write.textContent = memory.read().texts[name] ? "Continue here" : "Write and check here";
+    write.onclick = () =>
+      load().then(
+        () => bookExercise.open(cell, name, write),
+        () => {
+          editor = null;
+          write.textContent = "It does not load: try again";
+        },
+      );
+    cell.append(write);
+  }
+  const follow = () =>
+    location.hash.startsWith("#write~") &&
+    load().then(() => bookExercise.follow(location.hash));
+  addEventListener("hashchange", follow);
+  follow();
+
   /* The search loads when a reader turns to its field, which the theme opens. */
   const loadSearch = () => {
     document.removeEventListener("focusin", turned);
     const script = document.createElement("script");
-    script.src = `${document.documentElement.dataset.content_root}_static/search.js`;
+    script.src = `${root.dataset.content_root}_static/search.js`;
     document.head.append(script);
   };
   const turned = (event) => event.target.matches(".bd-search input") && loadSearch();

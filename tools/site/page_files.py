@@ -1,0 +1,71 @@
+"""The Python files that MicroPython imports in a reader's page."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+SITE = Path(__file__).parent
+SRC = SITE.parents[1] / "src"
+OWN = SITE / "page_torch" / "python"
+# of the notebook's own checker, the same bytes
+SHARED = ("layers_book/checking/steps.py", "layers_book/checking/judging/*.py")
+
+
+def files() -> dict[str, str]:
+    """Each file's name, as an import finds it, and its code."""
+    found = {path: path.relative_to(OWN) for path in OWN.rglob("*.py")}
+    found |= {path: path.relative_to(SRC) for name in SHARED for path in SRC.glob(name)}
+    return {
+        name.as_posix(): stripped(path.read_text("utf8"))
+        for path, name in sorted(found.items(), key=lambda pair: pair[1].as_posix())
+    }
+
+
+def stripped(code: str) -> str:
+    """Code without comments, docstrings and empty lines, alike from every Python.
+
+    >>> stripped('def f(x):  # why\\n    "What."\\n\\n    return x')
+    'def f(x):\\n return x\\n'
+    """
+    lines = code.splitlines()
+    kept = {  # the lines within a text are part of it
+        line
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno
+        for line in range(node.lineno, node.end_lineno)
+    }
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    for node in ast.walk(ast.parse(code)):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or not body or not _is_text(body[0]):
+            continue
+        first = body[0]
+        pad = " " * first.col_offset
+        for row in range(first.lineno - 1, first.end_lineno):
+            lines[row] = ""
+            kept.discard(row + 1)
+        if len(body) == 1 and not isinstance(node, ast.Module):
+            lines[first.lineno - 1] = f"{pad}pass"
+    text = [
+        line if row - 1 in kept else re.sub("^ +", _shorter, line)
+        for row, line in enumerate(lines, 1)
+        if line.strip() or row in kept or row - 1 in kept
+    ]
+    return "\n".join(text) + "\n"
+
+
+def _shorter(indent: re.Match[str]) -> str:
+    return indent[0][: len(indent[0]) // 4 + len(indent[0]) % 4]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
