@@ -1,0 +1,2 @@
+// Element-wise functions.
+import { record } from "./tensor.js";
