@@ -19,11 +19,11 @@
 import { add, div, mul, sub } from "./elementwise.js";
 import {
   broadcastShapes,
-  copy_,
   DTYPES,
   defaultDtype,
   expand,
   full,
+  inplace,
   is_contiguous,
   notHere,
   numel,
@@ -164,9 +164,7 @@ const LOG = [
 const [LOG_LOW, LOG_HIGH] = [f(-2.1219444e-4), f(0.693359375)];
 const SIN = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(f);
 const COS = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2].map(f);
-const QUARTER = [-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8].map(
-  f,
-);
+const QUARTER = [-0.78515625, -2.4187564849853516e-4, -3.774894977445941e-8].map(f);
 
 const polynomial = (coefficients, x) => coefficients.reduce((y, c) => f(y * x + c));
 
@@ -302,7 +300,7 @@ export function set_rng_state(state, g) {
 }
 
 // A draw into a tensor that is there is a copy, so autograd's rules hold.
-const into = (x, drawn) => copy_(x, tensor_from(drawn, x.shape, x.dtype));
+const into = (x, drawn) => inplace(x, () => tensor_from(drawn, x.shape, x.dtype));
 
 export const rand = (size, dtype, g) => uniform_(blank(size, dtype), 0, 1, g);
 
