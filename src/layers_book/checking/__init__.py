@@ -6,20 +6,22 @@ from layers_book.checking.isolation import Refused
 from layers_book.checking.recording import Case, Unanswered, kind
 from layers_book.checking.runs import (
     Run,
-    call,
     custom_run,
+    function_run,
+    measure_run,
+    module_run,
+    value_run,
+)
+from layers_book.checking.steps import (
+    call,
     describe,
     distinct,
-    function_run,
     function_steps,
     gradients,
-    measure_run,
     measure_steps,
-    module_run,
     module_steps,
     refuse_no_function,
     signed,
-    value_run,
     value_steps,
     varied,
 )
