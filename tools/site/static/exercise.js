@@ -140,15 +140,14 @@ self.bookExercise = (() => {
     class extends HTMLElement {
       begin(cell, name, button) {
         Object.assign(this, { cell, name, button, leaves: false, own: false });
-        this.starter = `${cell.querySelector("pre").textContent.trimEnd()}\n`;
+        this.starter = cell.querySelector("pre").textContent.trimEnd();
         this.section = cell.closest("section");
         const title = this.section.querySelector("book-solved")?.dataset.title ?? name;
         const id = `help-${++open}`;
         this.role = "group";
         this.ariaLabel = `${title}: write and check`;
-        this.innerHTML = `<div class="code"><pre class="numbers" aria-hidden="true"></pre
-          ><div class="highlight"><pre aria-hidden="true"></pre
-          ><textarea wrap="off" rows="1" spellcheck="false" autocomplete="off" autocorrect="off"
+        this.innerHTML = `<div class="code"><div class="numbers" aria-hidden="true"></div>
+          <div class="highlight"><div class="colors" aria-hidden="true"></div><textarea wrap="off" rows="1" spellcheck="false" autocomplete="off" autocorrect="off"
           autocapitalize="off" inputmode="text" aria-label="${title}: your code"
           aria-describedby="${id}"></textarea></div></div>
           <div class="keys" role="toolbar" aria-label="Keys for code"></div>
@@ -163,7 +162,7 @@ self.bookExercise = (() => {
           <div class="verdict" role="status"></div>`;
         const find = (selector) => this.querySelector(selector);
         this.area = find("textarea");
-        this.colors = find(".highlight pre");
+        this.colors = find(".colors");
         this.numbers = find(".numbers");
         this.noted = find(".note");
         this.runs = find(".running");
@@ -177,6 +176,7 @@ self.bookExercise = (() => {
         colab.href = document.querySelector('a[href*="//colab."]')?.href ?? "";
         colab.hidden = !colab.href;
         link.onclick = () => this.share();
+        link.hidden = !runs;
         file.onclick = () => this.save();
         this.runs.lastChild.onclick = () => {
           this.stop("Stopped.");
@@ -243,7 +243,6 @@ self.bookExercise = (() => {
         };
         addEventListener("memory", () => this.refresh());
         addEventListener("focus", () => this.refresh());
-        addEventListener("pagehide", () => this.keep());
         document.addEventListener("visibilitychange", () => this.keep());
       }
 
@@ -408,7 +407,7 @@ self.bookExercise = (() => {
         const before = this.area.value;
         if (text === before) return;
         this.put(text);
-        this.note("Your code came from another tab.", "Undo", () => this.put(before, true));
+        this.changes("Your code came from another tab.", before);
       }
 
       /** Another text in the editor, which is kept or is kept already. */
@@ -422,29 +421,34 @@ self.bookExercise = (() => {
         this.keep();
       }
 
-      note(words, label, work) {
+      /** Say something, with what can be done about it. */
+      note(words, actions = {}) {
         this.noted.textContent = words;
-        if (!label) return;
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = label;
-        button.onclick = () => {
-          this.noted.textContent = "";
-          work();
-          this.area.focus({ preventScroll: true });
-        };
-        this.noted.append(" ", button);
+        for (const [label, work] of Object.entries(actions)) {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.textContent = label;
+          button.onclick = () => {
+            this.note("");
+            work();
+            this.area.focus({ preventScroll: true });
+          };
+          this.noted.append(" ", button);
+        }
+      }
+
+      /** Say what has become of the text before, which can come back. */
+      changes(words, before) {
+        this.note(words, { Undo: () => this.put(before, true) });
       }
 
       reset() {
         const before = this.area.value;
-        if (this.guest) this.leave();
-        clearTimeout(this.timer);
-        this.dirty = false;
-        this.put(this.starter, true);
+        this.leave();
         this.stop();
         this.tell();
-        this.note("The code is as it was at first.", "Undo", () => this.put(before, true));
+        this.put(this.starter, true);
+        this.changes("The code is as it was at first.", before);
       }
 
       solve() {
@@ -475,7 +479,7 @@ self.bookExercise = (() => {
 
       save() {
         const link = document.createElement("a");
-        link.href = URL.createObjectURL(new Blob([this.area.value], { type: "text/x-python" }));
+        link.href = URL.createObjectURL(new Blob([`${this.area.value}\n`], { type: "text/x-python" }));
         link.download = `${this.name.replaceAll("/", "_")}.py`;
         link.click();
         URL.revokeObjectURL(link.href);
@@ -490,43 +494,32 @@ self.bookExercise = (() => {
           return this.note("The link is damaged: its code cannot be read. This is your own.");
         }
         this.keep();
-        const kept = memory.read().texts[this.name];
         if (text === this.area.value) return;
+        const own = memory.read().texts[this.name]?.text;
+        this.put(text, !own);
+        if (!own) {
+          this.note("This code came with the link.");
+          return this.leave();
+        }
         this.guest = true;
-        this.replace(text);
-        this.note("This code came with the link; yours is kept.", "Back to your own code", () => {
-          this.leave();
-          this.put(kept?.text ?? this.starter);
+        this.note("This code came with the link; yours is kept.", {
+          "Back to your own code": () => {
+            this.leave();
+            this.put(own);
+          },
+          "Keep this code instead": () => {
+            this.leave();
+            this.put(this.area.value, true);
+            this.changes("This code is yours now.", own);
+          },
         });
-        if (kept) return this.also();
-        this.guest = false;
-        this.note("This code came with the link.");
-        this.changed();
-      }
-
-      /** The reader may take the link's code for his own. */
-      also() {
-        const own = this.noted.lastChild;
-        const before = memory.read().texts[this.name].text;
-        const take = own.cloneNode();
-        take.textContent = "Keep this code instead";
-        take.onclick = () => {
-          this.leave();
-          this.put(this.area.value, true);
-          this.note("This code is yours now.", "Undo", () => this.put(before, true));
-        };
-        own.after(" ", take);
       }
 
       /** From here on, the text is the reader's; a reload no longer shows the link's. */
       leave() {
         this.guest = false;
-        const { pathname, search } = location;
-        try {
-          history.replaceState(history.state, "", `${pathname}${search}#${this.section.id}`);
-        } catch {
-          // too often
-        }
+        if (location.hash.startsWith(LINK))
+          history.replaceState(history.state, "", `#${this.section.id}`);
       }
 
       async check() {
@@ -535,8 +528,10 @@ self.bookExercise = (() => {
         this.keep();
         const text = this.area.value;
         this.printed.textContent = "";
-        this.style.setProperty("--before", `${this.verdict.offsetHeight}px`);
+        // what stands below stays there
+        const room = this.verdict.offsetHeight;
         this.tell();
+        this.verdict.style.minHeight = `${room}px`;
         this.run = { words: isBooted ? "Running …" : "Loading Python (about 300 kB, once) …" };
         const { run } = this;
         run.shown = setTimeout(() => this.progress(), isBooted ? LATE : 0);
@@ -609,18 +604,21 @@ self.bookExercise = (() => {
         const { verdict, printed, name } = this;
         printed.hidden = !printed.textContent;
         verdict.dataset.state = state ?? "";
-        verdict.textContent = "";
+        verdict.textContent = verdict.style.minHeight = "";
         if (!state) return;
         const title = document.createElement("strong");
         title.textContent = `${MARKS[state] ?? "○"} ${name}`;
         verdict.append(title, "\n");
-        const [before, word, after] = message.split(new RegExp(`(\\bline ${line}\\b)`));
+        const [before, word = `Line ${line}`, after = ""] = message.split(
+          new RegExp(`(\\bline ${line}\\b)`, "i"),
+        );
         verdict.append(before);
-        if (word) {
+        if (line) {
           const go = document.createElement("button");
           go.type = "button";
           go.textContent = word;
           go.onclick = () => this.select(line);
+          if (!after) verdict.append(" ");
           verdict.append(go, after);
         }
         const colab = this.querySelector(".buttons a");
@@ -662,7 +660,6 @@ self.bookExercise = (() => {
     editor.scrollIntoView({ block: "nearest" });
     return editor.visit(words);
   };
-  addEventListener("hashchange", () => follow(location.hash));
 
   // above the keys of a phone's own keyboard, which no style sheet knows of
   const view = self.visualViewport;
