@@ -130,7 +130,8 @@ def is_question(node: nodes.Node | None) -> bool:
     return isinstance(node, nodes.container) and "tag_question" in node["classes"]
 
 
-def _is_cell(node: nodes.Node | None) -> bool:
+def is_cell(node: nodes.Node | None) -> bool:
+    """Whether it is a cell with its outputs."""
     return isinstance(node, nodes.container) and "cell" in node["classes"]
 
 
@@ -142,7 +143,7 @@ def _lesson(cell: nodes.Element) -> nodes.Element | None:
     """The cell right before."""
     at = cell.parent.index(cell)
     before = cell.parent[at - 1] if at else None
-    return before if _is_cell(before) else None
+    return before if is_cell(before) else None
 
 
 def _bold_question(lesson: nodes.Element) -> nodes.Element | None:
@@ -167,7 +168,7 @@ def unfold(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 def fold_setup(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Fold a page's first cell if it only imports and sets up: it shows nothing."""
-    cell = next(doctree.findall(_is_cell), None)
+    cell = next(doctree.findall(is_cell), None)
     if cell is None or app.builder.format != "html" or len(cell.children) != 1:
         return
     if cell.astext().startswith(("import ", "from ")):

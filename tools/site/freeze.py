@@ -37,9 +37,7 @@ def sources(page: str) -> dict[str, str]:
     """The files of a page's exercises, as Python imports them, and their text."""
     chapter = page.split("/")[0]
     names = [f"exercises/{chapter}/__init__.py", f"exercises/{page}.py"]
-    return {
-        f"layers_book/{name}": (PACKAGE / name).read_text("utf8") for name in names
-    }
+    return {f"layers_book/{name}": (PACKAGE / name).read_text("utf8") for name in names}
 
 
 def frozen(names: Iterable[str], folder: Path) -> dict[str, Any]:
@@ -69,6 +67,15 @@ def frozen(names: Iterable[str], folder: Path) -> dict[str, Any]:
     return found
 
 
+def answered(starter: str, code: str) -> str:
+    """A starter's cell with other code above its check.
+
+    >>> answered('answer = ...\\n\\ncheck("a/b", answer)', "answer = 1")
+    'answer = 1\\n\\ncheck("a/b", answer)'
+    """
+    return f"{code}\n\ncheck({starter.rpartition('check(')[2]}"
+
+
 def _digest(page: str) -> str:
     checking = sorted((PACKAGE / "checking").rglob("*.py"))
     parts = [version("torch"), Path(__file__).read_text("utf8")]
@@ -81,7 +88,9 @@ def freeze(name: str) -> dict[str, Any]:
     """What `layers_book.checking.sketch` keeps of an exercise."""
     found = exercise(name)
     expected = [_expected(found, at) for at in range(len(found.configurations))]
-    mistakes = [[_expected(found, at, m) for at in range(len(expected))] for m in found.mistakes]
+    mistakes = [
+        [_expected(found, at, m) for at in range(len(expected))] for m in found.mistakes
+    ]
     if whole(found):
         return {
             "whole": True,

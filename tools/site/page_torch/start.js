@@ -3,18 +3,16 @@ self.bookEngine = {
   async start() {
     this.compiled ??= this.compile();
     const wasm = await this.compiled;
-    const url = URL.createObjectURL(new Blob([this.worker], { type: "text/javascript" }));
-    const worker = new Worker(url);
-    URL.revokeObjectURL(url);
+    this.url ??= URL.createObjectURL(new Blob([this.worker]));
+    const worker = new Worker(this.url);
     worker.postMessage({ boot: { wasm, files: this.files } });
     return worker;
   },
   /** A page opened from a file may fetch nothing, so the wasm lies in this script. */
   async compile() {
     const bytes = Uint8Array.from(atob(this.wasm), (c) => c.charCodeAt(0));
-    const unzipped = new Blob([bytes])
-      .stream()
-      .pipeThrough(new DecompressionStream("gzip"));
+    const zipped = new Blob([bytes]).stream();
+    const unzipped = zipped.pipeThrough(new DecompressionStream("gzip"));
     return WebAssembly.compile(await new Response(unzipped).arrayBuffer());
   },
 };
