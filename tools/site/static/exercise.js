@@ -191,11 +191,9 @@ self.bookExercise = (() => {
         this.draw();
         cell.classList.add("written");
         cell.after(this);
-        if (runs) {
-          boot().catch(() => {});
-          exercise(name).catch(() => {});
-        } else
-          this.tell("unanswered", "This browser lacks what runs code in a page.", 0, true);
+        if (!runs) return this.refuse();
+        boot().catch(() => {});
+        exercise(name).catch(() => {});
       }
 
       /** The caret where one writes first. */
@@ -522,7 +520,12 @@ self.bookExercise = (() => {
           history.replaceState(history.state, "", `#${this.section.id}`);
       }
 
+      refuse() {
+        this.tell("missing", "This browser lacks what Python in a page needs.");
+      }
+
       async check() {
+        if (!runs) return this.refuse();
         running?.stop("Stopped, since another check began.");
         running = this;
         this.keep();
@@ -538,11 +541,10 @@ self.bookExercise = (() => {
         let worker;
         let task;
         try {
-          if (!runs) throw new Error("this browser lacks what runs code in a page");
           [worker, task] = await Promise.all([boot(), exercise(this.name)]);
         } catch (error) {
           if (this.run === run)
-            this.end("missing", `Python did not load (${error.message ?? "it cannot start"}).`);
+            this.end("missing", `Python did not load: ${error.message ?? "it cannot start"}.`);
           return;
         }
         if (this.run !== run) return;
@@ -596,11 +598,11 @@ self.bookExercise = (() => {
         this.run = running = null;
         if (this.runs.contains(document.activeElement)) this.querySelector(".check").focus();
         this.runs.hidden = true;
-        if (message) this.tell(state, message, line, state === "missing");
+        if (message) this.tell(state, message, line);
       }
 
       /** Show a verdict, or none. */
-      tell(state, message, line, elsewhere) {
+      tell(state, message, line) {
         const { verdict, printed, name } = this;
         printed.hidden = !printed.textContent;
         verdict.dataset.state = state ?? "";
@@ -622,7 +624,7 @@ self.bookExercise = (() => {
           verdict.append(go, after);
         }
         const colab = this.querySelector(".buttons a");
-        if (elsewhere && colab.href) verdict.append(" ", colab.cloneNode(true));
+        if (state === "missing" && colab.href) verdict.append(" ", colab.cloneNode(true));
       }
 
       select(line) {
