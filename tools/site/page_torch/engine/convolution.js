@@ -363,7 +363,12 @@ function checkPositive(list, text) {
 function checkTypes(x, weight, bias) {
   const name = (t) => typeNames[t.dtype.name];
   if (bias !== null && bias.dtype !== x.dtype) {
-    const words = { Double: "double", Float: "float", Long: "long int", Half: "c10::Half" };
+    const words = {
+      Double: "double",
+      Float: "float",
+      Long: "long int",
+      Half: "c10::Half",
+    };
     const word = (t) => words[name(t)] ?? name(t);
     raise(
       "RuntimeError",
@@ -464,14 +469,26 @@ function convolution(n, input, weight, bias, stride_, padding_, dilation_, group
         `${cross(whole)}. Kernel size can't be greater than actual input size`,
     );
   }
-  const outs = padded.map((size, d) => Math.floor((size - reach[d] - 1) / stride[d]) + 1);
+  const outs = padded.map(
+    (size, d) => Math.floor((size - reach[d] - 1) / stride[d]) + 1,
+  );
   const map = windows(sizes, kernel, stride, before, dilation, outs);
   return unbatch(
     toOutputs(x, weight, bias ?? null, { sizes, kernel, outs, groups, plan: map }),
   );
 }
 
-function transposed(n, input, weight, bias, stride_, padding_, extra_, groups, dilation_) {
+function transposed(
+  n,
+  input,
+  weight,
+  bias,
+  stride_,
+  padding_,
+  extra_,
+  groups,
+  dilation_,
+) {
   const [x, unbatch] = batched(input, n, `conv_transpose${n}d`);
   const stride = convolutionList(stride_ ?? 1, n, "stride");
   const padding = convolutionList(padding_ ?? 0, n, "padding");
@@ -491,7 +508,9 @@ function transposed(n, input, weight, bias, stride_, padding_, extra_, groups, d
   if (extra.some((value, d) => value >= stride[d] && value >= dilation[d])) {
     const names = ["depth", "height", "width"].slice(3 - Math.max(n, 2));
     const part = (word, list) =>
-      names.map((name, d) => `${word}_${name}: ${list.at(d - names.length) ?? 1}`).join(" ");
+      names
+        .map((name, d) => `${word}_${name}: ${list.at(d - names.length) ?? 1}`)
+        .join(" ");
     raise(
       "RuntimeError",
       "output padding must be smaller than either stride or dilation, but got " +
@@ -611,7 +630,14 @@ export function unfold(x, kernel, dilation, padding, stride) {
     );
   }
   notForWhole(x, "im2col_out_cpu");
-  const map = windows(sizes, lists.kernel, lists.stride, lists.padding, lists.dilation, outs);
+  const map = windows(
+    sizes,
+    lists.kernel,
+    lists.stride,
+    lists.padding,
+    lists.dilation,
+    outs,
+  );
   const lead = x.shape.slice(0, n - 3);
   const channels = x.shape[n - 3];
   const planes = numel(lead) * channels;
@@ -663,7 +689,14 @@ export function fold(x, output, kernel, dilation, padding, stride) {
     );
   }
   notForWhole(x, "col2im_out_cpu");
-  const map = windows(sizes, lists.kernel, lists.stride, lists.padding, lists.dilation, outs);
+  const map = windows(
+    sizes,
+    lists.kernel,
+    lists.stride,
+    lists.padding,
+    lists.dilation,
+    outs,
+  );
   const lead = x.shape.slice(0, n - 2);
   const planes = (numel(lead) * rows) / taps;
   return linearMap(
@@ -753,7 +786,8 @@ function pooling(x, n, name, kernel_, stride_, padding_, dilation_, ceilMode) {
   });
   if (outs.some((out) => out < 1)) {
     const channels = x.shape.at(-n - 1);
-    const text = (list) => `(${[channels, ...list].join("x")})`;
+    const one = name === "avg_pool1d" ? [1] : [];
+    const text = (list) => `(${[channels, ...one, ...list].join("x")})`;
     raise(
       "RuntimeError",
       `Given input size: ${text(sizes)}. Calculated output size: ${text(outs)}. Output ` +
@@ -790,7 +824,8 @@ function largest(x, { index, kernel, out, plane }) {
 
 // Reads at places of each plane, and the transpose, which adds there.
 function pickers(places, out, plane) {
-  const pick = (image) => places.map((at, i) => image[Math.floor(i / out) * plane + at]);
+  const pick = (image) =>
+    places.map((at, i) => image[Math.floor(i / out) * plane + at]);
   const put = (parts) => {
     const image = new Float64Array((places.length / out) * plane);
     for (let i = 0; i < places.length; i++) {
@@ -914,7 +949,13 @@ function alongDim(source, before, size, after, { kernel, out, index, weight }, f
   return result;
 }
 
-function alongDimTransposed(source, before, size, after, { kernel, out, index, weight }) {
+function alongDimTransposed(
+  source,
+  before,
+  size,
+  after,
+  { kernel, out, index, weight },
+) {
   const result = new Float64Array(before * size * after);
   for (let b = 0; b < before; b++) {
     for (let o = 0; o < out; o++) {
@@ -939,7 +980,11 @@ const divided = (source, divisors) =>
 
 // Weighted sums along each of the last dims, taps[d] for each; then each divided by the
 // divisor of its place. `fill` is what padding alone gives.
-export function resample(x, taps, { divisors = null, fill = 0, name = "Resample" } = {}) {
+export function resample(
+  x,
+  taps,
+  { divisors = null, fill = 0, name = "Resample" } = {},
+) {
   const n = taps.length;
   const lead = x.shape.slice(0, x.shape.length - n);
   const sizes = x.shape.slice(x.shape.length - n);
@@ -988,11 +1033,29 @@ function counts({ kernel, out, index }) {
   });
 }
 
-function avgPool(n, x, kernel_, stride_, padding_, ceilMode, countPad = true, divisor = null) {
+function avgPool(
+  n,
+  x,
+  kernel_,
+  stride_,
+  padding_,
+  ceilMode,
+  countPad = true,
+  divisor = null,
+) {
   const name = `avg_pool${n}d`;
   const p = pooling(x, n, name, kernel_, stride_, padding_, null, ceilMode);
   if (divisor === 0) {
     raise("RuntimeError", "divisor must be not zero");
+  }
+  if (n === 3 && p.sizes.some((size, d) => size < p.kernel[d])) {
+    const [t, h, w] = p.sizes;
+    const [kt, kh, kw] = p.kernel;
+    raise(
+      "RuntimeError",
+      `input image (T: ${t} H: ${h} W: ${w}) smaller than kernel size (kT: ${kt} ` +
+        `kH: ${kh} kW: ${kw})`,
+    );
   }
   if (x.dtype.name === "int64") {
     notHere(`${name} of int64`);
