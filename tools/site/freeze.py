@@ -3,8 +3,6 @@
 Kept in `_build/exercises`, by a digest of all that it depends on.
 """
 
-import hashlib
-import json
 import multiprocessing
 import os
 from collections.abc import Iterable
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from page_files import digest, keep, kept
 
 from layers_book.checking import Exercise, sketch
 from layers_book.checking.check import _expected
@@ -47,23 +46,22 @@ def frozen(names: Iterable[str], folder: Path) -> dict[str, Any]:
         names: as ``"gru/convert"``.
         folder: where it is kept.
     """
-    todo, found = [], {}
+    todo: dict[str, str] = {}
+    found = {}
     for name in names:
-        path, digest = folder / f"{name}.json", _digest(page_of(name))
-        kept = json.loads(path.read_text("utf8")) if path.exists() else {}
-        found[name] = kept.get("frozen")
-        if kept.get("digest") != digest:
-            todo.append((name, path, digest))
+        old, now = kept(folder / f"{name}.json"), _digest(page_of(name))
+        found[name] = old.get("frozen")
+        if old.get("digest") != now:
+            todo[name] = now
     with ProcessPoolExecutor(
         os.cpu_count(),
         multiprocessing.get_context("spawn"),
         partial(torch.set_num_threads, 1),
     ) as pool:
-        made = pool.map(freeze, [name for name, _, _ in todo])
-        for (name, path, digest), each in zip(todo, made, strict=True):
-            found[name] = each
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"digest": digest, "frozen": each}), "utf8")
+        for name, made in zip(todo, pool.map(freeze, todo), strict=True):
+            found[name] = made
+            whole = {"digest": todo[name], "frozen": made}
+            keep(folder / f"{name}.json", whole)
     return found
 
 
@@ -78,10 +76,8 @@ def answered(starter: str, code: str) -> str:
 
 def _digest(page: str) -> str:
     checking = sorted((PACKAGE / "checking").rglob("*.py"))
-    parts = [version("torch"), Path(__file__).read_text("utf8")]
-    parts += [path.read_text("utf8") for path in checking]
-    parts += sources(page).values()
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    parts = [path.read_text("utf8") for path in [Path(__file__), *checking]]
+    return digest([version("torch"), *parts, *sources(page).values()])
 
 
 def freeze(name: str) -> dict[str, Any]:

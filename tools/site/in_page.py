@@ -107,7 +107,7 @@ class Book:
             for exercise in asked(app.env.get_doctree(page), page)
         }
         folder = Path(app.srcdir, "_build", "exercises")
-        self.scripts = folder / "scripts"
+        self.scripts = Path(app.doctreedir, "in_page")
         kept = freeze.frozen(self.exercises, folder / "frozen")
         shutil.rmtree(self.scripts, ignore_errors=True)
         self._write("engine", engine())

