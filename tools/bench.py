@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import psutil
 from nbclient import NotebookClient
 
 import pages as tool
+from layers_book.exercises import exercise
 from site_server import PAGES, blocked_page, launch, serve
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +34,9 @@ GOALS = {
     "first figure of a page, ms": 1000.0,
     "first load of a chapter's page, kB": 200.0,
     "first load of any page, kB": 250.0,
+    "first click into an exercise, kB": 320.0,
+    "from click to Python, ms": 500.0,
+    "from Check to verdict, 95 of 100, ms": 1000.0,
 }
 
 
@@ -160,6 +165,49 @@ def site() -> dict[str, dict[str, float]]:
     return found
 
 
+def in_page() -> dict[str, float]:
+    """Of the exercises in the page: bytes and ms of the first click; ms of a check.
+
+    Every printed solution is checked once, right after its page's first one.
+    """
+    clicks, checks, weights = [], [], []
+    html = ROOT / "_build" / "html"
+    with serve(html) as base, launch() as browser:
+        for page in filter(lambda page: page.startswith("notebooks/"), PAGES):
+            with blocked_page(browser, base) as (tab, seen):
+                tab.goto(base + page)
+                seen.wait(tab)
+                before = sum(seen.sizes.values())
+                for at, starter in enumerate(tab.locator(".runs-here").all()):
+                    section = starter.locator("xpath=ancestor::section[1]")
+                    begun = time.perf_counter()
+                    starter.locator(".write-here").click()
+                    code = section.get_by_label("your code")
+                    told = section.locator(".verdict > :first-child")
+                    check = section.get_by_role("button", name="Check", exact=True)
+                    if at == 0:
+                        code.fill("answer = ...")
+                        check.click()
+                        told.wait_for()
+                        clicks.append(time.perf_counter() - begun)
+                        seen.wait(tab)
+                        weights.append(sum(seen.sizes.values()) - before)
+                    name = section.locator("book-solved").get_attribute("data-name")
+                    _, _, call = code.input_value().rpartition("check(")
+                    code.fill(f"{exercise(name or '').solution}\n\ncheck({call}")
+                    begun = time.perf_counter()
+                    check.click()
+                    section.locator(".verdict", has_text="✓").wait_for(timeout=60_000)
+                    checks.append(time.perf_counter() - begun)
+    return {
+        "first click, bytes": max(weights),
+        "click to Python, ms": 1000 * statistics.median(clicks),
+        "Check to verdict, ms": 1000 * statistics.median(checks),
+        "Check to verdict, 95 of 100, ms": 1000
+        * statistics.quantiles(checks, n=20)[-1],
+    }
+
+
 def main() -> None:
     result: dict[str, Any] = {"cores": os.cpu_count(), "notebooks": {}}
     start = min(kernel_start() for _ in range(3))
@@ -196,7 +244,8 @@ def main() -> None:
     check = [sys.executable, str(ROOT / "tools" / "check_page.py"), "basic/linear"]
     result["make check"], _ = measured(check)
     result["site"] = site()
-    for name in ("book", "site"):
+    result["in page"] = in_page()
+    for name in ("book", "site", "in page"):
         print(name, json.dumps(result[name], indent=1))
     pages = result["notebooks"].values()
     figures = [p.get("first figure ms", 0) for p in result["site"].values()]
@@ -214,6 +263,13 @@ def main() -> None:
     chapter = [kb for page, kb in loads.items() if page.startswith("notebooks/")]
     beside_goal("first load of a chapter's page, kB", max(chapter))
     beside_goal("first load of any page, kB", max(loads.values()))
+    clicked = result["in page"]
+    beside_goal(
+        "first click into an exercise, kB", clicked["first click, bytes"] / 1000
+    )
+    beside_goal("from click to Python, ms", clicked["click to Python, ms"])
+    late = "Check to verdict, 95 of 100, ms"
+    beside_goal(f"from {late}", clicked[late])
     target = ROOT / "_build" / "bench.json"
     target.write_text(json.dumps(result, indent=1), "utf8")
     print(f"written to {target.relative_to(ROOT)}")
