@@ -97,7 +97,12 @@ function precisely(x, fn) {
 const sourceOf = {
   constant: (at, size) => (at >= 0 && at < size ? at : -1),
   replicate: (at, size) => Math.min(Math.max(at, 0), size - 1),
-  circular: (at, size) => (at + size) % size,
+  // What negative sides cut off is not there to wrap around to.
+  circular: (at, size, left, right) => {
+    const from = Math.max(-left, 0);
+    const room = size - from - Math.max(-right, 0);
+    return from + ((at - from + room) % room);
+  },
   reflect: (at, size) => {
     const back = Math.abs(at);
     return back < size ? back : 2 * (size - 1) - back;
@@ -133,7 +138,7 @@ function checkSide(x, dim, left, right, mode) {
   if (mode === "reflect" && (left >= size || right >= size)) {
     raise(
       "RuntimeError",
-      "Argument #4: Padding size should be less than the corresponding input dimension, " +
+      `Argument #${2 * (x.shape.length - dim) + 2}: Padding size should be less than the corresponding input dimension, ` +
         `but got: padding (${left}, ${right}) at dimension ${dim} of input ` +
         shapeText(x.shape),
     );
@@ -157,17 +162,16 @@ export function pad(x, sides_, mode = "constant", value = null) {
   }
   const dims = x.shape.length;
   const count = sides.length / 2;
-  const taps = Array.from({ length: count }, (_, i) => {
-    const dim = dims - count + i;
-    const [left, right] = sides.slice(2 * (count - 1 - i), 2 * (count - i));
+  const taps = [];
+  for (let i = 0; i < count; i++) {
+    const dim = dims - 1 - i;
+    const [left, right] = sides.slice(2 * i, 2 * i + 2);
     checkSide(x, dim, left, right, mode);
     const size = x.shape[dim];
     const out = size + left + right;
-    const index = Int32Array.from({ length: out }, (_, o) =>
-      sourceOf[mode](o - left, size),
-    );
-    return { kernel: 1, out, index };
-  });
+    const source = (_, o) => sourceOf[mode](o - left, size, left, right);
+    taps.unshift({ kernel: 1, out, index: Int32Array.from({ length: out }, source) });
+  }
   return resample(x, taps, { fill: x.dtype.round(value ?? 0), name: "Pad" });
 }
 
@@ -237,12 +241,12 @@ const resizes = {
 };
 
 // A kernel widened by the factor of shrinking, its weights brought to sum 1.
-function smooth(size, step, corners, kind) {
+function smooth(size, step, kind) {
   const [filter, reach] = kind === "linear" ? [tent, 1] : [cubic(-0.5), 2];
   const wide = Math.max(step, 1);
   const support = reach * wide;
   return (o) => {
-    const center = corners ? o * step + 0.5 : step * (o + 0.5);
+    const center = step * (o + 0.5);
     const from = Math.max(Math.trunc(center - support + 0.5), 0);
     const to = Math.min(Math.trunc(center + support + 0.5), size);
     const list = [];
@@ -356,10 +360,10 @@ export function interpolate(
     );
   }
   const outs = given ?? sizes.map((size, d) => Math.floor(size * factors[d]));
-  checkOutputs(sizes, outs);
   if (mode === "area") {
     return adaptiveAvg(sizes.length, x, outs);
   }
+  checkOutputs(sizes, outs);
   if (!x.dtype.floating && !(x.dtype.name === "uint8" && mode.startsWith("nearest"))) {
     missing(x, `upsample_${mode}${sizes.length}d`);
   }
@@ -369,7 +373,7 @@ export function interpolate(
     const factor = recompute ? null : (factors?.[d] ?? null);
     const step = spacing(size, outs[d], factor, corners);
     const list = antialias
-      ? smooth(size, step, corners, kind)
+      ? smooth(size, step, kind)
       : resizes[kind](size, step, corners);
     return tapsFrom(Array.from({ length: outs[d] }, (_, o) => list(o)));
   });
@@ -587,7 +591,8 @@ function gridTaps(coordinate, size, mode, padding, corners) {
       const low = Math.floor(at);
       return at - low === 0.5 ? low + (low % 2 === 0 ? 0 : 1) : Math.round(at);
     };
-    return [{ at: places.map((at) => bounded(half(at))), weight: null }];
+    const one = pointwise(coordinate, () => [1, 0]);
+    return [{ at: places.map((at) => bounded(half(at))), weight: one }];
   }
   const low = places.map(Math.floor);
   const share = sub(located, tensor_from(low.slice(), located.shape, located.dtype));
@@ -945,7 +950,7 @@ export function binary_cross_entropy(x, target, weight = null, reduction = "mean
     [x, target],
     (grad) => {
       const rest = sub(1, x);
-      const spread = clamp(mul(rest, x), 1e-12, null);
+      const spread = clamp(mul(rest, x), Math.fround(1e-12), null);
       return [
         x.requires_grad ? mul(grad, div(sub(x, target), spread)) : null,
         target.requires_grad ? mul(grad, sub(log(rest), log(x))) : null,
