@@ -1,0 +1,381 @@
+"""Tensors made from Python's values and by rules."""
+
+from array import array
+
+import _engine
+from torch import _state
+from torch._core import (
+    DTYPES,
+    Misfit,
+    Size,
+    _c_dtype,
+    _float,
+    _isinstance,
+    boolean,
+    dtype,
+    fail,
+    float32,
+    int64,
+    ints_text,
+    number,
+    on_cpu,
+    wrap,
+)
+from torch._state import refuse
+from torch._tensor import Tensor, as_kind, from_numbers
+
+_default = [float32]
+RANGES = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+}
+C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "short", "int32": "int"}
+
+
+def get_default_dtype():
+    """The dtype of numbers with a point."""
+    return _default[0]
+
+
+def set_default_dtype(d):
+    """Set the dtype of numbers with a point."""
+    if not _isinstance(d, dtype):
+        raise TypeError("invalid dtype object: " + str(d))
+    if _engine.set_default_dtype(d.name) is None and not d.is_floating_point:
+        fail()
+    _default[0] = d
+
+
+def as_dtype(value):
+    """A dtype or Python's own type, as a dtype; None stays None."""
+    try:
+        name = _c_dtype(value)
+    except Misfit:
+        raise TypeError(
+            "argument 'dtype' must be torch.dtype, not " + type(value).__name__
+        )
+    return None if name is None else DTYPES[name]
+
+
+def finish(t, requires_grad, device=None):
+    """An engine's new tensor as Python's."""
+    on_cpu(device)
+    made = wrap(t)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _is_list(value):
+    return _isinstance(value, (list, tuple, Size, range))
+
+
+def _sizes(data):
+    found = []
+    while _is_list(data):
+        found.append(len(data))
+        if not found[-1] or len(found) > 64:
+            break
+        data = data[0]
+    return found
+
+
+def _flat(data, sizes):
+    level = [data]
+    for dim, size in enumerate(sizes):
+        below = []
+        for row in level:
+            if not _is_list(row):
+                raise TypeError("not a sequence")
+            if len(row) != size:
+                raise ValueError(
+                    "expected sequence of length " + str(size) + " at dim " + str(dim)
+                    + " (got " + str(len(row)) + ")"
+                )
+            below.extend(row)
+        level = below
+    return level
+
+
+def _inferred(kinds, values):
+    """The dtype of Python's values, as torch infers it."""
+    from torch._functions import promote_types
+
+    found = None
+    for kind in kinds:
+        if kind is _float:
+            one = _default[0]
+        elif kind is bool:
+            one = boolean
+        elif kind is int:
+            one = int64
+        else:
+            continue
+        found = one if found is None else promote_types(found, one)
+    for value in values:
+        if _isinstance(value, Tensor):
+            found = value.dtype if found is None else promote_types(found, value.dtype)
+    return found
+
+
+def _unknown(value, wanted):
+    name = type(value).__name__
+    if wanted is not None:
+        if _is_list(value):
+            raise TypeError("not a sequence")
+        raise TypeError("must be real number, not " + name)
+    if _isinstance(value, str):
+        raise TypeError("new(): invalid data type 'str'")
+    raise RuntimeError("Could not infer dtype of " + name)
+
+
+def _one(value, wanted):
+    """A value that is no plain number, as one."""
+    if _isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return value.item()
+    if _isinstance(value, (int, _float)):
+        return value
+    _unknown(value, wanted)
+
+
+def engine_tensor(data, wanted=None):
+    """Python's values as a tensor of the engine."""
+    sizes = _sizes(data)
+    values = _flat(data, sizes) if sizes else [data]
+    kinds = set(map(type, values))
+    found = wanted or _inferred(kinds, values if Tensor in kinds else ())
+    if not kinds <= PLAIN:
+        values = [x if type(x) in PLAIN else _one(x, wanted) for x in values]
+        found = found or _inferred(set(map(type, values)), ())
+    found = found or _default[0]
+    if found.name in RANGES and values:
+        least, most = RANGES[found.name]
+        if not all(least <= int(x) <= most for x in values if x == x):
+            said = "value cannot be converted to type " + C_NAMES[found.name]
+            raise RuntimeError(said + " without overflow")
+    return from_numbers(array("d", values), ints_text(sizes), found.name)
+
+
+PLAIN = {bool, int, _float}
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new tensor of Python's numbers, or a copy of another without its history."""
+    wanted = as_dtype(dtype)
+    if _isinstance(data, Tensor):
+        t = _engine.clone(_engine.detach(data._t))
+        if wanted is not None:
+            t = _engine.to(t, wanted.name)
+        return finish(t, requires_grad, device)
+    return finish(engine_tensor(data, wanted), requires_grad, device)
+
+
+def as_tensor(data, dtype=None, device=None):
+    """A tensor of the values; a tensor of that dtype is itself."""
+    on_cpu(device)
+    if _isinstance(data, Tensor):
+        wanted = as_dtype(dtype)
+        return data if wanted in (None, data.dtype) else data.to(wanted)
+    return tensor(data, dtype=dtype)
+
+
+def legacy(data):
+    """What the class Tensor itself makes: of sizes, or of values as the default dtype."""
+    if len(data) == 1 and _isinstance(data[0], Tensor):
+        return _engine.detach(_engine.to(data[0]._t, _default[0].name))
+    if len(data) == 1 and _isinstance(data[0], Size):
+        data = tuple(data[0])
+    if len(data) == 1 and _is_list(data[0]):
+        return engine_tensor(data[0], _default[0])
+    if not data:
+        data = (0,)
+    return _engine.full(ints_text(data), 0, _default[0].name)
+
+
+def sizes_of(size, name):
+    """Sizes that are given one by one or as one sequence."""
+    if len(size) == 1 and not _isinstance(size[0], int):
+        size = size[0]
+        if _isinstance(size, Tensor):
+            size = size.tolist()
+            size = size if _isinstance(size, list) else (size,)
+        if not _is_list(size):
+            raise TypeError(
+                name + "(): argument 'size' (position 1) must be tuple of ints, not "
+                + type(size).__name__
+            )
+    for at, one in enumerate(size):
+        if not _isinstance(one, (int, Tensor)):
+            raise TypeError(
+                name + "(): argument 'size' (position 1) must be tuple of ints, but found "
+                "element of type " + type(one).__name__ + " at pos " + str(at)
+            )
+    return ints_text(size)
+
+
+def _filled(name, fill):
+    def make(*args, size=None, out=None, dtype=None, layout=None, device=None,
+             pin_memory=False, requires_grad=False, memory_format=None):
+        if size is not None:
+            args = (size,)
+        elif not args:
+            raise TypeError(
+                name + '() received an invalid combination of arguments - got (), but '
+                'expected one of:\n * (tuple of ints size, *, tuple of names names, ...)'
+            )
+        kind = as_dtype(dtype) or _default[0]
+        made = finish(
+            _engine.full(sizes_of(args, name), fill, kind.name), requires_grad, device
+        )
+        return made if out is None else _into(out, made)
+
+    return _state.public(name, "torch.", make)
+
+
+def _into(out, made):
+    from torch._core import into
+
+    return into(out, made)
+
+
+zeros = _filled("zeros", 0)
+ones = _filled("ones", 1)
+empty = _filled("empty", 0)  # what lies there is not said; here zeros
+
+
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None,
+         requires_grad=False):
+    """A tensor of one value."""
+    if _isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    kind = as_dtype(dtype) or _kind_of(fill_value)
+    t = _engine.full(sizes_of((size,), "full"), number(fill_value), kind.name)
+    return finish(t, requires_grad, device)
+
+
+def _kind_of(value):
+    if _isinstance(value, bool):
+        return boolean
+    return int64 if _isinstance(value, int) else _default[0]
+
+
+def _alike(name, fill):
+    def make(input, *, dtype=None, layout=None, device=None, requires_grad=False,
+             memory_format=None, pin_memory=False):
+        if not _isinstance(input, Tensor):
+            raise TypeError(
+                name + "(): argument 'input' (position 1) must be Tensor, not "
+                + type(input).__name__
+            )
+        kind = as_dtype(dtype) or input.dtype
+        return finish(_engine.full_like(input._t, fill, kind.name), requires_grad, device)
+
+    return _state.public(name, "torch.", make)
+
+
+zeros_like = _alike("zeros_like", 0)
+ones_like = _alike("ones_like", 1)
+empty_like = _alike("empty_like", 0)
+
+
+def full_like(input, fill_value, *, dtype=None, layout=None, device=None,
+              requires_grad=False, memory_format=None, pin_memory=False):
+    """A tensor like another, of one value."""
+    if _isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    kind = as_dtype(dtype) or input.dtype
+    t = _engine.full_like(input._t, number(fill_value), kind.name)
+    return finish(t, requires_grad, device)
+
+
+def _plain_number(value):
+    return value.item() if _isinstance(value, Tensor) else value
+
+
+def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=None,
+           device=None, pin_memory=False, requires_grad=False):
+    """Numbers from start to before end."""
+    args = list(args)
+    if end is None:
+        if not args:
+            raise TypeError("arange() missing 1 required positional arguments: \"end\"")
+        if len(args) == 1:
+            end = args.pop()
+        else:
+            start, end = args.pop(0), args.pop(0)
+    elif args:
+        start = args.pop(0)
+    if args:
+        step = args.pop(0)
+    if args:
+        raise TypeError("arange() takes at most 3 positional arguments")
+    found = [_plain_number(x) for x in (0 if start is None else start, end,
+                                         1 if step is None else step)]
+    for value in found:
+        if not _isinstance(value, (int, _float)):
+            raise TypeError(
+                "arange(): argument 'end' must be Number, not " + type(value).__name__
+            )
+    kind = as_dtype(dtype)
+    if kind is None:
+        kind = _default[0] if any(_isinstance(x, _float) for x in found) else int64
+    made = _engine.arange(*map(number, found), kind.name)
+    return finish(made, requires_grad, device)
+
+
+def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None,
+             requires_grad=False):
+    """Numbers at even distances, both ends among them."""
+    kind = as_dtype(dtype) or _default[0]
+    ends = number(_plain_number(start)), number(_plain_number(end))
+    return finish(_engine.linspace(*ends, steps, kind.name), requires_grad, device)
+
+
+def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
+             device=None, requires_grad=False):
+    """Powers of a base at even distances of the exponent."""
+    kind = as_dtype(dtype) or _default[0]
+    ends = number(_plain_number(start)), number(_plain_number(end))
+    t = _engine.logspace(*ends, steps, number(base), kind.name)
+    return finish(t, requires_grad, device)
+
+
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None,
+        requires_grad=False):
+    """Ones on the diagonal."""
+    kind = as_dtype(dtype) or _default[0]
+    return finish(_engine.eye(n, m, kind.name), requires_grad, device)
+
+
+def tril_indices(row, col, offset=0, *, dtype=None, device=None, layout=None):
+    """The places of a lower triangle."""
+    return finish(_engine.tri_indices(row, col, offset, False), False, device)
+
+
+def triu_indices(row, col, offset=0, *, dtype=None, device=None, layout=None):
+    """The places of an upper triangle."""
+    return finish(_engine.tri_indices(row, col, offset, True), False, device)
+
+
+def tolist(t, shape, kind):
+    """The numbers of an engine's tensor as nested lists."""
+    from torch._tensor import numbers
+
+    values = list(numbers(t))
+    if not kind.is_floating_point:
+        values = [as_kind(x, kind) for x in values]
+    if not len(shape):
+        return values[0]
+    for size in reversed(tuple(shape)[1:]):
+        count = len(values) // size if size else _count(shape)
+        values = [values[i * size : (i + 1) * size] for i in range(count)]
+    return values
+
+
+def _count(shape):
+    count = 1
+    for size in tuple(shape)[:-1]:
+        count *= size
+    return count

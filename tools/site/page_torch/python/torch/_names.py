@@ -1,0 +1,2 @@
+METHODS = ()
+NAMES = ()

@@ -1,0 +1,2 @@
+def text(x):
+    return "tensor(" + str(x.tolist()) + ")"

@@ -1,0 +1,71 @@
+"""What surrounds a call of torch: what may not be called, who watches, what raised.
+
+A checker sets hooks: `before(name, path)`, which may raise, and `after(name, args,
+kwargs, result)`. Both hear of the outermost calls only: a function at work may use what
+it likes. Marks of its own it may put on tensors as attributes.
+"""
+
+on = False
+before = None
+after = None
+depth = 0
+raised = None, ""
+
+
+def hooks(before_call=None, after_call=None):
+    """Set what hears of each call from now on; without arguments nothing."""
+    global on, before, after, depth
+    before, after, depth = before_call, after_call, 0
+    on = before is not None or after is not None
+
+
+class NotHere(Exception):
+    """What torch can and the page cannot."""
+
+
+def refuse(what):
+    """Raise NotHere for a function, named as a reader writes it."""
+    raise NotHere(what + " is not there in the page; open the notebook in Colab.")
+
+
+def operation(error):
+    """The outermost operation of torch that raised an error: "Add", "softmax" ..."""
+    return raised[1] if raised[0] is error else ""
+
+
+def failed(error, name):
+    """Keep what raised an error; the outermost call is the last to say so."""
+    global raised
+    raised = error, name
+
+
+def watched(name, path, function, args, kwargs):
+    """Call a function within what is set above."""
+    global depth
+    if depth:
+        return function(*args, **kwargs)
+    if before is not None:
+        before(name, path + name)
+    depth += 1
+    try:
+        result = function(*args, **kwargs)
+    finally:
+        depth -= 1
+    if after is not None:
+        after(name, args, kwargs, result)
+    return result
+
+
+def public(name, path, function):
+    """A function as others may call it: heard by the hooks, named by its errors."""
+
+    def call(*args, **kwargs):
+        try:
+            if on:
+                return watched(name, path, function, args, kwargs)
+            return function(*args, **kwargs)
+        except Exception as error:
+            failed(error, name)
+            raise
+
+    return call
