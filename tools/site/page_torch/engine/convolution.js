@@ -532,10 +532,11 @@ function transposed(
       1,
   );
   if (sizes.some((size) => size <= 0)) {
+    const plane = (list) => cross(n === 1 ? [1, ...list] : list);
     raise(
       "RuntimeError",
-      `Given input size per channel: ${cross(outs)}. Calculated output size per channel: ` +
-        `${cross(sizes)}. Output size is too small`,
+      `Given input size per channel: ${plane(outs)}. Calculated output size per channel: ` +
+        `${plane(sizes)}. Output size is too small`,
     );
   }
   const map = windows(sizes, kernel, stride, padding, dilation, outs);
@@ -797,7 +798,7 @@ function pooling(x, n, name, kernel_, stride_, padding_, dilation_, ceilMode) {
   return { lead, sizes, kernel, stride, padding, dilation, outs };
 }
 
-// Places of the largest values; the last nan counts as the largest.
+// Places of the largest values, the last nan before all; -1 in a window of padding alone.
 function largest(x, { index, kernel, out, plane }) {
   const image = read(x);
   const planes = image.length / plane;
@@ -824,12 +825,21 @@ function largest(x, { index, kernel, out, plane }) {
 
 // Reads at places of each plane, and the transpose, which adds there.
 function pickers(places, out, plane) {
-  const pick = (image) =>
-    places.map((at, i) => image[Math.floor(i / out) * plane + at]);
+  const pick = (image) => {
+    const parts = new Float64Array(places.length).fill(-Infinity);
+    for (let i = 0; i < parts.length; i++) {
+      if (places[i] >= 0) {
+        parts[i] = image[Math.floor(i / out) * plane + places[i]];
+      }
+    }
+    return parts;
+  };
   const put = (parts) => {
     const image = new Float64Array((places.length / out) * plane);
     for (let i = 0; i < places.length; i++) {
-      image[Math.floor(i / out) * plane + places[i]] += parts[i];
+      if (places[i] >= 0) {
+        image[Math.floor(i / out) * plane + places[i]] += parts[i];
+      }
     }
     return image;
   };
@@ -843,7 +853,7 @@ function maxPooled(x, map, shape, name, withIndices) {
   const places = largest(x, map);
   const [pick, put] = pickers(places, map.out, map.plane);
   const result = linearMap("MaxPoolBackward0", x, shape, pick, put);
-  return withIndices ? [result, tensor_from(places, shape, "int64")] : result;
+  return withIndices ? [result, tensor_from(places.slice(), shape, "int64")] : result;
 }
 
 function maxPool(n, x, kernel, stride, padding, dilation, ceilMode, withIndices) {

@@ -37,6 +37,7 @@ import {
   logsigmoid,
   lt,
   mul,
+  ne,
   neg,
   pow,
   rsqrt,
@@ -387,7 +388,7 @@ function checkOutputs(sizes, outs) {
     raise(
       "RuntimeError",
       `Input and output sizes should be greater than 0, but got input (${text(sizes)}) ` +
-        `output (${text(outs)})`,
+        `${sizes.length === 1 ? "and " : ""}output (${text(outs)})`,
     );
   }
 }
@@ -1134,12 +1135,8 @@ export function cross_entropy(
   const shape = x.shape.map((_, d) => (d === dim ? classes : 1));
   const all = weight === null ? logs : mul(logs, reshape(weight, shape));
   const shares = targetWeights(target, classes, weight, ignored);
-  const kept = tensor_from(
-    Float64Array.from(read(target), (label) => (label === ignored ? 0 : 1)),
-    dim === 0 ? [] : target.shape,
-    x.dtype,
-  );
-  const flat = mul(neg(sum(all, dim)), kept);
+  const kept = ne(reshape(target, dim === 0 ? [] : target.shape), ignored);
+  const flat = where(kept, neg(sum(all, dim)), 0);
   const even =
     reduction === "mean"
       ? div(
