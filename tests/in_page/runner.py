@@ -34,7 +34,7 @@ def _made(given):
     if not isinstance(given, dict):
         return given
     if "tensor" in given:
-        values = array.array("d", binascii.a2b_base64(given["data"]))
+        values = array.array("d", binascii.a2b_base64(given["data"].encode()))
         found = torch.tensor(list(values), dtype=torch.float64).reshape(given["shape"])
         found = found.to(getattr(torch, given["tensor"]))
         return found.requires_grad_() if given["grad"] else found
@@ -42,7 +42,7 @@ def _made(given):
     if kind == "int":
         return int(data)
     if kind == "float":
-        return struct.unpack("d", binascii.a2b_base64(data))[0]
+        return struct.unpack("d", binascii.a2b_base64(data.encode()))[0]
     if kind in ("tuple", "list"):
         made = [_made(item) for item in data]
         return tuple(made) if kind == "tuple" else made

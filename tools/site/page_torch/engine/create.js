@@ -12,6 +12,9 @@ export function arange(start, end, step, type) {
   if (step === 0) {
     raise("RuntimeError", "step must be nonzero");
   }
+  if (dtypeOf(type).integral && Math.trunc(step) === 0) {
+    raise("ValueError", "step must be nonzero");
+  }
   if (![start, end, step].every(Number.isFinite)) {
     raise("RuntimeError", `unsupported range: ${start} -> ${end}`);
   }

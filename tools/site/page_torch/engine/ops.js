@@ -10,6 +10,7 @@ import * as random from "./random.js";
 import * as recurrent from "./recurrent.js";
 import * as reduce from "./reduce.js";
 import * as tensor from "./tensor.js";
+import { text } from "./text.js";
 
 export const ops = {
   ...tensor,
@@ -22,6 +23,7 @@ export const ops = {
   ...convolution,
   ...functional,
   ...recurrent,
+  text,
 };
 
 // x.NAME_(...) for any function NAME that gives a result of x's shape.

@@ -59,3 +59,94 @@ float, double, half = DTYPES["float32"], DTYPES["float64"], DTYPES["float16"]
 long, int, short = DTYPES["int64"], DTYPES["int32"], DTYPES["int16"]
 globals().update(FUNCTIONS)
 asarray = as_tensor
+from torch._repr import set_printoptions
+
+
+class _Flags:
+    """Settings that are accepted and change nothing here."""
+
+    enabled = deterministic = benchmark = allow_tf32 = False
+
+    def is_available(self):
+        """No such hardware is there."""
+        return False
+
+
+class _Backends:
+    cudnn, mps, mkldnn, cuda, mkl = (_Flags() for _ in range(5))
+
+
+backends = _Backends()
+mps = _Flags()
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Accepted: all functions are deterministic here."""
+
+
+def are_deterministic_algorithms_enabled():
+    """They always are."""
+    return True
+
+
+def set_num_threads(count):
+    """Accepted: there is one."""
+
+
+def get_num_threads():
+    """There is one."""
+    return 1
+
+
+def set_default_device(device):
+    """Refuse all but the processor."""
+    _core.on_cpu(device)
+
+
+def set_float32_matmul_precision(precision):
+    """Accepted: products are as exact as they can be."""
+
+
+def is_storage(obj):
+    """There are none to be seen."""
+    return False
+
+
+def _legacy(kind):
+    def make(*data):
+        return Tensor(*data).to(kind)
+
+    return make
+
+
+for _name, _kind in (
+    ("Float", "float32"), ("Double", "float64"), ("Half", "float16"), ("Long", "int64"),
+    ("Int", "int32"), ("Short", "int16"), ("Byte", "uint8"), ("Bool", "bool"),
+):
+    globals()[_name + "Tensor"] = _legacy(DTYPES[_kind])
+
+_LATER = ("linalg", "special", "random", "testing", "cuda", "nn", "optim")
+
+
+# torch has these of torch.nn.functional too
+_IN_FUNCTIONAL = (
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d bilinear "
+    "avg_pool1d max_pool1d max_pool2d max_pool3d adaptive_avg_pool1d celu prelu rrelu "
+    "hardshrink threshold layer_norm rms_norm pixel_shuffle pixel_unshuffle "
+    "cosine_similarity pairwise_distance channel_shuffle relu_ celu_ selu_"
+).split()
+
+
+def __getattr__(name):
+    if name in _LATER:
+        __import__("torch." + name)
+        return globals()[name]
+    if name in _IN_FUNCTIONAL:
+        from torch.nn import functional
+
+        return getattr(functional, name)
+    from torch._names import NAMES
+
+    if " " + name + " " in NAMES:
+        refuse("torch." + name)
+    raise AttributeError("module 'torch' has no attribute '" + name + "'")

@@ -101,9 +101,9 @@ class device:
     """Where a tensor lies: on the processor."""
 
     def __init__(self, type="cpu", index=None):
-        if _isinstance(type, device):
-            type, index = type.type, type.index
         name, _, number = str(type).partition(":")
+        if name not in ("cpu", "cuda", "mps", "meta", "xpu"):
+            _unknown_device(name)
         self.type = name
         self.index = int(number) if number else index
 
@@ -134,11 +134,15 @@ def on_cpu(given):
         place = str(given).partition(":")[0]
         if place in ("cuda", "mps", "xpu", "meta"):
             refuse("The device " + place)
-        raise RuntimeError(
-            "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, "
-            "ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone "
-            "device type at start of device string: " + place
-        )
+        _unknown_device(place)
+
+
+def _unknown_device(place):
+    raise RuntimeError(
+        "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, "
+        "ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone "
+        "device type at start of device string: " + place
+    )
 
 
 class Size:
@@ -458,7 +462,8 @@ def _default(text):
 class Plan:
     """The parameters of a function, read from its line when it is first called."""
 
-    def __init__(self, name, line):
+    def __init__(self, name, line, method=False):
+        self.own = 1 if method else 0  # parameters that errors do not count
         line, _, self.result = (part.strip() for part in (line + " ").partition("->"))
         self.name = name
         self.names, self.kinds, self.defaults = [], [], []
@@ -528,12 +533,14 @@ class Plan:
         return args
 
     def _too_many(self, args):
-        most = str(self.positional)
-        s = "" if self.positional == 1 else "s"
+        most, count = self.positional - self.own, len(args) - self.own
+        if not most:
+            said = "() takes no arguments (" + str(count) + " given)"
+            raise TypeError("TensorBase." + self.name + said)
         raise TypeError(
-            self.name + "() takes " + most + " positional argument" + s
-            + " but " + str(len(args)) + (" was" if len(args) == 1 else " were")
-            + " given"
+            self.name + "() takes " + str(most) + " positional argument"
+            + ("" if most == 1 else "s") + " but " + str(count)
+            + (" was" if count == 1 else " were") + " given"
         )
 
     def _place(self, name, count):
@@ -559,7 +566,7 @@ class Plan:
                 self.name + "() missing " + str(len(missing))
                 + " required positional arguments: " + ", ".join(missing)
             )
-        place = " (position " + str(i + 1) + ")" if i < count else ""
+        place = " (position " + str(i + 1 - self.own) + ")" if i < count else ""
         raise TypeError(
             self.name + "(): argument '" + self.names[i] + "'" + place + " must be "
             + str(wanted) + ", not " + type(value).__name__
@@ -590,7 +597,7 @@ def function(name, line, call=None, path=""):
     def run(*args, out=None, **kwargs):
         nonlocal plan
         if plan is None:
-            plan = Plan(name, line)
+            plan = Plan(name, line, path == ".")
         found = engine(*plan.arguments(args, kwargs))
         if found is None:
             fail()
@@ -623,7 +630,7 @@ def inplace(name, line, call=None):
     def run(self, *args, **kwargs):
         nonlocal plan
         if plan is None:
-            plan = Plan(label, line)
+            plan = Plan(label, line, True)
         found = plan.arguments((self,) + args, kwargs)
         if _engine.inplace(call, *found) is None:
             fail()

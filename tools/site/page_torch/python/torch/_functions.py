@@ -587,13 +587,17 @@ def _to(self, *args, dtype=None, device=None, non_blocking=False, copy=False,
     return wrap(_engine.to(self._t, kind.name))
 
 
+def _converts(kind):
+    return lambda self, *, memory_format=None: _to(self, kind)
+
+
 method("to", _to)
 for _name, _kind in (
     ("float", "float32"), ("double", "float64"), ("half", "float16"), ("long", "int64"),
     ("bfloat16", "bfloat16"), ("int", "int32"), ("short", "int16"), ("char", "int8"),
     ("byte", "uint8"), ("bool", "bool"),
 ):
-    method(_name, lambda self, memory_format=None, _kind=DTYPES[_kind]: _to(self, _kind))
+    method(_name, _converts(DTYPES[_kind]))
 
 TYPE_NAMES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
@@ -846,3 +850,57 @@ def apply_(self, function):
 
 
 method("apply_", apply_)
+
+
+# --- put together from others ---
+
+
+def _ravel(input):
+    return input.reshape(-1)
+
+
+def _adjoint(input):
+    return input.mT
+
+
+def _dist(input, other, p=2):
+    return FUNCTIONS["norm"](input - other, p)
+
+
+def _sum_to_size(self, *size):
+    return wrap(_engine.sumTo(self._t, _engine.ints(sizes_of(size, "sum_to_size"))))
+
+
+def _split_along(name, dim):
+    def call(input, indices_or_sections):
+        at = 0 if dim and name == "hsplit" and input.dim() == 1 else dim
+        return _tensor_split(input, indices_or_sections, at)
+
+    both(name, call)
+
+
+for _name, _dim in (("vsplit", 0), ("hsplit", 1), ("dsplit", 2)):
+    _split_along(_name, _dim)
+
+
+def _at_least(dims):
+    def call(*tensors):
+        if len(tensors) == 1 and _isinstance(tensors[0], (list, tuple)):
+            tensors = tensors[0]
+        found = []
+        for x in tensors:
+            while x.dim() < dims:
+                x = x.unsqueeze(0 if x.dim() < 2 else -1)
+            found.append(x)
+        return found[0] if len(found) == 1 else tuple(found)
+
+    free("atleast_" + str(dims) + "d", call)
+
+
+for _dim in (1, 2, 3):
+    _at_least(_dim)
+
+both("ravel", _ravel)
+both("adjoint", _adjoint)
+both("dist", _dist)
+method("sum_to_size", _sum_to_size)

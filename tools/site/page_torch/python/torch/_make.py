@@ -25,14 +25,6 @@ from torch._state import refuse
 from torch._tensor import Tensor, as_kind, from_numbers
 
 _default = [float32]
-RANGES = {
-    "uint8": (0, 255),
-    "int8": (-128, 127),
-    "int16": (-(2**15), 2**15 - 1),
-    "int32": (-(2**31), 2**31 - 1),
-}
-C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "short", "int32": "int"}
-
 
 def get_default_dtype():
     """The dtype of numbers with a point."""
@@ -72,7 +64,9 @@ def _is_list(value):
 
 def _sizes(data):
     found = []
-    while _is_list(data):
+    while _is_list(data) or _isinstance(data, str) and found:
+        if _isinstance(data, str):
+            raise ValueError("too many dimensions 'str'")
         found.append(len(data))
         if not found[-1] or len(found) > 64:
             break
@@ -120,9 +114,11 @@ def _inferred(kinds, values):
 
 def _unknown(value, wanted):
     name = type(value).__name__
+    if _is_list(value):
+        raise TypeError("'" + name + "' object cannot be interpreted as an integer")
+    if _isinstance(value, complex):
+        refuse("A complex tensor")
     if wanted is not None:
-        if _is_list(value):
-            raise TypeError("not a sequence")
         raise TypeError("must be real number, not " + name)
     if _isinstance(value, str):
         raise TypeError("new(): invalid data type 'str'")
@@ -150,12 +146,21 @@ def engine_tensor(data, wanted=None):
         values = [x if type(x) in PLAIN else _one(x, wanted) for x in values]
         found = found or _inferred(set(map(type, values)), ())
     found = found or _default[0]
-    if found.name in RANGES and values:
-        least, most = RANGES[found.name]
-        if not all(least <= int(x) <= most for x in values if x == x):
-            said = "value cannot be converted to type " + C_NAMES[found.name]
-            raise RuntimeError(said + " without overflow")
+    if not found.is_floating_point and found is not boolean:
+        _check_range(values, found)
     return from_numbers(array("d", values), ints_text(sizes), found.name)
+
+
+def _check_range(values, kind):
+    bits = 8 * kind.itemsize
+    least = 1 - 2**bits if kind.name == "uint8" else -(2 ** (bits - 1))
+    most = 2 ** (bits - kind.is_signed) - 1
+    for value in values:
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            raise ValueError("Overflow when unpacking long long")
+        if not least <= value <= most:
+            said = "value cannot be converted to type " + kind.name
+            raise RuntimeError(said + " without overflow")
 
 
 PLAIN = {bool, int, _float}
@@ -189,9 +194,12 @@ def legacy(data):
         data = tuple(data[0])
     if len(data) == 1 and _is_list(data[0]):
         return engine_tensor(data[0], _default[0])
-    if not data:
-        data = (0,)
-    return _engine.full(ints_text(data), 0, _default[0].name)
+    for size in data:
+        if not _isinstance(size, int):
+            raise TypeError(
+                "new(): data must be a sequence (got " + type(size).__name__ + ")"
+            )
+    return _engine.full(ints_text(data or (0,)), 0, _default[0].name)
 
 
 def sizes_of(size, name):
@@ -212,6 +220,8 @@ def sizes_of(size, name):
                 name + "(): argument 'size' (position 1) must be tuple of ints, but found "
                 "element of type " + type(one).__name__ + " at pos " + str(at)
             )
+        if _isinstance(one, int) and one < 0:
+            raise RuntimeError(name + ": Dimension size must be non-negative.")
     return ints_text(size)
 
 
@@ -221,10 +231,7 @@ def _filled(name, fill):
         if size is not None:
             args = (size,)
         elif not args:
-            raise TypeError(
-                name + '() received an invalid combination of arguments - got (), but '
-                'expected one of:\n * (tuple of ints size, *, tuple of names names, ...)'
-            )
+            raise TypeError(name + '() missing 1 required positional arguments: "size"')
         kind = as_dtype(dtype) or _default[0]
         made = finish(
             _engine.full(sizes_of(args, name), fill, kind.name), requires_grad, device
@@ -316,7 +323,8 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=
     for value in found:
         if not _isinstance(value, (int, _float)):
             raise TypeError(
-                "arange(): argument 'end' must be Number, not " + type(value).__name__
+                "arange(): argument 'end' (position 1) must be Number, not "
+                + type(value).__name__
             )
     kind = as_dtype(dtype)
     if kind is None:

@@ -7,7 +7,8 @@ parameters and result, and its names; ``name=op`` where the engine has another n
 TABLE = """
 fmi|input|abs absolute=abs neg negative=neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin cos tan asin acos atan arcsin=asin arccos=acos arctan=atan sinh cosh tanh asinh acosh atanh arcsinh=asinh arccosh=acosh arctanh=atanh sigmoid relu floor ceil trunc fix=trunc frac sign sgn=sign erf erfc erfinv lgamma digamma logical_not bitwise_not rad2deg deg2rad sinc i0
 fm|input|signbit isnan isinf isfinite isposinf isneginf isreal positive angle
-f|input|selu
+f|input|selu logsigmoid
+fm|input other:S|gcd lcm
 fmi|input other:S * alpha=1:N|add sub subtract=sub
 fmi|input other:S * rounding_mode=None:s|div divide=div true_divide=div
 fmi|input other:S|mul multiply=mul floor_divide remainder fmod eq ne not_equal=ne lt less=lt le less_equal=le gt greater=gt ge greater_equal=ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift
@@ -35,7 +36,7 @@ fm|input * dim=None:i keepdim=False:b -> aminmax min max|aminmax
 fm|input dim=None:i keepdim=False:b|argmax argmin
 fm|input dim:Z keepdim=False:b|logsumexp
 fm|input dim:i dtype=None:D|softmax log_softmax
-fm|input dim:i * dtype=None:D|cumsum cumprod
+fmi|input dim:i * dtype=None:D|cumsum cumprod
 fm|input dim:i|logcumsumexp
 fm|input dim:i -> cummax values indices|cummax
 fm|input dim:i -> cummin values indices|cummin
@@ -62,6 +63,7 @@ fm|input other|kron
 fm|input|trace det logdet inverse
 fm|input -> slogdet sign logabsdet|slogdet=linalg_slogdet
 fm|input n:i|matrix_power
+fm|input rcond=None:-|pinverse=linalg_pinv
 fmi|input diagonal=0:i|tril triu
 fm|input diagonal=0:i|diag
 fm|input offset=0:i|diagflat
@@ -92,10 +94,10 @@ m|input dimension:i size:i step:i|unfold=unfold_dim
 fm|input size:Z stride:Z storage_offset=None:i|as_strided
 fm|input chunks:i dim=0:i -> *|chunk
 fm|input dim=0:i -> *|unbind
-m|input|alias contiguous=contiguous
+m|input|alias contiguous
 f|tensors:L dim=0:i|stack
 f|tensors:L|hstack vstack row_stack=vstack dstack column_stack
-fm|input dim:i index src:S|scatter_add
+fmi|input dim:i index src|scatter_add
 fm|input dim:i index|gather
 fm|input dim:i index|index_select
 fm|input mask|masked_select

@@ -62,6 +62,11 @@ def as_kind(value, kind):
     return value != 0 if kind is boolean else int(value)
 
 
+def matrix(value):
+    """The other side of @ for the engine; None if it cannot be one."""
+    return value._t if _isinstance(value, Tensor) else None
+
+
 def operand(value):
     """The other side of an operator for the engine; None if it cannot be one."""
     if _isinstance(value, Tensor):
@@ -75,7 +80,7 @@ def _unsupported(sign, left, right):
     raise TypeError(said + ": '" + found[0] + "' and '" + found[1] + "'")
 
 
-def _operator(op, name, label, sign):
+def _operator(op, name, label, sign, operand=operand):
     engine = engine_op(op)
 
     def run(self, other):
@@ -96,7 +101,7 @@ def _operator(op, name, label, sign):
     return call
 
 
-def _reflected(op, name, label, sign):
+def _reflected(op, name, label, sign, operand=operand):
     engine = engine_op(op)
 
     def run(self, other):
@@ -156,6 +161,9 @@ def _unary(op, name, label):
     return call
 
 
+SIGNS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
 def _comparison(op, name, otherwise=None):
     engine = engine_op(op)
 
@@ -164,7 +172,10 @@ def _comparison(op, name, otherwise=None):
         if right is None:
             if otherwise is not None:
                 return otherwise
-            _unsupported(op, self, other)
+            raise TypeError(
+                "'" + SIGNS[op] + "' not supported between instances of '"
+                + type(self).__name__ + "' and '" + type(other).__name__ + "'"
+            )
         return wrap(engine(self._t, right))
 
     def call(self, other):
@@ -217,6 +228,8 @@ def _word(item, tensors):
         return "t"
     if _isinstance(item, int):
         return "i" + str(int(item))
+    if _isinstance(item, str):
+        raise TypeError("new(): invalid data type 'str'")
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
         "are valid indices (got " + kind.__name__ + ")"
@@ -457,7 +470,7 @@ class Tensor:
     __floordiv__ = _operator("floor_divide", "__floordiv__", "FloorDiv", "//")
     __mod__ = _operator("remainder", "__mod__", "Mod", "%")
     __pow__ = _operator("pow", "__pow__", "Pow", "** or pow()")
-    __matmul__ = _operator("matmul", "__matmul__", "MatMult", "@")
+    __matmul__ = _operator("matmul", "__matmul__", "MatMult", "@", matrix)
     __and__ = _operator("bitwise_and", "__and__", "BitAnd", "&")
     __or__ = _operator("bitwise_or", "__or__", "BitOr", "|")
     __xor__ = _operator("bitwise_xor", "__xor__", "BitXor", "^")
@@ -471,7 +484,7 @@ class Tensor:
     __rfloordiv__ = _reflected("floor_divide", "__rfloordiv__", "FloorDiv", "//")
     __rmod__ = _reflected("remainder", "__rmod__", "Mod", "%")
     __rpow__ = _reflected("pow", "__rpow__", "Pow", "** or pow()")
-    __rmatmul__ = _reflected("matmul", "__rmatmul__", "MatMult", "@")
+    __rmatmul__ = _reflected("matmul", "__rmatmul__", "MatMult", "@", matrix)
     __rand__ = _reflected("bitwise_and", "__rand__", "BitAnd", "&")
     __ror__ = _reflected("bitwise_or", "__ror__", "BitOr", "|")
     __rxor__ = _reflected("bitwise_xor", "__rxor__", "BitXor", "^")
