@@ -14,9 +14,11 @@
 // grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
 //     arrays of Tensors; -> array of Tensor | null
 // inplace(x, fn, ...args)     x becomes fn(x, ...args) in place, as torch's x.fn_(...)
-// requires_grad_(t, flag), retain_grad(t), register_hook(t, fn) -> handle, detach_(t)
+// evenly(x, fn, ...args)      the same for a change that an expanded tensor allows (fill)
+// requires_grad_(t, flag), retain_grad(t), register_hook(t, fn) -> handle, detach_(t),
+// set_grad(t, grad | null)    t.grad = grad, with torch's checks
 
-import { raise } from "./errors.js";
+import { notHere, raise } from "./errors.js";
 import {
   canCast,
   eachRow,
@@ -57,6 +59,12 @@ export const needs = (t) => gradMode && t !== null && t.requires_grad;
 
 const tracked = (t) => t instanceof Tensor && t.dtype.floating && t.requires_grad;
 
+// A view that was made without gradients leads nowhere.
+function edgeOf(t) {
+  const { node } = t;
+  return node === null && t.creation === "no_grad" ? null : (node ?? t);
+}
+
 // One step of the history. An edge leads to a node or to a leaf tensor.
 class Node {
   constructor(name, inputs, backward, saved, raw, out) {
@@ -64,8 +72,13 @@ class Node {
     this.name = name;
     this.backward = backward;
     this.raw = raw;
-    this.saved = saved.map((t) => ({ tensor: t, storage: t.storage, version: t.version }));
-    this.edges = inputs.map((t) => (tracked(t) ? (t.node ?? t) : null));
+    this.saved = saved.map((t) => ({
+      tensor: t,
+      isOut: t === out,
+      storage: t.storage,
+      version: t.version,
+    }));
+    this.edges = inputs.map((t) => (tracked(t) ? edgeOf(t) : null));
     this.shapes = inputs.map((t) => t?.shape);
     this.types = inputs.map((t) => t?.dtype);
     this.shape = out.shape;
@@ -82,7 +95,7 @@ export function record(out, name, inputs, backward, saved = [], raw = false) {
   return out;
 }
 
-export function requires_grad_(t, flag) {
+export function requires_grad_(t, flag, kinds = "floating point") {
   if (!t.is_leaf) {
     if (!flag) {
       raise(
@@ -95,10 +108,7 @@ export function requires_grad_(t, flag) {
     return t;
   }
   if (flag && !t.dtype.floating) {
-    raise(
-      "RuntimeError",
-      "only Tensors of floating point and complex dtype can require gradients",
-    );
+    raise("RuntimeError", `only Tensors of ${kinds} dtype can require gradients`);
   }
   t.leafRequires = Boolean(flag);
   return t;
@@ -132,6 +142,45 @@ export function register_hook(t, fn) {
   };
 }
 
+export function detach_(t) {
+  if (t.base !== null) {
+    raise(
+      "RuntimeError",
+      "Can't detach views in-place. Use detach() instead. If you are using " +
+        "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is " +
+        "set as True, gradients are views of DDP buckets, and hence detach_() cannot " +
+        "be called on these gradients. To fix this error, please refer to the " +
+        "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.",
+    );
+  }
+  t.node = null;
+  t.leafRequires = false;
+  return t;
+}
+
+export function set_grad(t, grad) {
+  if (grad !== null && !sameShape(grad.shape, t.shape)) {
+    raise(
+      "RuntimeError",
+      `attempting to assign a gradient of size '${shapeText(grad.shape)}' to a tensor of ` +
+        `size '${shapeText(t.shape)}'. Please ensure that the gradient and the tensor ` +
+        "are the same size",
+    );
+  }
+  if (grad !== null && grad.dtype !== t.dtype) {
+    raise(
+      "RuntimeError",
+      `attempting to assign a gradient with dtype '${typeNames[grad.dtype.name].toLowerCase()}' ` +
+        `to a tensor with grad_dtype '${typeNames[t.dtype.name]}'. The gradient must match ` +
+        "the tensor's grad_dtype (defaults to the tensor's dtype). You can set the " +
+        "tensor's grad_dtype attribute with a specific dtype, or None to allow any " +
+        "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its " +
+        "gradient may break downstream systems that assume they match.",
+    );
+  }
+  t.grad = grad;
+}
+
 function plus(a, b) {
   const first = read(a);
   const second = read(b);
@@ -143,11 +192,17 @@ function plus(a, b) {
   return record(out, "AddBackward0", [a, b], (grad) => [grad, grad]);
 }
 
+// As torch's messages name a node.
+const shortName = ({ name }) =>
+  name
+    .replace(/Backward(\d*)$/, (_, number) => (number === "0" ? "" : number))
+    .replace(/^Copy/, "torch::autograd::Copy");
+
 function checkSaved(node) {
-  for (const { tensor, storage, version } of node.saved) {
+  for (const { tensor, isOut, storage, version } of node.saved) {
     if (storage.version !== version) {
-      const source = tensor.node?.name;
-      const origin = source ? `, which is output 0 of ${source},` : "";
+      const source = isOut ? node : tensor.node;
+      const origin = source ? `, which is output 0 of ${shortName(source)},` : "";
       raise(
         "RuntimeError",
         "one of the variables needed for gradient computation has been modified by an " +
@@ -155,7 +210,7 @@ function checkSaved(node) {
           `${shapeText(tensor.shape)}]${origin} is at version ${storage.version}; ` +
           `expected version ${version} instead. Hint: enable anomaly detection to find ` +
           "the operation that failed to compute its gradient, with " +
-          "torch.autograd.set_detect_anomaly(True).",
+          "torch.autograd.set_detect_anomaly(True, check_nan=False).",
       );
     }
   }
@@ -175,6 +230,9 @@ function checkFreed(node) {
 }
 
 function accumulate(leaf, grad) {
+  if (!leaf.requires_grad) {
+    return;
+  }
   if (leaf.grad === null) {
     leaf.grad = gradMode ? alias(grad) : tensor_from(values(grad), leaf.shape, leaf.dtype);
   } else if (gradMode) {
@@ -261,7 +319,7 @@ function run(roots, grads, keep, targets) {
     checkFreed(node);
     checkSaved(node);
     if (node.raw && gradMode) {
-      raise("NotHere", `a gradient of the gradient of ${node.name} is not there in the page; open the notebook in Colab.`);
+      notHere(`a gradient of the gradient of ${node.name}`);
     }
     const results = node.backward(grad);
     node.edges.forEach((edge, i) => {
@@ -347,13 +405,13 @@ export function grad(outputs, inputs, given, retain_graph, create_graph, allow_u
   }
   const targets = targetsOf(inputs);
   withMode(create, () => run(outputs, starts, retain_graph ?? create, targets));
-  return inputs.map((t) => {
+  return inputs.map((t, i) => {
     const found = targets.get(t.node ?? t);
     if (found === null && !allow_unused) {
       raise(
         "RuntimeError",
-        "One of the differentiated Tensors appears to not have been used in the graph. " +
-          "Set allow_unused=True if this is the desired behavior.",
+        `The differentiated Tensor at index ${i} appears to not have been used in the ` +
+          "graph. Set allow_unused=True if this is the desired behavior.",
       );
     }
     // The caller's tensor must not share memory with another result.
@@ -402,10 +460,38 @@ function checkOverlap(x, other) {
   }
 }
 
+// A view that may not be changed in place, or whose base has been.
+function refuseView(x, what) {
+  const { creation } = x;
+  if (creation !== "no_grad") {
+    raise(
+      "RuntimeError",
+      `Output ${creation.index} of ${creation.name} is a view and ${what} modified ` +
+        "inplace. This view is the output of a function that returns multiple views. " +
+        "Such functions do not allow the output views to be modified inplace. You " +
+        "should replace the inplace operation by an out-of-place one.",
+    );
+  }
+  const which = x.ownNode
+    ? `Output 0 of ${shortName(x.ownNode)} is a view of a view which`
+    : "A view";
+  raise(
+    "RuntimeError",
+    `${which} was created in no_grad mode and ${what} modified inplace with grad mode ` +
+      "enabled. Given that this use case is ambiguous and error-prone, it is " +
+      "forbidden. You can clarify your code by moving both the view and the inplace " +
+      "either both inside the no_grad block (if you don't want the inplace to be " +
+      "tracked) or both outside (if you want the inplace to be tracked).",
+  );
+}
+
 function checkLeaf(x, others) {
   const matters = gradMode && (x.requires_grad || others.some(tracked));
   if (!matters) {
     return;
+  }
+  if (x.creation !== null) {
+    refuseView(x, "is being");
   }
   if (x.is_leaf && x.requires_grad) {
     raise(
@@ -423,25 +509,6 @@ function checkLeaf(x, others) {
         "operation.",
     );
   }
-  if (x.creation === "no_grad") {
-    raise(
-      "RuntimeError",
-      "A view was created in no_grad mode and is being modified inplace with grad mode " +
-        "enabled. Given that this use case is ambiguous and error-prone, it is " +
-        "forbidden. You can clarify your code by moving both the view and the inplace " +
-        "either both inside the no_grad block (if you don't want the inplace to be " +
-        "tracked) or both outside (if you want the inplace to be tracked).",
-    );
-  }
-  if (x.creation !== null) {
-    raise(
-      "RuntimeError",
-      `Output ${x.creation.index} of ${x.creation.name} is a view and is being modified ` +
-        "inplace. This view is the output of a function that returns multiple views. " +
-        "Such functions do not allow the output views to be modified inplace. You " +
-        "should replace the inplace operation by an out-of-place one.",
-    );
-  }
 }
 
 export function inplace(x, fn, ...args) {
@@ -451,6 +518,17 @@ export function inplace(x, fn, ...args) {
   for (const other of others) {
     checkOverlap(x, other);
   }
+  return changeTo(x, fn, args, others);
+}
+
+// x becomes the same everywhere (fill_), which an expanded tensor can too.
+export function evenly(x, fn, ...args) {
+  const others = args.filter((arg) => arg instanceof Tensor);
+  checkLeaf(x, others);
+  return changeTo(x, fn, args, others);
+}
+
+function changeTo(x, fn, args, others) {
   const tracks = gradMode && (x.requires_grad || others.some(tracked));
   // The history needs the numbers from before the change.
   const result = fn(tracks ? snapshot(x) : x, ...args);
@@ -533,6 +611,9 @@ function rebase(x, before, result) {
 // A view after its base has changed: its history is that of the base, and its place.
 export function renewView(x) {
   const { base } = x;
+  if (x.creation !== null && base.requires_grad) {
+    refuseView(x, "its base or another view of its base has been");
+  }
   x.seenVersion = x.storage.version;
   if (!base.requires_grad || !x.dtype.floating) {
     x.ownNode = null;
@@ -546,6 +627,9 @@ export function renewView(x) {
     ]),
   );
   x.ownNode = holder.ownNode;
+  if (x.retains) {
+    x.ownNode.retained = x;
+  }
 }
 
 // Where a tensor lies in memory; it stays when the tensor itself is turned in place.

@@ -21,7 +21,7 @@
 // Numbers may be given as such or as ops.scalar(...).
 // For other files: unary, binary, operand, mapped, unsupported.
 
-import { inplace, record } from "./autograd.js";
+import { evenly, inplace, noGrad, record } from "./autograd.js";
 import { notHere, raise } from "./errors.js";
 import {
   broadcastShapes,
@@ -34,6 +34,7 @@ import {
   eachRow,
   full,
   is_contiguous,
+  layout,
   numel,
   read,
   resultType,
@@ -64,12 +65,16 @@ const exactIn = (from, to) =>
   from === to || to === DTYPES.float64 || (from.category === 0 && to.category > 0);
 
 // The order of dims, slowest first, in which a result is computed; null: as they are.
-function plan(tensors) {
+// torch casts an operand first, which gives an expanded one memory of its own.
+function plan(tensors, type) {
   const shape = broadcastShapes(...tensors.map((t) => t.shape));
   if (tensors.every(is_contiguous)) {
     return { shape, order: null };
   }
-  const strides = tensors.map((t) => broadcastStride(t, shape));
+  const strides = tensors.map((t) => {
+    const stride = t.dtype === type ? t.stride : layout(t.shape, t);
+    return broadcastStride({ shape: t.shape, stride }, shape);
+  });
   return { shape, order: dimOrder(shape, strides).reverse() };
 }
 
@@ -162,7 +167,7 @@ function loop3(a, b, c, n, f) {
 
 // f over the numbers of one to three tensors, taken as `type`, into a new tensor.
 export function mapped(tensors, f, type, outType = type) {
-  const how = plan(tensors);
+  const how = plan(tensors, type);
   const n = numel(how.shape);
   const sources = tensors.map((t) => source(t, how, type));
   if (sources.length === 1) {
@@ -495,7 +500,8 @@ export const erfinv = toFloat(
 export function logit(x, eps = null) {
   const clipped = eps === null ? x : clamp(x, eps, 1 - eps);
   const f = (v) => Math.log(v / (1 - v));
-  const slope = (g, v) => div(g, mul(v, rsub(v, 1)));
+  const inside = (v) => logical_and(ge(v, 0), le(v, 1));
+  const slope = (g, v) => where(inside(v), div(g, mul(v, rsub(v, 1))), NaN);
   return unary(clipped, f, floatType(x), "LogitBackward0", slope, "x");
 }
 
@@ -609,8 +615,17 @@ function checkAlpha(alpha, type) {
   }
 }
 
-function scaled(grad, alpha) {
-  return alpha === 1 ? grad : mul(grad, alpha);
+function scaled(x, factor) {
+  if (factor === 1) {
+    return x;
+  }
+  return mul(x, scalar(factor, Number.isInteger(factor) ? "int64" : "float"));
+}
+
+function noDerivative(out, inputs, name) {
+  return record(out, "NotImplemented", inputs, () =>
+    raise("RuntimeError", `derivative for aten::${name} is not implemented`),
+  );
 }
 
 export function add(first, second, alpha = 1) {
@@ -724,13 +739,17 @@ export function div(first, second, rounding_mode = null) {
   if (type.category === 0) {
     unsupported(`div_${rounding_mode}_cpu`, type);
   }
-  const truncated = (v, w) => Math.trunc(v / w);
+  const truncated = (v, w) => Math.trunc(type.floating ? type.round(v / w) : v / w);
   const f = rounding_mode === "floor" ? floorQuotient : truncated;
   const out = mapped([a, b], type.floating ? f : noZero(f), type);
   return record(out, "DivBackward1", [a, b], (grad) => [zerosLike(out), zerosLike(out)]);
 }
 
-export const floor_divide = (a, b) => div(a, b, "floor");
+export function floor_divide(first, second) {
+  const [a, b] = [operand(first), operand(second)];
+  const out = noGrad(() => div(a, b, "floor"));
+  return noDerivative(out, [a, b], "floor_divide");
+}
 
 function restLike(a, b) {
   const rest = a % b;
@@ -823,9 +842,13 @@ export function pow(first, second) {
     sides(
       a,
       b,
-      (grad) => where(eq(b, 0), 0, mul(grad, mul(b, pow(a, sub(b, 1))))),
+      (grad) => where(eq(b, 0), 0, mul(grad, mul(b, pow(a, add(b, -1))))),
       (grad) =>
-        where(logical_and(eq(a, 0), ge(b, 0)), 0, mul(grad, mul(out, log(a)))),
+        where(
+          logical_and(eq(a, 0), ge(b, 0)),
+          0,
+          mul(grad, mul(out, log(cast(a, type)))),
+        ),
     ),
     b.requires_grad ? [a, b, out] : [a, b],
   );
@@ -933,14 +956,19 @@ function floatPair(first, second, f, name, gradA, gradB) {
   );
 }
 
+function inverseSquare(a, b) {
+  const sum = add(mul(a, a), mul(b, b));
+  return where(eq(sum, 0), 0, reciprocal(sum));
+}
+
 export const atan2 = (x, y) =>
   floatPair(
     x,
     y,
     Math.atan2,
     "Atan2",
-    (g, a, b) => div(mul(g, b), add(mul(a, a), mul(b, b))),
-    (g, a, b) => neg(div(mul(g, a), add(mul(a, a), mul(b, b)))),
+    (g, a, b) => mul(mul(g, b), inverseSquare(a, b)),
+    (g, a, b) => neg(mul(mul(g, a), inverseSquare(a, b))),
   );
 
 function onlyFloat(x, y, kernel) {
@@ -968,7 +996,8 @@ export const xlogy = (x, y) =>
     y,
     (v, w) => (v === 0 && !Number.isNaN(w) ? 0 : v * Math.log(w)),
     "Xlogy",
-    (g, a, b) => where(logical_and(eq(a, 0), le(b, 0)), 0, mul(g, log(b))),
+    (g, a, b, out) =>
+      where(logical_and(eq(a, 0), le(b, 0)), 0, mul(g, log(cast(b, out.dtype)))),
     (g, a, b) => div(mul(g, a), b),
   );
 
@@ -982,6 +1011,8 @@ export const copysign = (x, y) =>
     (g) => zerosLike(g),
   );
 
+const softer = (g, a, b) => div(g, add(exp(sub(cast(b, a.dtype), a)), 1));
+
 export function logaddexp(x, y) {
   onlyFloat(x, y, "logaddexp_cpu");
   return floatPair(
@@ -989,8 +1020,8 @@ export function logaddexp(x, y) {
     y,
     (v, w) => (v === w ? v + Math.LN2 : Math.max(v, w) + Math.log1p(Math.exp(-Math.abs(v - w)))),
     "Logaddexp",
-    (g, a, b) => mul(g, sigmoid(sub(a, b))),
-    (g, a, b) => mul(g, sigmoid(sub(b, a))),
+    (g, a, b, out) => softer(g, cast(a, out.dtype), b),
+    (g, a, b, out) => softer(g, cast(b, out.dtype), a),
   );
 }
 
@@ -1001,7 +1032,8 @@ export function heaviside(x, values) {
       "heaviside is not yet implemented for tensors with different dtypes.",
     );
   }
-  return mapped([x, values], (v, w) => (v === 0 ? w : Number(v > 0)), x.dtype);
+  const out = mapped([x, values], (v, w) => (v === 0 ? w : Number(v > 0)), x.dtype);
+  return noDerivative(out, [x, values], "heaviside");
 }
 
 function divisor(a, b) {
@@ -1102,9 +1134,18 @@ export function where(condition, first, second) {
 
 const toType = (t, type) => (exactIn(t.dtype, type) ? t : cast(t, type));
 
+const cNames = {
+  float16: "c10::Half",
+  bfloat16: "c10::BFloat16",
+  uint8: "unsigned char",
+  int8: "signed char",
+  int16: "short int",
+  int64: "long int",
+};
+
 function sameType(a, b, name) {
   if (a.dtype !== b.dtype) {
-    const low = (t) => typeNames[t.dtype.name].toLowerCase();
+    const low = (t) => cNames[t.dtype.name] ?? typeNames[t.dtype.name].toLowerCase();
     raise(
       "RuntimeError",
       `expected dtype ${low(a)} for \`${name}\` but got dtype ${low(b)}`,
@@ -1126,7 +1167,7 @@ export function lerp(start, end, by) {
     weight.wrapped ? "LerpBackward0" : "LerpBackward1",
     [start, end, weight],
     (grad) => [
-      mul(grad, rsub(weight, 1)),
+      mul(grad, weight.wrapped ? 1 - numberOf(weight) : rsub(weight, 1)),
       mul(grad, weight),
       weight.requires_grad ? mul(grad, sub(end, start)) : null,
     ],
@@ -1169,22 +1210,26 @@ export function clamp(x, min = null, max = null) {
   if (type.category === 0) {
     unsupported("clamp_scalar_cpu", type);
   }
-  const lower = low ?? full([], -Infinity, DTYPES.float64);
-  const upper = high ?? full([], Infinity, DTYPES.float64);
   const f = clampFunction(low !== null, high !== null);
   const out = mapped([x, ...bounds], f, type);
+  const anything = full([], 1, DTYPES.bool);
+  const above = () => (low === null ? anything : ge(x, low));
+  const below = () => (high === null ? anything : le(x, high));
+  // Where the bounds cross, the upper one counts.
+  const crossed = () =>
+    bounds.length === 2 ? lt(high, low) : full([], 0, DTYPES.bool);
+  const ordered = () => (bounds.length === 2 ? lt(low, high) : anything);
+  const slopeOf = (limit, grad) =>
+    limit === low
+      ? where(logical_and(lt(x, low), ordered()), grad, 0)
+      : where(logical_or(gt(x, high), crossed()), grad, 0);
   return record(
     out,
     "ClampBackward1",
-    [x, lower, upper],
+    [x, ...bounds],
     (grad) => [
-      where(logical_and(ge(x, lower), le(x, upper)), grad, 0),
-      lower.requires_grad
-        ? where(logical_and(lt(x, lower), lt(lower, upper)), grad, 0)
-        : null,
-      upper.requires_grad
-        ? where(logical_or(gt(x, upper), lt(upper, lower)), grad, 0)
-        : null,
+      where(logical_and(above(), below()), grad, 0),
+      ...bounds.map((limit) => (limit.requires_grad ? slopeOf(limit, grad) : null)),
     ],
     [x, ...bounds],
   );
@@ -1255,12 +1300,14 @@ export function leaky_relu(x, slope = 0.01) {
 function eluLike(x, name, negative, inside, outside) {
   needFloat(x, "elu_cpu");
   const { exp: e, expm1: m } = Math;
-  const left = negative * inside;
+  // On the way back torch takes 1 / alpha in float32.
+  const back = inside === 1 ? 1 : 1 / Math.fround(1 / inside);
+  const left = negative * back;
   const functions = [
     (v) => (v <= 0 ? m(v * inside) * negative : v * outside),
-    (v) => (v <= 0 ? e(v * inside) * left : outside),
-    (v) => (v <= 0 ? e(v * inside) * left * inside : 0),
-    (v) => (v <= 0 ? e(v * inside) * left * inside * inside : 0),
+    (v) => (v <= 0 ? e(v * back) * left : outside),
+    (v) => (v < 0 ? e(v * back) * left * back : 0),
+    (v) => (v < 0 ? e(v * back) * left * back * back : 0),
   ];
   return derived(x, functions, name);
 }
@@ -1364,11 +1411,14 @@ export function hardtanh(x, min = -1, max = 1) {
     raise("RuntimeError", "Bool inputs not supported for hardtanh");
   }
   const [low, high] = [numberOf(min), numberOf(max)];
+  if (x.dtype === DTYPES.uint8 && low < 0) {
+    raise("RuntimeError", "cannot do hardtanh on an unsigned type with negative limits");
+  }
   return derived(
     x,
     [
       (v) => Math.min(Math.max(v, low), high),
-      (v) => (v <= low || v >= high ? 0 : 1),
+      (v) => Number(v > low && v < high),
       () => 0,
     ],
     "Hardtanh",
@@ -1381,7 +1431,7 @@ const sixth = (v) => Math.min(Math.max(v + 3, 0), 6) / 6;
 
 export function hardsigmoid(x) {
   needFloat(x, "hardsigmoid_cpu");
-  const functions = [sixth, (v) => (v > -3 && v < 3 ? 1 / 6 : 0), () => 0];
+  const functions = [sixth, (v) => (v > -3 && v < 3 ? Math.fround(1 / 6) : 0), () => 0];
   return derived(x, functions, "Hardsigmoid");
 }
 
@@ -1406,8 +1456,9 @@ export const tanhshrink = (x) => sub(x, tanh(x));
 
 const outside = (x, limit, f, kernel, name) => {
   needFloat(x, kernel);
-  const slope = (v) => (v >= -limit && v <= limit ? 0 : 1);
-  return derived(x, [(v) => (slope(v) === 0 ? 0 : f(v)), slope, () => 0], name);
+  const within = (v) => v >= -limit && v <= limit;
+  const functions = [(v) => (within(v) ? 0 : f(v)), (v) => Number(!within(v)), () => 0];
+  return derived(x, functions, name);
 };
 
 export const hardshrink = (x, limit = 0.5) =>
@@ -1502,8 +1553,8 @@ function expandTo(from, shape) {
   return expand(from, shape);
 }
 
-export const fill_ = (x, value) => inplace(x, fill, operand(value));
-export const zero_ = (x) => inplace(x, fill, scalar(0, "int64"));
+export const fill_ = (x, value) => evenly(x, fill, operand(value));
+export const zero_ = (x) => evenly(x, fill, scalar(0, "int64"));
 export const copy_ = (x, from) => inplace(x, copy, from);
 
 // x gets these numbers, which do not depend on it (normal_, uniform_ ...).

@@ -165,7 +165,8 @@ export class Tensor {
     this.dtype = type;
     this.grad = null;
     this.wrapped = false;
-    // A view keeps its base, so that in-place changes reach both histories.
+    // A view keeps its base, so that in-place changes reach both histories, and how
+    // it came about: null, "no_grad" or {name, index}, one of several views.
     this.base = null;
     this.creation = null;
     this.leafRequires = false;
@@ -188,11 +189,14 @@ export class Tensor {
   }
 
   get requires_grad() {
+    if (this.creation !== null && this.base.requires_grad) {
+      return true;
+    }
     return this.leafRequires || this.node !== null;
   }
 
   set requires_grad(flag) {
-    requires_grad_(this, flag);
+    requires_grad_(this, flag, "floating point and complex");
   }
 
   get is_leaf() {

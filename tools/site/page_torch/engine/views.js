@@ -30,14 +30,20 @@ import {
   shapeText,
   Tensor,
   tensor_from,
+  typeNames,
   wrapDim,
 } from "./tensor.js";
+
+// A view of one of several views counts as one of them.
+function inherited(creation, name) {
+  return creation?.name ? { name: name.replace(/Backward0?/, ""), index: 0 } : creation;
+}
 
 export function makeView(x, shape, stride, offset, name, backward) {
   const out = new Tensor(x.storage, offset, shape, stride, x.dtype);
   record(out, name, [x], backward);
   out.base = x.base ?? x;
-  out.creation = is_grad_enabled() ? x.creation : "no_grad";
+  out.creation = is_grad_enabled() ? inherited(x.creation, name) : "no_grad";
   out.seenVersion = x.storage.version;
   return out;
 }
@@ -81,7 +87,8 @@ function inferred(shape, count) {
       }
       free = dim;
     } else if (size < 0) {
-      raise("RuntimeError", `invalid shape dimension ${size}`);
+      const place = `at index ${dim} of shape ${shapeText(shape)}`;
+      raise("RuntimeError", `invalid shape dimension ${size} ${place}`);
     } else {
       product *= size;
     }
@@ -190,7 +197,7 @@ export function unflatten(x, dim, sizes) {
   const known = numel(parts.filter((size) => size !== -1));
   const free = parts.filter((size) => size === -1).length;
   if (free > 1) {
-    raise("RuntimeError", "only one dimension can be inferred");
+    raise("RuntimeError", "unflatten got an unexpected error:\nonly one dimension can be inferred");
   }
   const size = x.shape[at];
   if (free === 1 ? known === 0 || size % known !== 0 : known !== size) {
@@ -323,7 +330,8 @@ export function expand(x, size) {
   if (extra < 0) {
     raise(
       "RuntimeError",
-      `expand(torch.${"FloatTensor"}{${shapeText(x.shape)}}, size=${shapeText(wanted)}): ` +
+      `expand(torch.${typeNames[x.dtype.name]}Tensor{${shapeText(x.shape)}}, ` +
+        `size=${shapeText(wanted)}): ` +
         `the number of sizes provided (${wanted.length}) must be greater or equal to ` +
         `the number of dimensions in the tensor (${x.shape.length})`,
     );
@@ -462,7 +470,7 @@ export function narrow(x, dim, start, length) {
   if (start < -size || start > size) {
     raise(
       "IndexError",
-      `Dimension out of range (expected to be in range of [${-size}, ${size}], but got ${start})`,
+      `start out of range (expected to be in range of [${-size}, ${size}], but got ${start})`,
     );
   }
   const from = start < 0 ? start + size : start;
@@ -538,7 +546,8 @@ export function as_strided(x, size, stride, offset = null) {
     raise(
       "RuntimeError",
       `setStorage: sizes ${shapeText(place.shape)}, strides ${shapeText(place.stride)}, ` +
-        `storage offset ${place.offset}, requiring a storage size of ` +
+        `storage offset ${place.offset}, and itemsize ${x.dtype.bytes} requiring a ` +
+        "storage size of " +
         `${(last + 1) * x.dtype.bytes} are out of bounds for storage of size ` +
         `${x.storage.data.length * x.dtype.bytes}`,
     );
@@ -564,14 +573,13 @@ function several(views, name) {
   return views;
 }
 
-function cut(x, dim, lengths, name) {
+function cut(x, dim, lengths) {
   let start = 0;
-  const parts = lengths.map((length) => {
+  return lengths.map((length) => {
     const part = slice(x, dim, start, start + length, 1);
     start += length;
     return part;
   });
-  return several(parts, name);
 }
 
 export function split(x, sizes, dim = 0) {
@@ -591,7 +599,7 @@ export function split(x, sizes, dim = 0) {
           shapeText(given),
       );
     }
-    return cut(x, at, given, "SplitWithSizesBackward0");
+    return several(cut(x, at, given), "SplitWithSizes");
   }
   if (sizes < 0) {
     raise(
@@ -610,7 +618,7 @@ export function split(x, sizes, dim = 0) {
   const lengths = Array.from({ length: count }, (_, i) =>
     Math.min(sizes, total - i * sizes),
   );
-  return cut(x, at, lengths, "SplitBackward0");
+  return several(cut(x, at, lengths), "Split");
 }
 
 export function chunk(x, chunks, dim = 0) {
@@ -641,7 +649,7 @@ export function tensor_split(x, where, dim = 0) {
     const small = Math.floor(total / where);
     const larger = total % where;
     const lengths = Array.from({ length: where }, (_, i) => small + (i < larger ? 1 : 0));
-    return cut(x, at, lengths, "SplitBackward0");
+    return cut(x, at, lengths);
   }
   const bounds = [...ints(where), total];
   let start = 0;
@@ -654,11 +662,11 @@ export function tensor_split(x, where, dim = 0) {
 
 export function unbind(x, dim = 0) {
   if (x.shape.length === 0) {
-    raise("RuntimeError", "Dimension specified as 0 but tensor has no dimensions");
+    raise("IndexError", "Dimension specified as 0 but tensor has no dimensions");
   }
   const at = wrapDim(dim, x.shape.length);
   const parts = Array.from({ length: x.shape[at] }, (_, i) => select(x, at, i));
-  return several(parts, "UnbindBackward0");
+  return several(parts, "Unbind");
 }
 
 export function alias(x) {
@@ -678,6 +686,13 @@ export function data(x) {
 
 // x.data = other
 export function set_data(x, other) {
+  if (x.requires_grad && !other.dtype.floating) {
+    raise(
+      "RuntimeError",
+      "data set to a tensor that requires gradients must be floating point or complex " +
+        "dtype",
+    );
+  }
   x.storage = { data: other.storage.data, version: x.storage.version };
   x.offset = other.offset;
   x.shape = other.shape;
