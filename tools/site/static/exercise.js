@@ -101,13 +101,14 @@ self.bookExercise = (() => {
   const through = (stream, content) =>
     new Response(new Blob([content]).stream().pipeThrough(stream)).arrayBuffer();
   const packed = async (text) => {
-    const bytes = new Uint8Array(await through(new CompressionStream("deflate-raw"), text));
-    const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-    return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    const bytes = await through(new CompressionStream("deflate-raw"), text);
+    let binary = "";
+    for (const byte of new Uint8Array(bytes)) binary += String.fromCharCode(byte);
+    return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   };
   const unpacked = async (words) => {
-    const base64 = atob(words.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = Uint8Array.from(base64, (character) => character.charCodeAt(0));
+    const binary = atob(words.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     const text = await through(new DecompressionStream("deflate-raw"), bytes);
     return new TextDecoder("utf-8", { fatal: true }).decode(text);
   };
@@ -401,11 +402,7 @@ self.bookExercise = (() => {
         await navigator.clipboard.writeText(link);
         this.note("The link is copied: it opens this page with your code.");
       } catch {
-        this.note("Copy this link: ");
-        const shown = document.createElement("input");
-        Object.assign(shown, { readOnly: true, value: link, ariaLabel: "Link" });
-        this.noted.append(shown);
-        shown.select();
+        this.note(`Copy this link: ${link}`); // the browser does not let us
       }
     }
 
@@ -421,9 +418,9 @@ self.bookExercise = (() => {
     async visit(words) {
       let text = "";
       try {
-        text = await unpacked(words);
+        if (words.length <= memory.LONGEST) text = await unpacked(words);
       } catch {
-        // damaged, as after a message cut it
+        // cut, as by a message
       }
       if (!text || text.length > memory.LONGEST)
         return this.note("The link is damaged: its code cannot be read.");
