@@ -60,6 +60,7 @@ import {
 } from "./reduce.js";
 import {
   broadcastShapes,
+  clone,
   expand,
   ints,
   is_grad_enabled,
@@ -155,6 +156,9 @@ function checkSide(x, dim, left, right, mode) {
 export function pad(x, sides_, mode = "constant", value = null) {
   const sides = ints(sides_);
   checkPadding(x, sides, mode);
+  if (sides.length === 0) {
+    return clone(x);
+  }
   if (mode !== "constant" && value !== null) {
     raise("RuntimeError", `Padding mode "${mode}" doesn't take in value argument`);
   }
@@ -1200,90 +1204,78 @@ export function normalize(x, p = 2, dim = 1, eps = 1e-12) {
 
 // Normalization -------------------------------------------------------------------------
 
-// Mean and variance of each b over a and c of values [a, b, c].
-function moments(source, [a, b, c]) {
-  const average = new Float64Array(b);
-  const spread = new Float64Array(b);
-  const count = a * c;
-  for (let j = 0; j < b; j++) {
-    let total = 0;
-    for (let i = 0; i < a; i++) {
-      const from = (i * b + j) * c;
-      for (let k = from; k < from + c; k++) {
-        total += source[k];
-      }
-    }
-    const middle = total / count;
-    let squares = 0;
-    for (let i = 0; i < a; i++) {
-      const from = (i * b + j) * c;
-      for (let k = from; k < from + c; k++) {
-        squares += (source[k] - middle) ** 2;
-      }
-    }
-    average[j] = middle;
-    spread[j] = squares / count;
+// Calls visit(j, from, to) for each run of numbers of x, seen as [a, b, c].
+function eachRun([a, b, c], visit) {
+  for (let row = 0; row < a * b; row++) {
+    visit(row % b, row * c, (row + 1) * c);
   }
-  return [average, spread];
 }
 
-// Brings each b of x, seen as [a, b, c], to mean 0 and variance 1 over a and c.
-function standardize(x, sizes, eps, stats = null) {
+// The mean of f(k, j) over the numbers k of each b.
+function means(sizes, f) {
   const [a, b, c] = sizes;
+  const totals = new Float64Array(b);
+  eachRun(sizes, (j, from, to) => {
+    let total = 0;
+    for (let k = from; k < to; k++) {
+      total += f(k, j);
+    }
+    totals[j] += total;
+  });
+  return totals.map((total) => total / (a * c));
+}
+
+// Mean and variance of each b over a and c; without a center the mean square.
+function moments(source, sizes, center = true) {
+  const average = center ? means(sizes, (k) => source[k]) : new Float64Array(sizes[1]);
+  return [average, means(sizes, (k, j) => (source[k] - average[j]) ** 2)];
+}
+
+// Brings each b of x, seen as [a, b, c], to mean 0 (if centered) and mean square 1.
+function standardize(x, sizes, eps, center = true, stats = null) {
   const source = read(x);
-  const [average, spread] = stats ?? moments(source, sizes);
+  const [average, spread] = stats ?? moments(source, sizes, center);
   const scale = spread.map((value) => 1 / Math.sqrt(value + eps));
   const result = new Float64Array(source.length);
-  for (let row = 0; row < a * b; row++) {
-    const middle = average[row % b];
-    const factor = scale[row % b];
-    for (let k = row * c; k < (row + 1) * c; k++) {
-      result[k] = (source[k] - middle) * factor;
+  eachRun(sizes, (j, from, to) => {
+    for (let k = from; k < to; k++) {
+      result[k] = (source[k] - average[j]) * scale[j];
     }
-  }
+  });
   const out = tensor_from(result, x.shape, x.dtype);
   const backward = (grad) => [
     is_grad_enabled()
-      ? differentiable(grad, x, sizes, eps)
-      : tensor_from(slopes(read(grad), result, scale, sizes), x.shape, x.dtype),
+      ? differentiable(grad, x, sizes, eps, center)
+      : slopes(grad, x, sizes, average, scale, center),
   ];
   return record(out, "NativeNormBackward0", [x], backward, [x]);
 }
 
 // scale * (g - mean(g) - y * mean(g * y)), for each b.
-function slopes(grad, y, scale, [a, b, c]) {
-  const out = new Float64Array(y.length);
-  for (let j = 0; j < b; j++) {
-    let first = 0;
-    let second = 0;
-    for (let i = 0; i < a; i++) {
-      const from = (i * b + j) * c;
-      for (let k = from; k < from + c; k++) {
-        first += grad[k];
-        second += grad[k] * y[k];
-      }
+function slopes(grad_, x, sizes, average, scale, center) {
+  const grad = read(grad_);
+  const source = read(x);
+  const out = new Float64Array(source.length);
+  const y = (k, j) => (source[k] - average[j]) * scale[j];
+  const first = center ? means(sizes, (k) => grad[k]) : new Float64Array(sizes[1]);
+  const second = means(sizes, (k, j) => grad[k] * y(k, j));
+  eachRun(sizes, (j, from, to) => {
+    for (let k = from; k < to; k++) {
+      out[k] = scale[j] * (grad[k] - first[j] - y(k, j) * second[j]);
     }
-    first /= a * c;
-    second /= a * c;
-    for (let i = 0; i < a; i++) {
-      const from = (i * b + j) * c;
-      for (let k = from; k < from + c; k++) {
-        out[k] = scale[j] * (grad[k] - first - y[k] * second);
-      }
-    }
-  }
-  return out;
+  });
+  return tensor_from(out, x.shape, x.dtype);
 }
 
 // The same of tensors, for a gradient of the gradient.
-function differentiable(grad, x, sizes, eps) {
-  const blocks = reshape(x, sizes);
-  const g = reshape(grad, sizes);
+function differentiable(grad, x, sizes, eps, center) {
   const over = (t) => mean(t, [0, 2], true);
-  const centered = sub(blocks, over(blocks));
-  const scale = rsqrt(add(over(square(centered)), eps));
-  const y = mul(centered, scale);
-  const inner = sub(sub(g, over(g)), mul(y, over(mul(g, y))));
+  const centered = (t) => (center ? sub(t, over(t)) : t);
+  const blocks = centered(reshape(x, sizes));
+  const g = reshape(grad, sizes);
+  const scale = rsqrt(add(over(square(blocks)), eps));
+  const y = mul(blocks, scale);
+  const inner = sub(centered(g), mul(y, over(mul(g, y))));
   return reshape(mul(scale, inner), x.shape);
 }
 
@@ -1378,16 +1370,11 @@ export function rms_norm(x, normalized_shape, weight = null, eps = null) {
   if (!x.dtype.floating) {
     missing(x, "rms_norm");
   }
-  const dims = shape.map((_, i) => i - shape.length);
-  const result = precisely(x, (t) => {
-    const squares = mean(square(t), dims, true);
-    return affine(
-      mul(t, rsqrt(add(squares, eps ?? EPSILON[x.dtype.name]))),
-      weight,
-      null,
-      shape,
-    );
-  });
+  const sizes = [1, numel(x.shape.slice(0, -shape.length)), numel(shape)];
+  const least = eps ?? EPSILON[x.dtype.name];
+  const result = precisely(x, (t) =>
+    affine(standardize(t, sizes, least, false), weight, null, shape),
+  );
   return to(result, x.dtype);
 }
 
@@ -1509,7 +1496,12 @@ export function batch_norm(
       stats[1].map((value) => (value * count) / (count - 1)),
       momentum,
     );
-    return affine(standardize(t, sizes, eps, stats), weight, bias, channelShape(x));
+    return affine(
+      standardize(t, sizes, eps, true, stats),
+      weight,
+      bias,
+      channelShape(x),
+    );
   });
 }
 
@@ -1566,7 +1558,12 @@ export function instance_norm(
       });
     follow(running_mean, overBatch(stats[0], 1), momentum);
     follow(running_var, overBatch(stats[1], width / (width - 1)), momentum);
-    return affine(standardize(t, sizes, eps, stats), weight, bias, channelShape(x));
+    return affine(
+      standardize(t, sizes, eps, true, stats),
+      weight,
+      bias,
+      channelShape(x),
+    );
   });
 }
 
