@@ -13,18 +13,16 @@ from layers_book.checking.runs import (
     value_run,
 )
 from layers_book.checking.steps import (
-    call,
     describe,
     distinct,
     function_steps,
     gradients,
-    measure_steps,
     module_steps,
     refuse_no_function,
     signed,
-    value_steps,
     varied,
 )
+from layers_book.checking.values import call, measure_steps, value_steps
 
 __all__ = [
     "Case",

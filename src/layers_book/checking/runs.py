@@ -20,15 +20,17 @@ from layers_book.checking.recording import STEPS_FILE, Case
 from layers_book.checking.steps import (
     NAMES,
     STEPS,
-    Steps,
-    asked,
-    call,
     describe,
     function_steps,
     gradients,
-    measure_steps,
     module_steps,
     refuse_no_function,
+)
+from layers_book.checking.values import (
+    Steps,
+    asked,
+    call,
+    measure_steps,
     value_steps,
 )
 

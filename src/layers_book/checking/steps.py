@@ -5,7 +5,7 @@ MicroPython runs this file too, over the torch of a reader's page.
 
 import copy
 from binascii import crc32
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,8 +15,8 @@ from layers_book.checking.cuts import forget, tensors
 from layers_book.checking.isolation import Refused
 from layers_book.checking.judging.compare import UNSAVED
 from layers_book.checking.recording import Case, Unanswered, kind, unwritten
+from layers_book.checking.values import Steps, call, measure_steps, value_steps
 
-Steps = Callable[..., Iterable[Any]]
 NAMES = ("x", "weight", "bias")
 
 
@@ -90,46 +90,10 @@ def module_steps(
         yield Case("output", "", f"in float32 in {mode} mode", value)
 
 
-def value_steps(answer: Any) -> Iterator[Case]:
-    """Record a value as it is."""
-    if _unanswered(answer):
-        raise Unanswered("put your value in place of the dots.")
-    yield Case("value", "", "", answer)
-
-
-def measure_steps(answer: Any) -> Iterator[Case]:
-    """Record a measurement, or that of a function without arguments."""
-    if callable(answer):
-        answer = call(answer)
-    if _unanswered(answer):
-        raise Unanswered("put your mean and its standard error in place of the dots.")
-    yield Case("measurement", "", "", answer)
-
-
 STEPS: dict[str, Steps] = {
     steps.__name__: steps
     for steps in (function_steps, module_steps, value_steps, measure_steps)
 }
-
-
-def asked(
-    steps: Steps, answer: Any, inputs: Mapping[str, Any], options: Mapping[str, Any]
-) -> Iterator[Any]:
-    """What steps yield; an answer still in dots is refused before."""
-    if answer is None or answer is Ellipsis:
-        raise Unanswered("put your answer in place of the dots.")
-    yield from steps(answer, **inputs, **options)
-
-
-def call(answer: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call an answer; one that returns None or ``...`` counts as unanswered."""
-    value = answer(*args, **kwargs)
-    if isinstance(value, (tuple, list)) and _unanswered(value):
-        at = next(i for i, part in enumerate(value) if _unanswered(part))
-        raise Unanswered(f"value {at} of your result is, or holds, a None or `...`.")
-    if _unanswered(value):
-        raise Unanswered(f"your code returns {value}; if it is complete, add a return.")
-    return value
 
 
 def gradients(value: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -232,14 +196,6 @@ def _tensor_words(x: Tensor) -> str:
         elif spread < 0.01:
             words.append(f"with values of size {spread:.0e}")
     return " ".join(words)
-
-
-def _unanswered(value: Any) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (tuple, list)):
-        return any(map(_unanswered, value))
-    return value is None or value is Ellipsis
 
 
 def _cast(args: Any) -> Any:

@@ -32,7 +32,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from layers_book.checking.isolation import Refused, Stopped
 from layers_book.checking.recording import Record, raised, record
 from layers_book.checking.runs import steps_from
-from layers_book.checking.steps import asked
+from layers_book.checking.values import asked
 from layers_book.coursework.sandbox.inside.wire import decode, encode, packed_numbers
 
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
