@@ -12,8 +12,7 @@
 // max_unpool1d, ..2d, ..3d(x, indices, kernel, stride, padding, output_size)
 // avg_pool1d, ..2d, ..3d(x, kernel, stride, padding, ceil_mode, count_include_pad,
 //   divisor_override)
-// lp_pool1d, ..2d, ..3d(x, norm_type, kernel, stride, ceil_mode)
-// adaptive_avg_pool1d, ..2d, ..3d(x, output), "-1" keeps a size: null in an Array
+// adaptive_avg_pool1d, ..2d, ..3d(x, output), where "None" keeps a size
 // adaptive_max_pool1d, ..2d, ..3d(x, output, return_indices)
 // resample(x, taps, {divisors, fill}): weighted sums along the last dims, for functional.js
 //
@@ -1043,7 +1042,7 @@ function counts({ kernel, out, index }) {
   });
 }
 
-function avgPool(
+export function avgPool(
   n,
   x,
   kernel_,

@@ -3,6 +3,7 @@
 // pad(x, pad, mode, value)
 // interpolate(x, size, scale_factor, mode, align_corners, recompute_scale_factor,
 //   antialias), upsample(x, size, scale_factor, mode, align_corners)
+// lp_pool1d(x, norm_type, kernel, stride, ceil_mode), ..2d, ..3d
 // pixel_shuffle(x, factor)  pixel_unshuffle(x, factor)  channel_shuffle(x, groups)
 // affine_grid(theta, size, align_corners)
 // grid_sample(x, grid, mode, padding_mode, align_corners)
@@ -24,7 +25,13 @@
 // scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal, scale, enable_gqa)
 // glu(x, dim)  dropout1d(x, p, train), dropout2d, dropout3d
 
-import { adaptiveAvg, avg_pool2d, linearMap, resample } from "./convolution.js";
+import {
+  adaptiveAvg,
+  avg_pool2d,
+  avgPool,
+  linearMap,
+  resample,
+} from "./convolution.js";
 import {
   abs,
   add,
@@ -40,8 +47,10 @@ import {
   ne,
   neg,
   pow,
+  relu,
   rsqrt,
   sigmoid,
+  sign,
   square,
   sub,
   where,
@@ -396,6 +405,18 @@ function checkOutputs(sizes, outs) {
     );
   }
 }
+
+function lpPool(n, x, p, kernel_, stride, ceilMode) {
+  const kernel = ints(kernel_);
+  const sizes = kernel.length === 1 ? new Array(n).fill(kernel[0]) : kernel;
+  const averages = avgPool(n, pow(x, p), sizes, stride, 0, ceilMode);
+  const positive = mul(sign(averages), relu(abs(averages)));
+  return pow(mul(positive, numel(sizes)), 1 / p);
+}
+
+export const lp_pool1d = (x, p, ...rest) => lpPool(1, x, p, ...rest);
+export const lp_pool2d = (x, p, ...rest) => lpPool(2, x, p, ...rest);
+export const lp_pool3d = (x, p, ...rest) => lpPool(3, x, p, ...rest);
 
 export const upsample = (x, size, factor, mode, align_corners) =>
   interpolate(x, size, factor, mode, align_corners);
@@ -1204,45 +1225,47 @@ export function normalize(x, p = 2, dim = 1, eps = 1e-12) {
 
 // Normalization -------------------------------------------------------------------------
 
-// Calls visit(j, from, to) for each run of numbers of x, seen as [a, b, c].
-function eachRun([a, b, c], visit) {
-  for (let row = 0; row < a * b; row++) {
-    visit(row % b, row * c, (row + 1) * c);
-  }
-}
-
-// The mean of f(k, j) over the numbers k of each b.
-function means(sizes, f) {
-  const [a, b, c] = sizes;
+// The mean of u, or of u * v, over the numbers of each b, seen as [a, b, c].
+function means([a, b, c], u, v = null) {
   const totals = new Float64Array(b);
-  eachRun(sizes, (j, from, to) => {
+  for (let row = 0; row < a * b; row++) {
     let total = 0;
-    for (let k = from; k < to; k++) {
-      total += f(k, j);
+    for (let k = row * c; k < (row + 1) * c; k++) {
+      total += v === null ? u[k] : u[k] * v[k];
     }
-    totals[j] += total;
-  });
+    totals[row % b] += total;
+  }
   return totals.map((total) => total / (a * c));
 }
 
+// (u - shift) * scale, with one shift and scale for each b.
+function shifted([a, b, c], u, shift, scale) {
+  const out = new Float64Array(u.length);
+  for (let row = 0; row < a * b; row++) {
+    const middle = shift[row % b];
+    const factor = scale[row % b];
+    for (let k = row * c; k < (row + 1) * c; k++) {
+      out[k] = (u[k] - middle) * factor;
+    }
+  }
+  return out;
+}
+
+const ones = (count) => new Float64Array(count).fill(1);
+
 // Mean and variance of each b over a and c; without a center the mean square.
 function moments(source, sizes, center = true) {
-  const average = center ? means(sizes, (k) => source[k]) : new Float64Array(sizes[1]);
-  return [average, means(sizes, (k, j) => (source[k] - average[j]) ** 2)];
+  const count = sizes[1];
+  const average = center ? means(sizes, source) : new Float64Array(count);
+  const apart = shifted(sizes, source, average, ones(count));
+  return [average, means(sizes, apart, apart)];
 }
 
 // Brings each b of x, seen as [a, b, c], to mean 0 (if centered) and mean square 1.
 function standardize(x, sizes, eps, center = true, stats = null) {
-  const source = read(x);
-  const [average, spread] = stats ?? moments(source, sizes, center);
+  const [average, spread] = stats ?? moments(read(x), sizes, center);
   const scale = spread.map((value) => 1 / Math.sqrt(value + eps));
-  const result = new Float64Array(source.length);
-  eachRun(sizes, (j, from, to) => {
-    for (let k = from; k < to; k++) {
-      result[k] = (source[k] - average[j]) * scale[j];
-    }
-  });
-  const out = tensor_from(result, x.shape, x.dtype);
+  const out = tensor_from(shifted(sizes, read(x), average, scale), x.shape, x.dtype);
   const backward = (grad) => [
     is_grad_enabled()
       ? differentiable(grad, x, sizes, eps, center)
@@ -1254,16 +1277,14 @@ function standardize(x, sizes, eps, center = true, stats = null) {
 // scale * (g - mean(g) - y * mean(g * y)), for each b.
 function slopes(grad_, x, sizes, average, scale, center) {
   const grad = read(grad_);
-  const source = read(x);
-  const out = new Float64Array(source.length);
-  const y = (k, j) => (source[k] - average[j]) * scale[j];
-  const first = center ? means(sizes, (k) => grad[k]) : new Float64Array(sizes[1]);
-  const second = means(sizes, (k, j) => grad[k] * y(k, j));
-  eachRun(sizes, (j, from, to) => {
-    for (let k = from; k < to; k++) {
-      out[k] = scale[j] * (grad[k] - first[j] - y(k, j) * second[j]);
-    }
-  });
+  const y = shifted(sizes, read(x), average, scale);
+  const shift = center ? means(sizes, grad) : new Float64Array(sizes[1]);
+  const out = shifted(sizes, grad, shift, scale);
+  const share = means(sizes, grad, y).map((value, j) => value * scale[j]);
+  const [, b, c] = sizes;
+  for (let k = 0; k < out.length; k++) {
+    out[k] -= y[k] * share[Math.floor(k / c) % b];
+  }
   return tensor_from(out, x.shape, x.dtype);
 }
 
