@@ -46,8 +46,8 @@ import {
   transpose,
   typeNames,
   unsqueeze,
-  gather as valuesOf,
   values,
+  gather as valuesOf,
   wrapDim,
   zeros,
 } from "./tensor.js";
@@ -97,13 +97,16 @@ function grid(tables) {
   return out;
 }
 
-const steps = (size, stride) => Float64Array.from({ length: size }, (_, i) => i * stride);
+const steps = (size, stride) =>
+  Float64Array.from({ length: size }, (_, i) => i * stride);
 
 // A table for each dim of x; those of `own`, {dim: place for place}, are given.
 function tables(x, own = {}) {
   const stride = contiguousStride(x.shape);
   return x.shape.map((size, d) =>
-    d in own ? Float64Array.from(own[d], (place) => place * stride[d]) : steps(size, stride[d]),
+    d in own
+      ? Float64Array.from(own[d], (place) => place * stride[d])
+      : steps(size, stride[d]),
   );
 }
 
@@ -129,7 +132,9 @@ function parsed(spec, tensors) {
       case "i":
         return { kind: "int", value: Number(rest) };
       case "s": {
-        const [start, end, step] = rest.split(":").map((n) => (n === "" ? null : Number(n)));
+        const [start, end, step] = rest
+          .split(":")
+          .map((n) => (n === "" ? null : Number(n)));
         return { kind: "slice", start, end, step };
       }
       case "n":
@@ -193,7 +198,10 @@ function basic(x, items) {
       if (!whole) view = slice(view, dim, start, end, step);
       dim++;
     } else if (tensor.dtype.floating) {
-      raise("IndexError", "tensors used as indices must be long, int, byte or bool tensors");
+      raise(
+        "IndexError",
+        "tensors used as indices must be long, int, byte or bool tensors",
+      );
     } else if (tensor.shape.length === 0) {
       const [index] = read(tensor);
       if (isMask(tensor)) flag(index !== 0);
@@ -204,7 +212,10 @@ function basic(x, items) {
     } else if (["int64", "int32"].includes(tensor.dtype.name)) {
       indexed[dim++] = tensor;
     } else {
-      raise("IndexError", "tensors used as indices must be long, int, byte or bool tensors");
+      raise(
+        "IndexError",
+        "tensors used as indices must be long, int, byte or bool tensors",
+      );
     }
   }
   return { view, indexed: unmasked(view, indexed) };
@@ -296,7 +307,8 @@ export function index(x, spec, ...tensors) {
 }
 
 // x[...] is another tensor on the same memory.
-const slice0 = (x) => (x.shape.length === 0 ? expand(x, []) : slice(x, 0, null, null, 1));
+const slice0 = (x) =>
+  x.shape.length === 0 ? expand(x, []) : slice(x, 0, null, null, 1);
 
 // torch takes no notice of the value's leading dims of size 1.
 function withoutOnes(value) {
@@ -322,7 +334,8 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
   const { at, shape } = places(view, indexed);
   const [mask] = tensors;
   // torch fills by a mask alone, which takes a 0-dim value of any dtype
-  const fills = tensors.length === 1 && spec === "t" && isMask(mask) && numel(value.shape) === 1;
+  const fills =
+    tensors.length === 1 && spec === "t" && isMask(mask) && numel(value.shape) === 1;
   if (source.dtype !== view.dtype && !source.wrapped && !fills) {
     raise(
       "RuntimeError",
@@ -344,7 +357,9 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
 
 function checkFits(source, shape) {
   const missing = shape.length - source.shape.length;
-  const fits = source.shape.every((size, d) => size === 1 || size === shape[d + missing]);
+  const fits = source.shape.every(
+    (size, d) => size === 1 || size === shape[d + missing],
+  );
   if (missing < 0 || !fits) {
     raise(
       "RuntimeError",
@@ -570,7 +585,7 @@ export function index_reduce(x, dim, index, source, reduce, include_self = true)
     const text = `prod, mean, amax or amin but got ${reduce}.`;
     raise("RuntimeError", `index_reduce(): Expected reduce to be one of ${text}`);
   }
-  const at = placesOf(x, dim, index, source, "index_reduce_", (place, d, size) => {
+  const at = placesOf(x, dim, index, source, "index_reduce_", (place, _, size) => {
     if (place < 0 || place >= size) raise("IndexError", "index out of range in self");
     return place;
   });
@@ -583,7 +598,10 @@ function placesOf(x, dim, index, source, name, place) {
   const d = wrapDim(dim, n);
   const type = typeName(index);
   if (!["int64", "int32"].includes(index.dtype.name)) {
-    raise("RuntimeError", `${name}(): Expected dtype int32/int64 for index but got: ${type}`);
+    raise(
+      "RuntimeError",
+      `${name}(): Expected dtype int32/int64 for index but got: ${type}`,
+    );
   }
   if (index.shape.length > 1) {
     raise(
@@ -639,7 +657,10 @@ export function index_copy(x, dim, index, source) {
     raise("IndexError", `${name}: ${text}`);
   }
   if (index.dtype.name !== "int64") {
-    raise("RuntimeError", `${name}: Expected a long tensor for index, but got ${typeName(index)}`);
+    raise(
+      "RuntimeError",
+      `${name}: Expected a long tensor for index, but got ${typeName(index)}`,
+    );
   }
   if (source.dtype !== x.dtype) {
     raise(
@@ -737,12 +758,21 @@ function flatPlaces(x, index, name) {
 }
 
 export const put = (x, index, source, accumulate = false) =>
-  placed(x, flatPlaces(x, index, "put"), reshape(source, index.shape), accumulate, "PutBackward0");
+  placed(
+    x,
+    flatPlaces(x, index, "put"),
+    reshape(source, index.shape),
+    accumulate,
+    "PutBackward0",
+  );
 
 export function take_along_dim(x, index, dim = null) {
   const name = "torch.take_along_dim()";
   if (index.dtype.name !== "int64") {
-    raise("RuntimeError", `${name}: dtype of indices should be Long but got ${typeName(index)}`);
+    raise(
+      "RuntimeError",
+      `${name}: dtype of indices should be Long but got ${typeName(index)}`,
+    );
   }
   if (dim === null) return gather(reshape(x, [-1]), 0, reshape(index, [-1]));
   const [n, m] = [x.shape.length, index.shape.length];
@@ -791,10 +821,15 @@ export function masked_fill(x, mask, value) {
   const data = values(expand(x, shape));
   for (let i = 0; i < data.length; i++) if (hidden[i] !== 0) data[i] = fill;
   const like = expand(x, shape);
-  return record(empty_like_values(like, data), "MaskedFillBackward0", [like, value], (g) => [
-    masked_fill(g, mask, number(0)),
-    value.requires_grad ? sum(where(mask, g, zeros([], g.dtype)), null, false) : null,
-  ]);
+  return record(
+    empty_like_values(like, data),
+    "MaskedFillBackward0",
+    [like, value],
+    (g) => [
+      masked_fill(g, mask, number(0)),
+      value.requires_grad ? sum(where(mask, g, zeros([], g.dtype)), null, false) : null,
+    ],
+  );
 }
 
 export function masked_select(x, mask) {
@@ -813,7 +848,10 @@ export function masked_scatter(x, mask, source) {
   }
   if (source.dtype !== x.dtype) {
     const text = `but got${typeName(x)} and ${typeName(source)}`;
-    raise("RuntimeError", `masked_scatter: expected self and source to have same dtypes ${text}`);
+    raise(
+      "RuntimeError",
+      `masked_scatter: expected self and source to have same dtypes ${text}`,
+    );
   }
   const shape = broadcastShapes(mask.shape, x.shape);
   const at = trueAt(expand(mask, shape));
@@ -884,7 +922,8 @@ export const concat = cat;
 export const concatenate = cat;
 
 export function stack(dim, ...tensors) {
-  if (tensors.length === 0) raise("RuntimeError", "stack expects a non-empty TensorList");
+  if (tensors.length === 0)
+    raise("RuntimeError", "stack expects a non-empty TensorList");
   const [first] = tensors;
   const d = wrapDim(dim, first.shape.length + 1);
   tensors.forEach((x, i) => {
@@ -974,7 +1013,8 @@ export function flip(x, dims) {
   const own = {};
   for (const dim of ints(dims)) {
     const d = wrapDim(dim, x.shape.length);
-    if (d in own) raise("RuntimeError", `dim ${d} appears multiple times in the list of dims`);
+    if (d in own)
+      raise("RuntimeError", `dim ${d} appears multiple times in the list of dims`);
     own[d] = range(x.shape[d] ?? 1).reverse();
   }
   return along(x, own, "FlipBackward0");
@@ -1078,7 +1118,8 @@ export function repeat_interleave(x, repeats, dim = null) {
   const d = dim === null ? 0 : wrapDim(dim, from.shape.length);
   const size = from.shape[d];
   const given = repeats instanceof Tensor ? Array.from(read(repeats)) : [repeats];
-  if (given.some((count) => count < 0)) raise("RuntimeError", "repeats can not be negative");
+  if (given.some((count) => count < 0))
+    raise("RuntimeError", "repeats can not be negative");
   if (given.length !== 1 && given.length !== size) {
     raise(
       "RuntimeError",
@@ -1106,7 +1147,8 @@ export function one_hot(x, classes = -1) {
   }
   const most = data.reduce((a, b) => Math.max(a, b), -1) + 1;
   const count = classes === -1 ? most : classes;
-  if (most > count) raise("RuntimeError", "Class values must be smaller than num_classes.");
+  if (most > count)
+    raise("RuntimeError", "Class values must be smaller than num_classes.");
   const out = zeros([...x.shape, count], "int64");
   data.forEach((value, i) => {
     out.storage.data[i * count + value] = 1;

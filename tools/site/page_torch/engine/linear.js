@@ -23,10 +23,12 @@ import { roll } from "./index.js";
 import { linalg_vector_norm, sum } from "./reduce.js";
 import {
   broadcastShapes,
+  detach,
   diagonal,
   expand,
   ints,
   movedim,
+  narrow,
   permute,
   record,
   reshape,
@@ -39,6 +41,7 @@ import {
   unsqueeze,
   values,
   wrapDim,
+  zeros,
 } from "./tensor.js";
 
 const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
@@ -58,7 +61,6 @@ const C_NAMES = {
 };
 export const cName = (x) => C_NAMES[x.dtype.name];
 const typeName = (x) => typeNames[x.dtype.name];
-
 
 // ---------------------------------------------------------------- products
 
@@ -84,7 +86,8 @@ function multiply(a, aStart, b, bStart, out, start, rows, inner, columns) {
       const b2 = b1 + columns;
       const b3 = b2 + columns;
       for (let j = 0; j < columns; j++) {
-        out[row + j] += a0 * b[b0 + j] + a1 * b[b1 + j] + a2 * b[b2 + j] + a3 * b[b3 + j];
+        out[row + j] +=
+          a0 * b[b0 + j] + a1 * b[b1 + j] + a2 * b[b2 + j] + a3 * b[b3 + j];
       }
     }
     for (; k < inner; k++) {
@@ -115,7 +118,8 @@ function sources(sizes, batch) {
 // The product of stacks of matrices [..., n, k] and [..., k, m] of one dtype.
 function stacks(a, b, name) {
   if (a.dtype.name === "bool") {
-    const kernel = { MmBackward0: "addmm_impl_cpu_", BmmBackward0: "bmm" }[name] ?? name;
+    const kernel =
+      { MmBackward0: "addmm_impl_cpu_", BmmBackward0: "bmm" }[name] ?? name;
     raise("NotImplementedError", `"${kernel}" not implemented for 'Bool'`);
   }
   const [n, inner] = a.shape.slice(-2);
@@ -138,7 +142,9 @@ function stacks(a, b, name) {
   ]);
 }
 
-export function mm(a, b) {
+const typesOf = (a, b) => `${typeName(a)} and ${typeName(b)}`;
+
+export function mm(a, b, whole = false) {
   if (a.shape.length !== 2) raise("RuntimeError", "self must be a matrix");
   if (b.shape.length !== 2) raise("RuntimeError", "mat2 must be a matrix");
   if (a.shape[1] !== b.shape[0]) {
@@ -146,8 +152,15 @@ export function mm(a, b) {
     raise("RuntimeError", `mat1 and mat2 shapes cannot be multiplied ${text}`);
   }
   if (a.dtype !== b.dtype) {
+    if (whole) {
+      const text = `mat1 and mat2 must have the same dtype, but got ${typesOf(a, b)}`;
+      raise("RuntimeError", text);
+    }
     const text = `${cName(a)} != ${cName(b)}`;
-    raise("RuntimeError", `expected m1 and m2 to have the same dtype, but got: ${text}`);
+    raise(
+      "RuntimeError",
+      `expected m1 and m2 to have the same dtype, but got: ${text}`,
+    );
   }
   return stacks(a, b, "MmBackward0");
 }
@@ -195,7 +208,7 @@ export function dot(a, b) {
     raise("RuntimeError", `1D tensors expected, ${text}`);
   }
   if (a.dtype !== b.dtype) {
-    const text = `but found ${typeName(a)} and ${typeName(b)}`;
+    const text = `but found ${typesOf(a, b)}`;
     raise("RuntimeError", `dot : expected both vectors to have same dtype, ${text}`);
   }
   const [n, m] = [a.shape[0], b.shape[0]];
@@ -258,7 +271,10 @@ export function inner(a, b) {
   if (a.shape.length === 0 || b.shape.length === 0) return mul(a, b);
   if (a.shape.at(-1) !== b.shape.at(-1)) {
     const text = `but got shapes ${shapeText(a.shape)} and ${shapeText(b.shape)}`;
-    raise("RuntimeError", `inner() the last dimension must match on both input tensors ${text}`);
+    raise(
+      "RuntimeError",
+      `inner() the last dimension must match on both input tensors ${text}`,
+    );
   }
   return tensordot(a, b, [-1], [-1]);
 }
@@ -267,11 +283,18 @@ export function inner(a, b) {
 function plus(input, out, beta, alpha, other) {
   const scaled = alpha === 1 ? out : mul(out, scalarLike(out, alpha));
   if (input.dtype !== other.dtype) {
-    const text = `but got ${typeName(input)} and ${typeName(other)}`;
-    raise("RuntimeError", `self and mat2 must have the same dtype, ${text}`);
+    const text = `self and mat2 must have the same dtype, but got ${typesOf(input, other)}`;
+    raise("RuntimeError", text);
   }
   const spread = expand(input, out.shape);
-  if (beta === 0) return scaled;
+  if (beta === 0) {
+    // what the input holds does not matter, and its gradient is 0
+    const zero = (t) => zeros(t.shape, t.dtype);
+    return add(
+      record(zero(spread), "MulBackward0", [spread], (g) => [zero(g)]),
+      scaled,
+    );
+  }
   return add(beta === 1 ? spread : mul(spread, scalarLike(out, beta)), scaled);
 }
 
@@ -285,7 +308,7 @@ export function addmm(input, a, b, beta = 1, alpha = 1) {
     const n = x.shape.length;
     if (n !== 2) raise("RuntimeError", `${name} must be a matrix, got ${n}-D tensor`);
   }
-  return plus(input, mm(a, b), beta, alpha, b);
+  return plus(input, mm(a, b, true), beta, alpha, b);
 }
 
 export const addmv = (input, a, b, beta = 1, alpha = 1) =>
@@ -307,15 +330,21 @@ export function linear(x, weight, bias = null) {
     raise("RuntimeError", text);
   }
   if (q > 2) {
-    raise("RuntimeError", `t() expects a tensor with <= 2 dimensions, but self is ${q}D`);
+    raise(
+      "RuntimeError",
+      `t() expects a tensor with <= 2 dimensions, but self is ${q}D`,
+    );
   }
-  const out = matmul(x, q === 2 ? transpose(weight, 0, 1) : weight);
-  if (bias === null) return out;
-  if (p === 1 || out.shape.length < 2) return plus(bias, out, 1, 1, weight);
+  const turned = q === 2 ? transpose(weight, 0, 1) : weight;
+  if (bias === null) return matmul(x, turned);
+  if (q === 1 || bias.shape.length > 2)
+    return plus(bias, matmul(x, turned), 1, 1, weight);
   // torch folds the batch, so that a bias that does not fit is told of two dimensions
-  const flat = reshape(out, [-1, out.shape.at(-1)]);
-  if (bias.shape.length > 2) return plus(bias, out, 1, 1, weight);
-  return reshape(plus(bias, flat, 1, 1, weight), out.shape);
+  const rows = product(x.shape.slice(0, -1));
+  const flat = reshape(x, [rows, x.shape.at(-1)]);
+  const out =
+    p === 1 ? plus(bias, matmul(x, turned), 1, 1, weight) : addmm(bias, flat, turned);
+  return reshape(out, [...x.shape.slice(0, -1), weight.shape[0]]);
 }
 
 export function bilinear(x1, x2, weight, bias = null) {
@@ -464,10 +493,9 @@ function contract(a, b, summed) {
     const l = a.shape[d] !== 1;
     const r = b.shape[d] !== 1;
     if (summed.includes(d)) {
-      if (l && r) gone.push(d);
-      else if (l) left = sum(left, [d], true);
-      else if (r) right = sum(right, [d], true);
-      else both.push(d);
+      (l && r ? gone : both).push(d);
+      if (l && !r) left = sum(left, [d], true);
+      if (r && !l) right = sum(right, [d], true);
     } else if (l === r) both.push(d);
     else (l ? first : second).push(d);
   }
@@ -553,7 +581,10 @@ export function tensordot(a, b, first = 2, second = null) {
     const n = left[0];
     if (n < 0) raise("RuntimeError", `tensordot expects dims >= 0, but got dims=${n}`);
     if (n > Math.min(a.shape.length, b.shape.length)) {
-      raise("RuntimeError", `tensordot expects dims < ndim_a or ndim_b, but got dims=${n}`);
+      raise(
+        "RuntimeError",
+        `tensordot expects dims < ndim_a or ndim_b, but got dims=${n}`,
+      );
     }
     left = Array.from({ length: n }, (_, i) => i - n);
     right = left.map((_, i) => i);
@@ -561,6 +592,7 @@ export function tensordot(a, b, first = 2, second = null) {
   if (left.length !== right.length) {
     raise("RuntimeError", "both dimension lists should have same length");
   }
+  if (a.dtype !== b.dtype) raise("RuntimeError", "both inputs should have same dtype");
   const [dimsA, dimsB] = [
     left.map((d) => wrapDim(d, a.shape.length)),
     right.map((d) => wrapDim(d, b.shape.length)),
@@ -603,7 +635,8 @@ export function kron(a, b) {
 
 export function trace(x) {
   const n = x.shape.length;
-  if (n !== 2) raise("RuntimeError", `trace: expected a matrix, but got tensor with dim ${n}`);
+  if (n !== 2)
+    raise("RuntimeError", `trace: expected a matrix, but got tensor with dim ${n}`);
   return sum(diagonal(x, 0, 0, 1), null, false);
 }
 
@@ -702,7 +735,10 @@ export function cdist(a, b, p = 2) {
   [a, b].forEach((x, i) => {
     const n = x.shape.length;
     if (n < 2) {
-      raise("RuntimeError", `cdist only supports at least 2D tensors, X${i + 1} got: ${n}D`);
+      raise(
+        "RuntimeError",
+        `cdist only supports at least 2D tensors, X${i + 1} got: ${n}D`,
+      );
     }
   });
   const [n, m] = [a.shape.at(-1), b.shape.at(-1)];
@@ -717,7 +753,9 @@ export function cdist(a, b, p = 2) {
     }
   });
   if (p < 0) raise("RuntimeError", "cdist only supports non-negative p values");
-  return linalg_vector_norm(sub(unsqueeze(a, -2), unsqueeze(b, -3)), p, [-1], false);
+  const apart = sub(unsqueeze(a, -2), unsqueeze(b, -3));
+  if (n === 0) return sum(apart, [-1]);
+  return linalg_vector_norm(apart, p, [-1], false);
 }
 
 export function pairwise_distance(a, b, p = 2, eps = 1e-6, keepdim = false) {
@@ -730,14 +768,20 @@ export function pairwise_distance(a, b, p = 2, eps = 1e-6, keepdim = false) {
 function needMatrix(x, name) {
   const n = x.shape.length;
   if (n < 2) {
-    raise("RuntimeError", `${name}: The input tensor A must have at least 2 dimensions.`);
+    raise(
+      "RuntimeError",
+      `${name}: The input tensor A must have at least 2 dimensions.`,
+    );
   }
   if (!x.dtype.floating) {
     const text = `Expected a floating point or complex tensor as input. Got ${typeName(x)}`;
     raise("RuntimeError", `${name}: ${text}`);
   }
   if (["float16", "bfloat16"].includes(x.dtype.name)) {
-    raise("RuntimeError", `${name}: Low precision dtypes not supported. Got ${typeName(x)}`);
+    raise(
+      "RuntimeError",
+      `${name}: Low precision dtypes not supported. Got ${typeName(x)}`,
+    );
   }
 }
 
@@ -750,9 +794,9 @@ function needSquare(x, name) {
   }
 }
 
-function noGradient(x, name) {
-  if (x.requires_grad) notHere(`the gradient of ${name}`);
-}
+// A result that has a gradient in torch, but not here: told when it is asked for.
+const withoutGradient = (out, x, name) =>
+  record(out, name, [x], () => notHere(`the gradient of ${name}`));
 
 // Each matrix of the stack as rows of numbers, in a list.
 function matrices(x) {
@@ -768,13 +812,17 @@ function matrices(x) {
 // The stack of one result of each matrix: a number, a vector or rows.
 function restack(x, results, sizes) {
   const flat = results.flatMap((r) =>
-    typeof r === "number" ? [r] : r.flatMap((row) => (typeof row === "number" ? [row] : [...row])),
+    typeof r === "number"
+      ? [r]
+      : r.flatMap((row) => (typeof row === "number" ? [row] : [...row])),
   );
   return tensor_from(flat, [...x.shape.slice(0, -2), ...sizes], x.dtype);
 }
 
 const identity = (n) =>
-  Array.from({ length: n }, (_, i) => Float64Array.from({ length: n }, (_, j) => +(i === j)));
+  Array.from({ length: n }, (_, i) =>
+    Float64Array.from({ length: n }, (_, j) => +(i === j)),
+  );
 
 const turned = (rows, m) =>
   Array.from({ length: m }, (_, j) => Float64Array.from(rows, (row) => row[j]));
@@ -844,7 +892,8 @@ export function linalg_solve(a, b) {
   needSquare(a, "linalg.solve");
   const vector =
     b.shape.length === 1 ||
-    (a.shape.length - 1 === b.shape.length && `${b.shape}` === `${a.shape.slice(0, -1)}`);
+    (a.shape.length - 1 === b.shape.length &&
+      `${b.shape}` === `${a.shape.slice(0, -1)}`);
   let right = vector ? unsqueeze(b, -1) : b;
   const n = a.shape.at(-1);
   if (right.shape.at(-2) !== n) {
@@ -856,7 +905,10 @@ export function linalg_solve(a, b) {
   }
   if (a.dtype !== b.dtype) {
     const text = `but got A: ${typeName(a)} and B: ${typeName(b)} instead`;
-    raise("RuntimeError", `linalg.solve: Expected A and B to have the same dtype, ${text}`);
+    raise(
+      "RuntimeError",
+      `linalg.solve: Expected A and B to have the same dtype, ${text}`,
+    );
   }
   const batch = broadcastShapes(a.shape.slice(0, -2), right.shape.slice(0, -2));
   const left = expand(a, [...batch, n, n]);
@@ -939,18 +991,18 @@ function reflect(rows, n) {
 
 export function linalg_qr(x, mode = "reduced") {
   needMatrix(x, "linalg.qr");
-  noGradient(x, "torch.linalg.qr");
   const [m, n] = x.shape.slice(-2);
   const rows = mode === "complete" ? m : Math.min(m, n);
   const pairs = matrices(x).map((matrix) => reflect(matrix, n));
-  const r = restack(
-    x,
+  const known = (results, sizes) =>
+    withoutGradient(restack(x, results, sizes), x, "torch.linalg.qr");
+  const r = known(
     pairs.map((pair) => pair[1].slice(0, rows)),
     [rows, n],
   );
   if (mode === "r") return [tensor_from([], [0], x.dtype), r];
   const q = pairs.map((pair) => pair[0].map((row) => row.slice(0, rows)));
-  return [restack(x, q, [m, rows]), r];
+  return [known(q, [m, rows]), r];
 }
 
 export function linalg_cholesky(x, upper = false) {
@@ -979,7 +1031,10 @@ export function linalg_cholesky(x, upper = false) {
   const out = restack(x, results, [n, n]);
   const lower = record(out, "LinalgCholeskyExBackward0", [x], (g) => {
     const inner = tril(matmul(swap(out), g));
-    const half = sub(inner, mul(scalarLike(x, 0.5), diag_embed(diagonal(inner, 0, -2, -1))));
+    const half = sub(
+      inner,
+      mul(scalarLike(x, 0.5), diag_embed(diagonal(inner, 0, -2, -1))),
+    );
     const inverted = linalg_inv(out);
     const full = matmul(matmul(swap(inverted), half), inverted);
     return [mul(scalarLike(x, 0.5), add(full, swap(full)))];
@@ -1005,7 +1060,8 @@ function symmetric(a) {
       for (let q = p + 1; q < n; q++) {
         if (a[p][q] === 0) continue;
         const theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-        const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
+        const t =
+          (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
         const c = 1 / Math.sqrt(t * t + 1);
         const s = t * c;
         for (let k = 0; k < n; k++) {
@@ -1024,15 +1080,27 @@ function symmetric(a) {
 
 export function linalg_eigh(x) {
   needSquare(x, "linalg.eigh");
-  noGradient(x, "torch.linalg.eigh");
   const n = x.shape.at(-1);
   const pairs = matrices(x).map((a) => {
     // only the lower triangle counts
     for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) a[i][j] = a[j][i];
     return symmetric(a);
   });
-  const [numbers, vectors] = [pairs.map((pair) => pair[0]), pairs.map((pair) => pair[1])];
-  return [restack(x, numbers, [n]), restack(x, vectors, [n, n])];
+  const numbers = restack(
+    x,
+    pairs.map((pair) => pair[0]),
+    [n],
+  );
+  const vectors = restack(
+    x,
+    pairs.map((pair) => pair[1]),
+    [n, n],
+  );
+  const backward = (g) => [matmul(mul(vectors, unsqueeze(g, -2)), swap(vectors))];
+  return [
+    record(numbers, "LinalgEighBackward0", [x], backward, [], true),
+    withoutGradient(detach(vectors), x, "torch.linalg.eigh's vectors"),
+  ];
 }
 
 export const linalg_eigvalsh = (x) => linalg_eigh(x)[0];
@@ -1088,7 +1156,8 @@ function completed(given, count, length) {
         }
       }
       const size = Math.sqrt(row.reduce((total, value) => total + value * value, 0));
-      if (size > 0.5 / Math.sqrt(length)) rows[place] = row.map((value) => value / size);
+      if (size > 0.5 / Math.sqrt(length))
+        rows[place] = row.map((value) => value / size);
     }
   }
   return rows;
@@ -1096,7 +1165,6 @@ function completed(given, count, length) {
 
 export function linalg_svd(x, full = true) {
   needMatrix(x, "linalg.svd");
-  noGradient(x, "torch.linalg.svd");
   const [m, n] = x.shape.slice(-2);
   const wide = n > m;
   const least = Math.min(m, n);
@@ -1108,22 +1176,21 @@ export function linalg_svd(x, full = true) {
     return wide ? [turned(v, m), s, long] : [turned(long, m), s, v];
   });
   const [rows, columns] = full ? [m, n] : [least, least];
+  const part = (place, sizes) =>
+    restack(
+      x,
+      results.map((r) => r[place]),
+      sizes,
+    );
+  const [u, s, v] = [part(0, [m, rows]), part(1, [least]), part(2, [columns, n])];
+  const backward = (g) => {
+    const left = narrow(u, -1, 0, least);
+    return [matmul(mul(left, unsqueeze(g, -2)), narrow(v, -2, 0, least))];
+  };
   return [
-    restack(
-      x,
-      results.map((r) => r[0]),
-      [m, rows],
-    ),
-    restack(
-      x,
-      results.map((r) => r[1]),
-      [least],
-    ),
-    restack(
-      x,
-      results.map((r) => r[2]),
-      [columns, n],
-    ),
+    withoutGradient(detach(u), x, "torch.linalg.svd's vectors"),
+    record(s, "LinalgSvdBackward0", [x], backward, [], true),
+    withoutGradient(detach(v), x, "torch.linalg.svd's vectors"),
   ];
 }
 
@@ -1146,54 +1213,74 @@ function pseudo(rows, m, n, cut) {
   return { out, rank };
 }
 
-export function linalg_pinv(x) {
-  needMatrix(x, "linalg.pinv");
-  noGradient(x, "torch.linalg.pinv");
+function pseudoInverse(x, found) {
   const [m, n] = x.shape.slice(-2);
-  const cut = Math.max(m, n) * epsilon(x);
-  return restack(
+  const out = restack(
     x,
-    matrices(x).map((rows) => pseudo(rows, m, n, cut).out),
+    found.map((one) => one.out),
     [n, m],
   );
+  return record(
+    out,
+    "LinalgPinvBackward0",
+    [x],
+    (g) => {
+      const [p, flat] = [linalg_pinv(x), swap(out)];
+      const h = swap(g);
+      const k = matmul(h, p);
+      const inner = matmul(k, flat);
+      const outer = matmul(flat, p);
+      const first = sub(inner, swap(matmul(p, k)));
+      const second = sub(
+        matmul(outer, sub(h, matmul(k, x))),
+        matmul(matmul(x, p), inner),
+      );
+      return [add(first, second)];
+    },
+    [x, out],
+  );
+}
+
+const found = (x) => {
+  const [m, n] = x.shape.slice(-2);
+  const cut = Math.max(m, n) * epsilon(x);
+  return matrices(x).map((rows) => pseudo(rows, m, n, cut));
+};
+
+export function linalg_pinv(x) {
+  needMatrix(x, "linalg.pinv");
+  return pseudoInverse(x, found(x));
 }
 
 export function linalg_matrix_rank(x) {
   needMatrix(x, "linalg.matrix_rank");
-  const [m, n] = x.shape.slice(-2);
-  const cut = Math.max(m, n) * epsilon(x);
-  const ranks = matrices(x).map((rows) => pseudo(rows, m, n, cut).rank);
+  const ranks = found(x).map((one) => one.rank);
   return tensor_from(ranks, x.shape.slice(0, -2), "int64");
 }
 
 export function linalg_lstsq(a, b) {
   needMatrix(a, "torch.linalg.lstsq");
-  noGradient(a, "torch.linalg.lstsq");
-  noGradient(b, "torch.linalg.lstsq");
   if (b.shape.length < 1) {
     raise("RuntimeError", "torch.linalg.lstsq: other must have at least 1 dimension.");
   }
   const vector = a.shape.length - b.shape.length === 1;
   const right = vector ? unsqueeze(b, -1) : b;
-  const [m, n] = a.shape.slice(-2);
+  const m = a.shape.at(-2);
   if (right.shape.at(-2) !== m) {
     const ends = vector ? "(-1)" : "(-2)";
     const text = `input.size(-2) should match other.size${ends}`;
     raise("RuntimeError", `torch.linalg.lstsq: ${text}`);
   }
   if (a.dtype !== b.dtype) {
-    raise("RuntimeError", "torch.linalg.lstsq: input and other must have the same dtype");
+    raise(
+      "RuntimeError",
+      "torch.linalg.lstsq: input and other must have the same dtype",
+    );
   }
-  const cut = Math.max(m, n) * epsilon(a);
-  const found = matrices(a).map((rows) => pseudo(rows, m, n, cut));
-  const inverted = restack(
-    a,
-    found.map(({ out }) => out),
-    [n, m],
-  );
-  const solution = matmul(inverted, right);
+  const all = found(a);
+  const solution = matmul(pseudoInverse(a, all), right);
   const rank = tensor_from(
-    found.map((one) => one.rank),
+    all.map((one) => one.rank),
     a.shape.slice(0, -2),
     "int64",
   );

@@ -46,6 +46,7 @@ import {
 import { notHere, raise } from "./errors.js";
 import { cat, flip, gather, masked_fill } from "./index.js";
 import { diag, linalg_svdvals, mm } from "./linear.js";
+import { nthElement, quickSelect, sortFront } from "./selection.js";
 import {
   cast,
   DTYPES,
@@ -78,7 +79,8 @@ const number = (value) => scalar(value, "float");
 // The dims meant by null or an empty list (all), a number or a list; in order.
 export function dimsOf(dim, n) {
   const given = ints(dim ?? null);
-  if (given === null || given.length === 0) return Array.from({ length: n }, (_, d) => d);
+  if (given === null || given.length === 0)
+    return Array.from({ length: n }, (_, d) => d);
   const dims = given.map((d) => wrapDim(d, n));
   dims.forEach((d, i) => {
     if (dims.indexOf(d) !== i) {
@@ -148,8 +150,9 @@ function along(x, dim, size, dtype, kernel) {
 
 function needSize(x, dims, name) {
   for (const d of dims) {
-    if (x.shape[d] === 0) {
-      raise("IndexError", `${name}(): Expected reduction dim ${d} to have non-zero size.`);
+    if (x.shape.at(d) === 0) {
+      const text = `Expected reduction dim ${d} to have non-zero size.`;
+      raise("IndexError", `${name}(): ${text}`);
     }
   }
 }
@@ -197,17 +200,20 @@ export function nansum(x, dim = null, keepdim = false, dtype = null) {
   return sum(masked_fill(x, isnan(x), number(0)), dim, keepdim, dtype);
 }
 
+function needFloating(dtype, name, which) {
+  if (!dtype.floating) {
+    raise(
+      "RuntimeError",
+      `${name}(): could not infer output dtype. ${which} dtype must be either a floating ` +
+        `point or complex dtype. Got: ${typeNames[dtype.name]}`,
+    );
+  }
+}
+
 export function mean(x, dim = null, keepdim = false, dtype = null) {
   const dims = dimsOf(dim, x.shape.length);
   const input = asType(x, dtype);
-  if (!input.dtype.floating) {
-    const which = dtype === null ? "Input" : "Optional";
-    raise(
-      "RuntimeError",
-      `mean(): could not infer output dtype. ${which} dtype must be either a floating ` +
-        `point or complex dtype. Got: ${typeName(input)}`,
-    );
-  }
+  needFloating(input.dtype, "mean", dtype === null ? "Input" : "Optional");
   const count = numel(dims.map((d) => x.shape[d]));
   const average = (data, start, end) => total(data, start, end) / count;
   const out = reduced(input, dims, keepdim, input.dtype, average);
@@ -222,6 +228,7 @@ export function nanmean(x, dim = null, keepdim = false, dtype = null) {
     const text = "expected input to have floating point or complex dtype but got";
     raise("RuntimeError", `nanmean(): ${text} ${typeName(x)}`);
   }
+  if (dtype !== null) needFloating(dtypeOf(dtype), "nanmean", "Optional");
   const count = sum(logical_not(isnan(x)), dim, keepdim);
   return div(nansum(x, dim, keepdim, dtype), count);
 }
@@ -249,7 +256,9 @@ function productOfOthers(data, start, end, out, place) {
 export function prod(x, dim = null, keepdim = false, dtype = null) {
   if (dim === null && x.shape.length !== 1) {
     const flat = prod(reshape(x, [-1]), 0, false, dtype);
-    return keepdim ? reshape(flat, reducedShape(x, dimsOf(null, x.shape.length), true)) : flat;
+    return keepdim
+      ? reshape(flat, reducedShape(x, dimsOf(null, x.shape.length), true))
+      : flat;
   }
   const dims = dimsOf(dim, x.shape.length);
   const input = asType(x, whole(x, dtype));
@@ -260,9 +269,16 @@ export function prod(x, dim = null, keepdim = false, dtype = null) {
     "ProdBackward1",
     [input],
     (g) => {
+      if (numel(input.shape) === 1) return [reshape(g, input.shape)];
       const spread = restored(g, input, dims, keepdim);
       if (!zero) return [div(mul(spread, restored(out, input, dims, keepdim)), input)];
-      const rest = along(input, dims[0], input.shape[dims[0]], input.dtype, productOfOthers);
+      const rest = along(
+        input,
+        dims[0],
+        input.shape[dims[0]],
+        input.dtype,
+        productOfOthers,
+      );
       return [mul(spread, rest)];
     },
     [input, out],
@@ -279,9 +295,9 @@ function squares(data, start, end) {
   return end === start ? Number.NaN : result;
 }
 
-function spreadOf(x, dim, correction, keepdim, root) {
+function spreadOf(x, dim, correction, keepdim, root, names = "std and var") {
   if (!x.dtype.floating) {
-    raise("RuntimeError", "std and var only support floating point and complex dtypes");
+    raise("RuntimeError", `${names} only support floating point and complex dtypes`);
   }
   const dims = dimsOf(dim, x.shape.length);
   const count = numel(dims.map((d) => x.shape[d]));
@@ -303,33 +319,43 @@ function spreadOf(x, dim, correction, keepdim, root) {
         g = masked_fill(half, eq(result, number(0)), number(0));
       }
       const apart = sub(x, mean(x, dims.length === 0 ? null : dims, true));
-      if (free === 0) {
-        const same = eq(apart, number(0));
-        return [mul(g, where(same, number(Number.NaN), number(Infinity)))];
+      const degrees = count - (correction ?? 1);
+      if (dim === null && degrees <= 0) {
+        const factor = where(
+          eq(apart, number(0)),
+          number(Number.NaN),
+          number(Infinity),
+        );
+        return [mul(g, factor)];
       }
-      return [mul(mul(g, number(2 / free)), apart)];
+      return [mul(mul(g, number(2 / degrees)), apart)];
     },
     root ? [x, out] : [x],
   );
 }
 
-// biome-ignore lint/suspicious/noShadowRestrictedNames: torch's name
 export { variance as var };
+
 const variance = (x, dim = null, correction = 1, keepdim = false) =>
   spreadOf(x, dim, correction, keepdim, false);
 
 export const std = (x, dim = null, correction = 1, keepdim = false) =>
   spreadOf(x, dim, correction, keepdim, true);
 
-export const var_mean = (x, dim = null, correction = 1, keepdim = false) => [
-  variance(x, dim, correction, keepdim),
-  mean(x, dim, keepdim),
-];
+// torch's way to the mean, step by step, makes nan of several numbers with an infinite one.
+function withMean(x, dim, correction, keepdim, root) {
+  const name = root ? "std_mean" : "var_mean";
+  const spread = spreadOf(x, dim, correction, keepdim, root, name);
+  const average = mean(x, dim, keepdim);
+  const infinite = eq(abs(average), number(Infinity));
+  return [spread, masked_fill(average, infinite, number(Number.NaN))];
+}
 
-export const std_mean = (x, dim = null, correction = 1, keepdim = false) => [
-  std(x, dim, correction, keepdim),
-  mean(x, dim, keepdim),
-];
+export const var_mean = (x, dim = null, correction = 1, keepdim = false) =>
+  withMean(x, dim, correction, keepdim, false);
+
+export const std_mean = (x, dim = null, correction = 1, keepdim = false) =>
+  withMean(x, dim, correction, keepdim, true);
 
 // ---------------------------------------------------- largest and smallest
 
@@ -349,16 +375,16 @@ const extremeValue = (largest) => {
   return (data, start, end) => data[place(data, start, end)];
 };
 
-// Shares a gradient evenly among all that equal the result.
-function shared(g, x, out, dims) {
-  const mask = eq(x, out);
+// Shares a gradient evenly among all that equal the result, nan too if `nan`.
+function shared(g, x, out, dims, nan = false) {
+  const mask = nan && Number.isNaN(read(out)[0]) ? isnan(x) : eq(x, out);
   const count = sum(mask, dims, true);
   return mul(div(g, count), mask);
 }
 
-function extremeOver(x, dim, keepdim, largest, name, dims = null) {
-  const over = dims ?? dimsOf(dim, x.shape.length);
-  if (ints(dim)?.length > 0) needSize(x, over, name);
+function extremeOver(x, dim, keepdim, largest, name) {
+  const over = dimsOf(dim, x.shape.length);
+  if (ints(dim)?.length > 0) needSize(x, ints(dim), name);
   else needElements(x, name);
   const out = reduced(x, over, keepdim, x.dtype, extremeValue(largest));
   return record(
@@ -367,7 +393,7 @@ function extremeOver(x, dim, keepdim, largest, name, dims = null) {
     [x],
     (g) => {
       const [spread, result] = [g, out].map((t) => restored(t, x, over, keepdim));
-      return [shared(spread, x, result, over)];
+      return [shared(spread, x, result, over, dim === null)];
     },
     [x, out],
   );
@@ -390,7 +416,10 @@ export function aminmax(x, dim = null, keepdim = false) {
   if (dim !== null) {
     const d = wrapDim(dim, x.shape.length);
     if (x.shape[d] === 0) {
-      raise("IndexError", `aminmax: Expected reduction dim ${d} to have non-zero size.`);
+      raise(
+        "IndexError",
+        `aminmax: Expected reduction dim ${d} to have non-zero size.`,
+      );
     }
   }
   return [amin(x, dim, keepdim), amax(x, dim, keepdim)];
@@ -430,11 +459,19 @@ function extremePlace(x, dim, keepdim, largest) {
     raise("IndexError", `${name}(): ${text}`);
   }
   const place = extreme(largest);
-  return reduced(x, dims, keepdim, "int64", (data, start, end) => place(data, start, end) - start);
+  return reduced(
+    x,
+    dims,
+    keepdim,
+    "int64",
+    (data, start, end) => place(data, start, end) - start,
+  );
 }
 
-export const argmax = (x, dim = null, keepdim = false) => extremePlace(x, dim, keepdim, true);
-export const argmin = (x, dim = null, keepdim = false) => extremePlace(x, dim, keepdim, false);
+export const argmax = (x, dim = null, keepdim = false) =>
+  extremePlace(x, dim, keepdim, true);
+export const argmin = (x, dim = null, keepdim = false) =>
+  extremePlace(x, dim, keepdim, false);
 
 // ------------------------------------------------------------------- order
 
@@ -467,29 +504,53 @@ export function sort(x, dim = -1, descending = false) {
 
 export const msort = (x) => sort(x, 0)[0];
 
+// Is the number at one place before that at the other? nan is the largest.
+const before = (data, largest) => (i, j) => {
+  const [x, y] = largest ? [data[j], data[i]] : [data[i], data[j]];
+  return x < y || (Number.isNaN(y) && !Number.isNaN(x));
+};
+
+const placesIn = (start, end) =>
+  Array.from({ length: end - start }, (_, i) => start + i);
+
+// The places of the k largest or smallest. Which of equal ones are taken, and in which
+// order, is as torch has it where it does not sort a few out of very many.
+function firstOf(data, start, end, k, largest) {
+  if (k === 0 || k * 64 <= end - start) return ordered(data, start, end, largest);
+  const places = placesIn(start, end);
+  const less = before(data, largest);
+  nthElement(places, k - 1, less);
+  sortFront(places, k - 1, less);
+  return places;
+}
+
 export function topk(x, k, dim = -1, largest = true) {
+  const d = wrapDim(dim, x.shape.length);
+  if (k < 0 || k > (x.shape[d] ?? 1))
+    raise("RuntimeError", "selected index k out of range");
   if (x.dtype.name === "bool") {
     raise("RuntimeError", "topk does not support bool dtypes on CPU");
   }
-  const d = wrapDim(dim, x.shape.length);
-  if (k < 0 || k > (x.shape[d] ?? 1)) raise("RuntimeError", "selected index k out of range");
   const indices = along(x, d, k, "int64", (data, start, end, out, place) => {
-    const order = ordered(data, start, end, largest);
+    const order = firstOf(data, start, end, k, largest);
     for (let i = 0; i < k; i++) out[place + i] = order[i] - start;
   });
   return [gather(x, d, indices), indices];
 }
 
 export function kthvalue(x, k, dim = -1, keepdim = false) {
-  if (x.dtype.name === "bool") notFor(x, "kthvalue_cpu");
   const d = wrapDim(dim, x.shape.length);
   needSize(x, dimsOf(d, x.shape.length), "kthvalue");
   if (k < 1 || k > (x.shape[d] ?? 1)) {
     const text = `selected number k out of range for dimension ${d}`;
     raise("RuntimeError", `kthvalue(): ${text}`);
   }
+  if (x.dtype.name === "bool") notFor(x, "kthvalue_cpu");
   return chosen(x, dim, keepdim, "kthvalue", (data, start, end) => {
-    return ordered(data, start, end)[k - 1];
+    const places = placesIn(start, end);
+    const less = before(data, false);
+    quickSelect(places, k - 1, (i, j) => less(j, i));
+    return places[k - 1];
   });
 }
 
@@ -504,14 +565,18 @@ const middle = (skip) => (data, start, end) => {
 };
 
 function medianOf(x, dim, keepdim, name, skip) {
-  if (x.dtype.name === "bool") notFor(x, `${name}_cpu`);
+  if (dim !== null) needSize(x, [wrapDim(dim, x.shape.length)], "median");
+  if (x.dtype.name === "bool") notFor(x, dim === null ? "median_cpu" : "median_out");
   if (dim !== null) return chosen(x, dim, keepdim, name, middle(skip));
   const dims = dimsOf(null, x.shape.length);
   const place = middle(skip);
   const out = reduced(x, dims, false, x.dtype, (data, start, end) =>
     start === end ? Number.NaN : data[place(data, start, end)],
   );
-  return record(out, "MedianBackward0", [x], (g) => [shared(g, x, out, dims)], [x, out]);
+  return record(out, "MedianBackward0", [x], (g) => [shared(g, x, out, dims, true)], [
+    x,
+    out,
+  ]);
 }
 
 export const median = (x, dim = null, keepdim = false) =>
@@ -522,42 +587,48 @@ export const nanmedian = (x, dim = null, keepdim = false) =>
 
 export const mode = (x, dim = -1, keepdim = false) =>
   chosen(x, dim, keepdim, "mode", (data, start, end) => {
-    const order = ordered(data, start, end);
-    let [best, most, run] = [order[0], 0, 0];
+    const order = placesIn(start, end);
+    sortFront(order, order.length, (a, b) => data[a] < data[b]);
+    let [best, most, run] = [0, 0, 0];
     order.forEach((place, i) => {
-      run = i > 0 && data[place] === data[order[i - 1]] ? run + 1 : 1;
+      run++;
+      if (i < order.length - 1 && data[place] === data[order[i + 1]]) return;
       if (run > most) [best, most] = [place, run];
+      run = 0;
     });
-    // torch tells the last place of the most frequent number
-    return order.findLast((place) => data[place] === data[best]) ?? best;
+    return best;
   });
-
 function quantileOf(x, q, dim, keepdim, interpolation, skip) {
-  const name = skip ? "nanquantile" : "quantile";
-  if (!["float32", "float64"].includes(x.dtype.name)) {
-    raise("RuntimeError", `${name}() input tensor must be either float or double dtype`);
-  }
   if (numel(x.shape) === 0) {
-    raise("RuntimeError", `${name}() input tensor must be non-empty`);
+    raise("RuntimeError", `quantile() input tensor must be non-empty`);
+  }
+  if (!["float32", "float64"].includes(x.dtype.name)) {
+    raise(
+      "RuntimeError",
+      `quantile() input tensor must be either float or double dtype`,
+    );
   }
   if (q instanceof Tensor) {
     if (q.shape.length > 1) {
-      raise("RuntimeError", `${name}() q must be a scalar or 1D tensor`);
+      raise("RuntimeError", `quantile() q must be a scalar or 1D tensor`);
     }
     if (q.dtype !== x.dtype) {
-      raise("RuntimeError", `${name}() q tensor must be same dtype as the input tensor`);
+      raise(
+        "RuntimeError",
+        `quantile() q tensor must be same dtype as the input tensor`,
+      );
     }
     if (read(q).some((value) => !(value >= 0 && value <= 1))) {
-      raise("RuntimeError", `${name}() q values must be in the range [0, 1]`);
+      raise("RuntimeError", `quantile() q values must be in the range [0, 1]`);
     }
   } else if (!(q >= 0 && q <= 1)) {
-    raise("RuntimeError", `${name}() q must be in the range [0, 1] but got ${q}`);
+    raise("RuntimeError", `quantile() q must be in the range [0, 1] but got ${q}`);
   }
   if (!["linear", "lower", "higher", "midpoint", "nearest"].includes(interpolation)) {
     const text = "linear, lower, higher, midpoint or nearest";
     raise(
       "RuntimeError",
-      `${name}() interpolation must be one of ${text}, but got ${interpolation}`,
+      `quantile() interpolation must be one of ${text}, but got ${interpolation}`,
     );
   }
   const n = x.shape.length;
@@ -575,7 +646,9 @@ function quantileOf(x, q, dim, keepdim, interpolation, skip) {
     for (const value of list) {
       const broken = count < size && !(skip && count > 0);
       // torch finds the rank in the input's dtype
-      const rank = broken ? size - 1 : x.dtype.round(x.dtype.round(value) * ((skip ? count : size) - 1));
+      const rank = broken
+        ? size - 1
+        : x.dtype.round(x.dtype.round(value) * ((skip ? count : size) - 1));
       const low = Math.floor(rank);
       const high = Math.ceil(rank);
       const nearest = rank - low === 0.5 ? low + (low % 2) : Math.round(rank);
@@ -597,15 +670,21 @@ function quantileOf(x, q, dim, keepdim, interpolation, skip) {
   const single = !(q instanceof Tensor) || q.shape.length === 0;
   out = single ? squeeze(out, -1) : movedim(out, -1, 0);
   if (!keepdim) return out;
-  const kept = dim === null ? x.shape.map(() => 1) : x.shape.map((s, i) => (i === d ? 1 : s));
+  const kept =
+    dim === null ? x.shape.map(() => 1) : x.shape.map((s, i) => (i === d ? 1 : s));
   return reshape(out, single ? kept : [list.length, ...kept]);
 }
 
 export const quantile = (x, q, dim = null, keepdim = false, interpolation = "linear") =>
   quantileOf(x, q, dim, keepdim, interpolation, false);
 
-export const nanquantile = (x, q, dim = null, keepdim = false, interpolation = "linear") =>
-  quantileOf(x, q, dim, keepdim, interpolation, true);
+export const nanquantile = (
+  x,
+  q,
+  dim = null,
+  keepdim = false,
+  interpolation = "linear",
+) => quantileOf(x, q, dim, keepdim, interpolation, true);
 
 // ------------------------------------------------- softmax and its relatives
 
@@ -633,17 +712,22 @@ export function logsumexp(x, dim, keepdim = false) {
     [input],
     (grad) => {
       const [g, result] = [grad, out].map((t) => restored(t, input, dims, keepdim));
-      const shift = masked_fill(result, eq(abs(result), number(Infinity)), number(0));
-      return [mul(g, exp(sub(input, shift)))];
+      return [mul(g, exp(sub(input, result)))];
     },
     [input, out],
   );
 }
 
+function needSoft(x, d, name) {
+  if (x.dtype.floating || numel(x.shape) === 0) return;
+  const last = d === Math.max(x.shape.length - 1, 0) ? "_lastdim" : "";
+  notFor(x, `${name}${last}_kernel_impl`);
+}
+
 export function softmax(x, dim, dtype = null) {
   const input = asType(x, dtype);
   const d = wrapDim(dim, x.shape.length);
-  if (!input.dtype.floating) notFor(input, "softmax_kernel_impl");
+  needSoft(input, d, "softmax");
   const size = x.shape[d];
   const out = along(input, d, size, input.dtype, (data, start, end, result, place) => {
     const top = highest(data, start, end);
@@ -670,7 +754,7 @@ export function softmax(x, dim, dtype = null) {
 export function log_softmax(x, dim, dtype = null) {
   const input = asType(x, dtype);
   const d = wrapDim(dim, x.shape.length);
-  if (!input.dtype.floating) notFor(input, "log_softmax_kernel_impl");
+  needSoft(input, d, "log_softmax");
   const size = x.shape[d];
   const out = along(input, d, size, input.dtype, (data, start, end, result, place) => {
     const top = highest(data, start, end);
@@ -742,7 +826,7 @@ export function cumprod(x, dim, dtype = null) {
     "CumprodBackward0",
     [input],
     (g) => {
-      if (input.shape.length === 0) return [g];
+      if (numel(input.shape) === 1) return [g];
       if (zero) return [cumprodGradient(input, d, g)];
       return [div(backwards(mul(g, out), d), input)];
     },
@@ -777,7 +861,8 @@ export function logcumsumexp(x, dim) {
       const [low, high] = [Math.min(running, data[i]), Math.max(running, data[i])];
       // equal infinities have no difference
       const apart = low === high && Math.abs(low) === Infinity ? 0 : low - high;
-      running = apart === 0 && low === -Infinity ? low : high + Math.log1p(Math.exp(apart));
+      running =
+        apart === 0 && low === -Infinity ? low : high + Math.log1p(Math.exp(apart));
       result[place + i - start] = running;
     }
   });
@@ -832,12 +917,19 @@ function normGradient(g, x, out, p, dims) {
     const safe = masked_fill(scaled, eq(x, number(0)), number(0));
     return mul(mul(safe, g), power(out, 1 - p));
   }
-  const scaled = p < 2 ? mul(sign(x), power(abs(x), p - 1)) : mul(x, power(abs(x), p - 2));
+  const scaled =
+    p < 2 ? mul(sign(x), power(abs(x), p - 1)) : mul(x, power(abs(x), p - 2));
   const factor = div(g, power(out, p - 1));
   return mul(scaled, masked_fill(factor, zero, number(0)));
 }
 
-export function linalg_vector_norm(x, p = 2, dim = null, keepdim = false, dtype = null) {
+export function linalg_vector_norm(
+  x,
+  p = 2,
+  dim = null,
+  keepdim = false,
+  dtype = null,
+) {
   if (!x.dtype.floating) {
     const text = "Expected a floating point or complex tensor as input. Got";
     raise("RuntimeError", `linalg.vector_norm: ${text} ${typeName(x)}`);
@@ -853,7 +945,8 @@ export function linalg_vector_norm(x, p = 2, dim = null, keepdim = false, dtype 
     }
     for (const d of dims) {
       if (x.shape[d] === 0) {
-        const text = "because this dimension is empty and the operation does not have an identity";
+        const text =
+          "because this dimension is empty and the operation does not have an identity";
         raise("RuntimeError", `${start} the dimension ${d}${text}`);
       }
     }
@@ -871,10 +964,19 @@ export function linalg_vector_norm(x, p = 2, dim = null, keepdim = false, dtype 
   );
 }
 
-export function linalg_matrix_norm(x, ord = "fro", dim = "-2,-1", keepdim = false, dtype = null) {
+export function linalg_matrix_norm(
+  x,
+  ord = "fro",
+  dim = "-2,-1",
+  keepdim = false,
+  dtype = null,
+) {
   const name = "linalg.matrix_norm";
   if (x.shape.length < 2) {
-    raise("RuntimeError", `${name}: The input tensor A must have at least 2 dimensions.`);
+    raise(
+      "RuntimeError",
+      `${name}: The input tensor A must have at least 2 dimensions.`,
+    );
   }
   if (!x.dtype.floating) {
     const text = "Expected a floating point or complex tensor as input. Got";
@@ -882,10 +984,11 @@ export function linalg_matrix_norm(x, ord = "fro", dim = "-2,-1", keepdim = fals
   }
   const given = ints(dim);
   if (given.length !== 2) {
-    raise("RuntimeError", `${name}: dim must be a 2-tuple. Got ${given.join(", ")}`);
+    raise("RuntimeError", `${name}: dim must be a 2-tuple. Got ${given.join(" ")}`);
   }
   const known = ["fro", "nuc", 1, -1, 2, -2, Infinity, -Infinity];
-  if (!known.includes(ord)) raise("RuntimeError", `${name}: Order ${ord} not supported.`);
+  if (!known.includes(ord))
+    raise("RuntimeError", `${name}: Order ${ord} not supported.`);
   const [first, second] = given.map((d) => wrapDim(d, x.shape.length));
   if (first === second) {
     raise("RuntimeError", `${name}: dims must be different. Got (${given.join(", ")})`);
@@ -896,10 +999,14 @@ export function linalg_matrix_norm(x, ord = "fro", dim = "-2,-1", keepdim = fals
   let out;
   if (size === 1 || size === Infinity) {
     const [inner, outer] = size === 1 ? [first, second] : [second, first];
-    out = (ord > 0 ? amax : amin)(sum(abs(input), [inner], true), [outer], true);
+    const sums = sum(abs(input), [inner], true);
+    // torch has the largest of no sums be 0
+    if (ord > 0 && x.shape[outer] === 0) out = sum(sums, [outer], true);
+    else out = (ord > 0 ? amax : amin)(sums, [outer], true);
   } else {
     const values = linalg_svdvals(movedim(input, [first, second], [-2, -1]));
-    if (ord === "nuc") out = sum(values, [-1]);
+    if (ord === "nuc" || (ord > 0 && values.shape.at(-1) === 0))
+      out = sum(values, [-1]);
     else out = (ord > 0 ? amax : amin)(values, [-1]);
     out = reshape(out, reducedShape(x, [first, second], true));
   }
@@ -925,7 +1032,10 @@ export function linalg_norm(x, ord = null, dim = null, keepdim = false, dtype = 
 }
 
 export function norm(x, p = "fro", dim = null, keepdim = false, dtype = null) {
-  if (p === null || p === "fro") return linalg_vector_norm(x, 2, dim, keepdim, dtype);
+  const few = dim === null || ints(dim).length <= 2;
+  if (p === null || (p === "fro" && few)) {
+    return linalg_vector_norm(x, 2, dim, keepdim, dtype);
+  }
   if (typeof p !== "string") return linalg_vector_norm(x, p, dim, keepdim, dtype);
   return linalg_matrix_norm(x, p, dim ?? [0, 1], keepdim, dtype);
 }
@@ -934,14 +1044,21 @@ export function norm(x, p = "fro", dim = null, keepdim = false, dtype = null) {
 
 const truth = (x) => (x.dtype.name === "uint8" ? "uint8" : "bool");
 
+// An empty list of dims reduces nothing here.
+function truthOver(x, dim, keepdim, kernel) {
+  const none = dim !== null && ints(dim).length === 0;
+  const dims = none ? [] : dimsOf(dim, x.shape.length);
+  return reduced(x, dims, keepdim, truth(x), kernel);
+}
+
 export const any = (x, dim = null, keepdim = false) =>
-  reduced(x, dimsOf(dim, x.shape.length), keepdim, truth(x), (data, start, end) => {
+  truthOver(x, dim, keepdim, (data, start, end) => {
     for (let i = start; i < end; i++) if (data[i] !== 0) return 1;
     return 0;
   });
 
 export const all = (x, dim = null, keepdim = false) =>
-  reduced(x, dimsOf(dim, x.shape.length), keepdim, truth(x), (data, start, end) => {
+  truthOver(x, dim, keepdim, (data, start, end) => {
     for (let i = start; i < end; i++) if (data[i] === 0) return 0;
     return 1;
   });
@@ -955,13 +1072,22 @@ export const count_nonzero = (x, dim = null) =>
 
 // Rows as one number each if there is no dim, so that both forms share the rest.
 function slices(x, dim) {
+  if (dim !== null && x.shape.length === 0) {
+    raise("IndexError", "Dimension specified as 0 but tensor has no dimensions");
+  }
+  if (dim !== null && x.shape.some((size, d) => d !== dim && size === 0)) {
+    raise(
+      "RuntimeError",
+      "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied",
+    );
+  }
   if (dim === null) return { data: read(x), count: 1, rows: numel(x.shape) };
   const d = wrapDim(dim, x.shape.length);
   const data = read(moved(x, [d, ...others(x, [d])]));
   return { data, count: data.length / x.shape[d] || 0, rows: x.shape[d] };
 }
 
-function groups(x, dim, order, { data, count }) {
+function groups(x, dim, order, { data, count }, name) {
   const same = (a, b) => {
     for (let i = 0; i < count; i++) {
       if (data[a * count + i] !== data[b * count + i]) return false;
@@ -984,11 +1110,14 @@ function groups(x, dim, order, { data, count }) {
   firsts.forEach((row, i) => {
     kept.set(data.subarray(row * count, (row + 1) * count), i * count);
   });
-  const shape = dim === null ? [size] : [size, ...others(x, [dim]).map((d) => x.shape[d])];
+  const shape =
+    dim === null ? [size] : [size, ...others(x, [dim]).map((d) => x.shape[d])];
   const out = tensor_from(kept, shape, x.dtype);
   const tidy = dim === null ? out : movedim(out, 0, dim);
   return [
-    tensor_from(read(tidy).slice(), tidy.shape, x.dtype),
+    record(tensor_from(read(tidy).slice(), tidy.shape, x.dtype), name, [x], () =>
+      raise("NotImplementedError", `the derivative for '${name}' is not implemented.`),
+    ),
     tensor_from(inverse, dim === null ? x.shape : [order.length], "int64"),
     tensor_from(counts, [size], "int64"),
   ];
@@ -1009,7 +1138,7 @@ export function unique(x, dim = null) {
     }
     return 0;
   });
-  return groups(x, d, order, parts);
+  return groups(x, d, order, parts, d === null ? "_unique2" : "unique_dim");
 }
 
 export function unique_consecutive(x, dim = null) {
@@ -1020,6 +1149,7 @@ export function unique_consecutive(x, dim = null) {
     d,
     Array.from({ length: parts.rows }, (_, i) => i),
     parts,
+    "unique_consecutive",
   );
 }
 
@@ -1035,14 +1165,18 @@ export function bincount(x, weights = null, minlength = 0) {
     raise("RuntimeError", "weights should be 1-d and have the same length as input");
   }
   const size = Math.max(minlength, empty ? 0 : highest(data, 0, data.length) + 1);
-  const dtype = weights === null ? "int64" : weights.dtype.name === "float32" ? "float32" : "float64";
+  let dtype = "int64";
+  if (weights !== null && data.length > 0)
+    dtype = weights.dtype.name === "float32" ? "float32" : "float64";
   if (size > 2 ** 25) notHere("torch.bincount of numbers this large");
   const out = new Float64Array(size);
   const each = weights === null ? null : read(weights);
   data.forEach((value, i) => {
     out[value] += each === null ? 1 : each[i];
   });
-  return tensor_from(out, [size], dtype);
+  return record(tensor_from(out, [size], dtype), "bincount", [weights], () =>
+    raise("RuntimeError", "derivative for aten::bincount is not implemented"),
+  );
 }
 
 export function histc(x, bins = 100, min = 0, max = 0) {
@@ -1059,7 +1193,9 @@ export function histc(x, bins = 100, min = 0, max = 0) {
     high = data[extreme(true)(data, 0, data.length)];
   }
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
-    const text = `[${low}, ${high}]`.replaceAll("Infinity", "inf").replaceAll("NaN", "nan");
+    const text = `[${low}, ${high}]`
+      .replaceAll("Infinity", "inf")
+      .replaceAll("NaN", "nan");
     raise("RuntimeError", `torch.histc: range of ${text} is not finite`);
   }
   if (low === high) [low, high] = [low - 1, high + 1];
@@ -1123,6 +1259,14 @@ export function corrcoef(x) {
 export function searchsorted(sorted, x, right = false, out_int32 = false) {
   const [rows, own] = [sorted.shape.slice(0, -1), x.shape.slice(0, -1)];
   const single = sorted.shape.length === 1;
+  if (!single && x.shape.length === 0) {
+    raise(
+      "RuntimeError",
+      "torch.searchsorted(): input value can be a scalar only when boundaries tensor " +
+        "dimension is 1, but we got boundaries tensor " +
+        `dim(${sorted.shape.length}) and input value's dim(0) numel(1)`,
+    );
+  }
   if (!single && (sorted.shape.length !== x.shape.length || `${rows}` !== `${own}`)) {
     raise(
       "RuntimeError",
@@ -1151,13 +1295,21 @@ export function searchsorted(sorted, x, right = false, out_int32 = false) {
 
 export function bucketize(x, boundaries, right = false, out_int32 = false) {
   const n = boundaries.shape.length;
-  if (n !== 1) raise("RuntimeError", `boundaries tensor must be 1 dimension, but got dim(${n})`);
+  if (n !== 1)
+    raise("RuntimeError", `boundaries tensor must be 1 dimension, but got dim(${n})`);
   return searchsorted(boundaries, x, right, out_int32);
 }
 
 export function isin(elements, tests, invert = false) {
+  for (const t of [elements, tests]) {
+    if (t.dtype.name === "bool") {
+      raise("RuntimeError", "Unsupported input type encountered for isin(): Bool");
+    }
+  }
   const common = resultType(elements, tests);
-  const [own, others] = noGrad(() => [elements, tests].map((t) => read(cast(t, common))));
+  const [own, others] = noGrad(() =>
+    [elements, tests].map((t) => read(cast(t, common))),
+  );
   const known = new Set(others.filter((value) => !Number.isNaN(value)));
   const out = own.map((value) => +(known.has(value) !== invert));
   return tensor_from(out, elements.shape, DTYPES.bool);
