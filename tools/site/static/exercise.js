@@ -449,7 +449,7 @@ self.bookExercise = (() => {
     /** From here on the code is the reader's: a reload no longer shows the link's. */
     leave() {
       this.guest = false;
-      if (location.hash.startsWith(LINK))
+      if (location.hash.startsWith(`${LINK}${this.name}~`))
         history.replaceState(history.state, "", `#${this.section.id}`);
     }
 
