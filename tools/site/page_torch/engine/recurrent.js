@@ -348,7 +348,7 @@ export function recurrent(
   const batch = hx.shape[1];
   const sizes = packed === null ? new Array(times).fill(batch) : ints(packed);
   let rows = packed === null ? reshape(x, [times * batch, x.shape[2]]) : x;
-  const [hs, cs] = [unbind(hx, 0), cx && unbind(cx, 0)];
+  const [hs, cs] = [unbind(hx, 0), cx ? unbind(cx, 0) : null];
   const each = weights.length / (layers * directions);
   const states = [[], []];
   for (let layer = 0; layer < layers; layer++) {

@@ -329,7 +329,7 @@ class Tensor:
         found = self._t.grad
         if found is None:
             return None
-        known = getattr(self, "_grad", None)
+        known = self.__dict__.get("_grad")
         if known is None or known._t is not found:
             known = wrap(found)
             self._grad = known

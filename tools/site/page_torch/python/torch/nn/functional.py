@@ -53,9 +53,6 @@ fold input output_size:Z kernel_size:Z dilation=1:Z padding=0:Z stride=1:Z
 avg_pool1d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b
 avg_pool2d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b divisor_override=None:i
 avg_pool3d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b divisor_override=None:i
-lp_pool1d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
-lp_pool2d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
-lp_pool3d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
 max_unpool1d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
 max_unpool2d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
 max_unpool3d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
@@ -70,18 +67,21 @@ one_hot tensor num_classes=-1:i
 pairwise_distance x1 x2 p=2.0:f eps=1e-6:f keepdim=False:b
 cosine_similarity x1 x2 dim=1:i eps=1e-8:f
 pdist input p=2.0:f
-grid_sample input grid mode=bilinear:s padding_mode=zeros:s align_corners=None:b
-affine_grid theta size:Z align_corners=None:b
+grid_sample input grid mode=bilinear:s padding_mode=zeros:s align_corners=None:O
+affine_grid theta size:Z align_corners=None:O
 layer_norm input normalized_shape:Z weight=None:t bias=None:t eps=1e-5:f
 rms_norm input normalized_shape:Z weight=None:t eps=None:f
 group_norm input num_groups:i weight=None:t bias=None:t eps=1e-5:f
+lp_pool1d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
+lp_pool2d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
+lp_pool3d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
 local_response_norm input size:i alpha=1e-4:f beta=0.75:f k=1.0:f
 batch_norm input running_mean:t running_var:t weight=None:t bias=None:t training=False:b momentum=0.1:f eps=1e-5:f
 instance_norm input running_mean=None:t running_var=None:t weight=None:t bias=None:t use_input_stats=True:b momentum=0.1:f eps=1e-5:f
 normalize input p=2.0:f dim=1:Z eps=1e-12:f
 scaled_dot_product_attention query key value attn_mask=None:t dropout_p=0.0:f is_causal=False:b * scale=None:f enable_gqa=False:b
-interpolate input size=None:Z scale_factor=None:F mode=nearest:s align_corners=None:b recompute_scale_factor=None:b antialias=False:b
-"""
+interpolate input size=None:Z scale_factor=None:F mode=nearest:s align_corners=None:O recompute_scale_factor=None:O antialias=False:b
+pad input pad:Z mode=constant:s value=None:f
 """
 
 _LOSSES = """
@@ -117,10 +117,10 @@ def _padding(value):
 
 
 def _adaptive(value):
-    """A size for each dim; None keeps it, which the engine reads as -1."""
-    if isinstance(value, (tuple, list)):
-        value = [-1 if size is None else size for size in value]
-    return CONVERT["Z"](-1 if value is None else value)
+    """A size for each dim; None keeps it, which the engine reads as nan."""
+    if not isinstance(value, (tuple, list)):
+        return "nan" if value is None else CONVERT["Z"](value)
+    return ",".join(["nan" if size is None else CONVERT["Z"](size) for size in value])
 
 
 def _factors(value):
@@ -129,7 +129,12 @@ def _factors(value):
     return None if value is None else float(value)
 
 
-CONVERT["P"], CONVERT["A"], CONVERT["F"] = _padding, _adaptive, _factors
+def _maybe_bool(value):
+    return value if value is None else bool(value)
+
+
+for _kind, _convert in zip("PAFO", (_padding, _adaptive, _factors, _maybe_bool)):
+    CONVERT[_kind] = _convert
 
 
 def _activation(name, line):
