@@ -32,9 +32,10 @@ PRETENDED = """self.bookEngine = { started: 0, async start() {
       if (text.includes("while True")) for (;;);
       const [, said] = text.match(/print[(](.*)[)]/) ?? [];
       if (said) postMessage({ printed: said.repeat(text.includes("flood") ? 1e5 : 1) });
-      const [, state, message] = text.match(/#! (\\w+) (.*)/) ?? [];
-      const line = Number(message?.match(/line (\\d+)/)?.[1] ?? 0);
-      postMessage({ verdict: { state: state ?? "unanswered", message: message ?? "Nothing.", line } });
+      const found = text.match(/#! (\\w+) (.*)/) ?? ["", "unanswered", "Nothing."];
+      const [, state, message] = found;
+      const line = Number(message.match(/line (\\d+)/)?.[1] ?? 0);
+      postMessage({ verdict: { state, message, line } });
     };`])));
 } };"""
 WATCH = """
@@ -81,10 +82,12 @@ class Exercise:
         """What is seen is what was typed, letter on letter."""
         colors = self.all.locator(".colors")
         assert colors.text_content() == f"{self.text}\n"
-        box = "(e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.height]; }"
-        assert self.code.evaluate(box) == colors.evaluate(box)
-        font = "(e) => { const s = getComputedStyle(e); return [s.font, s.padding, s.tabSize]; }"
-        assert self.code.evaluate(font)[0] == colors.evaluate(font)[0]
+        look = """(e) => {
+          const { x, y, height } = e.getBoundingClientRect();
+          const { font, paddingLeft, paddingTop, tabSize } = getComputedStyle(e);
+          return [x, y, height, font, paddingLeft, paddingTop, tabSize];
+        }"""
+        assert self.code.evaluate(look) == colors.evaluate(look)
         still = "(e) => e.scrollTop + e.scrollLeft + (e.scrollWidth > e.clientWidth)"
         assert self.code.evaluate(still) == 0
 
@@ -125,7 +128,7 @@ def kept(tab):
 def test_the_editor_is_small():
     names = ("exercise.js", "exercise.css")
     total = sum(len(gzip.compress((STATIC / n).read_bytes())) for n in names)
-    assert total <= 8_000, f"{names}: {total} bytes gzip"
+    assert total <= 9_000, f"{names}: {total} bytes gzip"
 
 
 def test_it_opens_in_the_starters_place(exercise):
@@ -216,8 +219,8 @@ def test_a_verdict_is_told_once(exercise):
         """() => {
           self.told = [];
           const status = document.querySelector("book-exercise .verdict");
-          new MutationObserver(() => status.textContent && told.push(status.textContent))
-            .observe(status, { childList: true, subtree: true });
+          const tell = () => status.textContent && told.push(status.textContent);
+          new MutationObserver(tell).observe(status, { childList: true });
         }"""
     )
     tick = tab.locator("#pst-primary-sidebar .current > book-tick").last
