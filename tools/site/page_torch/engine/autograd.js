@@ -18,6 +18,7 @@
 // requires_grad_(t, flag), retain_grad(t), register_hook(t, fn) -> handle, detach_(t),
 // set_grad(t, grad | null)    t.grad = grad, with torch's checks
 
+import { add } from "./elementwise.js";
 import { notHere, raise } from "./errors.js";
 import {
   canCast,
@@ -33,7 +34,7 @@ import {
   values,
   write,
 } from "./tensor.js";
-import { alias, cast, expand, sumTo } from "./views.js";
+import { alias, cast, sumTo } from "./views.js";
 
 let gradMode = true;
 let counter = 0;
@@ -55,7 +56,7 @@ export function noGrad(fn) {
   }
 }
 
-export const needs = (t) => gradMode && t !== null && t.requires_grad;
+export const needs = (t) => gradMode && Boolean(t?.requires_grad);
 
 const tracked = (t) => t instanceof Tensor && t.dtype.floating && t.requires_grad;
 
@@ -181,17 +182,6 @@ export function set_grad(t, grad) {
   t.grad = grad;
 }
 
-function plus(a, b) {
-  const first = read(a);
-  const second = read(b);
-  const sum = new Float64Array(first.length);
-  for (let i = 0; i < sum.length; i++) {
-    sum[i] = first[i] + second[i];
-  }
-  const out = tensor_from(sum, a.shape, a.dtype);
-  return record(out, "AddBackward0", [a, b], (grad) => [grad, grad]);
-}
-
 // As torch's messages name a node.
 const shortName = ({ name }) =>
   name
@@ -234,11 +224,13 @@ function accumulate(leaf, grad) {
     return;
   }
   if (leaf.grad === null) {
-    leaf.grad = gradMode ? alias(grad) : tensor_from(values(grad), leaf.shape, leaf.dtype);
+    leaf.grad = gradMode
+      ? alias(grad)
+      : tensor_from(values(grad), leaf.shape, leaf.dtype);
   } else if (gradMode) {
-    leaf.grad = plus(leaf.grad, grad);
+    leaf.grad = add(leaf.grad, grad);
   } else {
-    write(leaf.grad, read(plus(leaf.grad, grad)));
+    write(leaf.grad, read(add(leaf.grad, grad)));
     leaf.grad.storage.version++;
   }
 }
@@ -252,7 +244,9 @@ function hooked(owner, grad) {
 }
 
 function fitted(grad, node, i) {
-  const summed = sameShape(grad.shape, node.shapes[i]) ? grad : sumTo(grad, node.shapes[i]);
+  const summed = sameShape(grad.shape, node.shapes[i])
+    ? grad
+    : sumTo(grad, node.shapes[i]);
   return summed.dtype === node.types[i] ? summed : cast(summed, node.types[i]);
 }
 
@@ -296,7 +290,7 @@ function run(roots, grads, keep, targets) {
   const give = (edge, grad) => {
     const into = edge instanceof Node ? pending : leaves;
     const before = into.get(edge);
-    into.set(edge, before === undefined ? grad : plus(before, grad));
+    into.set(edge, before === undefined ? grad : add(before, grad));
   };
   edges.forEach((edge, i) => give(edge, grads[i]));
   for (const node of order) {
@@ -308,7 +302,7 @@ function run(roots, grads, keep, targets) {
     grad = hooked(node, grad);
     if (node.retained !== null) {
       const owner = node.retained;
-      owner.grad = owner.grad === null ? grad : plus(owner.grad, grad);
+      owner.grad = owner.grad === null ? grad : add(owner.grad, grad);
     }
     if (targets?.has(node)) {
       targets.set(node, grad);
@@ -441,7 +435,12 @@ function isDense(t) {
 }
 
 function checkOverlap(x, other) {
-  if (x === other || x.storage.data !== other.storage.data || !isDense(x) || !isDense(other)) {
+  if (
+    x === other ||
+    x.storage.data !== other.storage.data ||
+    !isDense(x) ||
+    !isDense(other)
+  ) {
     return;
   }
   const endX = x.offset + extent(x);
@@ -590,7 +589,13 @@ function changed(x, result) {
 
 function viewBaseBefore(x) {
   const { base } = x;
-  const before = new Tensor(base.storage, base.offset, base.shape, base.stride, base.dtype);
+  const before = new Tensor(
+    base.storage,
+    base.offset,
+    base.shape,
+    base.stride,
+    base.dtype,
+  );
   before.leafRequires = base.leafRequires;
   before.ownNode = base.node;
   return before;
@@ -599,7 +604,13 @@ function viewBaseBefore(x) {
 // The base's history gets the change of its view x.
 function rebase(x, before, result) {
   const { base } = x;
-  const holder = new Tensor(base.storage, base.offset, base.shape, base.stride, base.dtype);
+  const holder = new Tensor(
+    base.storage,
+    base.offset,
+    base.shape,
+    base.stride,
+    base.dtype,
+  );
   const place = placeOf(x);
   record(holder, "CopySlices", [before, result], (grad) => [
     erased(grad, before, place),

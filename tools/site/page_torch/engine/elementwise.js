@@ -26,7 +26,6 @@ import { notHere, raise } from "./errors.js";
 import {
   broadcastShapes,
   broadcastStride,
-  canCast,
   contiguousStride,
   DTYPES,
   defaultDtype,
@@ -97,7 +96,8 @@ function source(t, { shape, order }, type) {
     return numbers;
   }
   // torch computes with Python numbers in float32 even for half precision.
-  const { round } = t.wrapped && type.bytes === 2 && type.floating ? DTYPES.float32 : type;
+  const { round } =
+    t.wrapped && type.bytes === 2 && type.floating ? DTYPES.float32 : type;
   return numbers.map(round);
 }
 
@@ -136,34 +136,74 @@ function loop1(a, f) {
   return out;
 }
 
+// A source of one number stays where it is: step 0.
 function loop2(a, b, n, f) {
   const out = new Float64Array(n);
-  if (a.length === n && b.length === n) {
-    for (let i = 0; i < n; i++) {
-      out[i] = f(a[i], b[i]);
-    }
-  } else if (b.length === 1) {
-    const other = b[0];
-    for (let i = 0; i < n; i++) {
-      out[i] = f(a[a.length === 1 ? 0 : i], other);
-    }
-  } else {
-    const first = a[0];
-    for (let i = 0; i < n; i++) {
-      out[i] = f(first, b[i]);
-    }
+  const [p, q] = [Number(a.length === n), Number(b.length === n)];
+  if (f.loop) {
+    f.loop(a, b, n, p, q, out);
+    return out;
+  }
+  for (let i = 0; i < n; i++) {
+    out[i] = f(a[i * p], b[i * q]);
   }
   return out;
 }
 
 function loop3(a, b, c, n, f) {
   const out = new Float64Array(n);
-  const [stepA, stepB, stepC] = [a, b, c].map((list) => (list.length === n ? 1 : 0));
+  const [p, q, r] = [a, b, c].map((list) => Number(list.length === n));
   for (let i = 0; i < n; i++) {
-    out[i] = f(a[i * stepA], b[i * stepB], c[i * stepC]);
+    out[i] = f(a[i * p], b[i * q], c[i * r]);
   }
   return out;
 }
+
+// The most frequent functions have loops of their own: to call a function once for each
+// number costs several times its own work.
+const withLoop = (f, loop) => Object.assign(f, { loop });
+
+const plus = withLoop(
+  (a, b) => a + b,
+  (a, b, n, p, q, out) => {
+    for (let i = 0; i < n; i++) {
+      out[i] = a[i * p] + b[i * q];
+    }
+  },
+);
+const minus = withLoop(
+  (a, b) => a - b,
+  (a, b, n, p, q, out) => {
+    for (let i = 0; i < n; i++) {
+      out[i] = a[i * p] - b[i * q];
+    }
+  },
+);
+const times = withLoop(
+  (a, b) => a * b,
+  (a, b, n, p, q, out) => {
+    for (let i = 0; i < n; i++) {
+      out[i] = a[i * p] * b[i * q];
+    }
+  },
+);
+const over = withLoop(
+  (a, b) => a / b,
+  (a, b, n, p, q, out) => {
+    for (let i = 0; i < n; i++) {
+      out[i] = a[i * p] / b[i * q];
+    }
+  },
+);
+// The second where the first is positive (or nan).
+const gate = withLoop(
+  (a, b) => (a <= 0 ? 0 : b),
+  (a, b, n, p, q, out) => {
+    for (let i = 0; i < n; i++) {
+      out[i] = a[i * p] <= 0 ? 0 : b[i * q];
+    }
+  },
+);
 
 // f over the numbers of one to three tensors, taken as `type`, into a new tensor.
 export function mapped(tensors, f, type, outType = type) {
@@ -178,12 +218,13 @@ export function mapped(tensors, f, type, outType = type) {
   return finished(numbers, how, outType);
 }
 
-// A differentiable function of one tensor. slope(grad, x, out) -> gradient of x;
-// keeps: what slope reads, "x", "out" or "".
+// A differentiable function of one tensor. slope(grad, kept) -> the gradient of x;
+// keeps: what slope reads, "x", "out" or "" (nothing).
 export function unary(x, f, type, name, slope, keeps) {
-  const out = mapped([x], f, type, type);
-  const saved = { x: [x], out: [out], "": [] }[keeps];
-  return record(out, name, [x], (grad) => [slope(grad, x, out)], saved);
+  const out = mapped([x], f, type);
+  const kept = keeps === "x" ? x : out;
+  const saved = keeps === "" ? [] : [kept];
+  return record(out, name, [x], (grad) => [slope(grad, kept)], saved);
 }
 
 const floatType = (x) => (x.dtype.floating ? x.dtype : defaultDtype());
@@ -224,7 +265,14 @@ export function neg(x) {
         "to invert a mask, use the `~` or `logical_not()` operator instead.",
     );
   }
-  return unary(x, (v) => -v, x.dtype, "NegBackward0", (grad) => neg(grad), "");
+  return unary(
+    x,
+    (v) => -v,
+    x.dtype,
+    "NegBackward0",
+    (grad) => neg(grad),
+    "",
+  );
 }
 
 export function positive(x) {
@@ -246,17 +294,17 @@ const signOf = (v) => (v > 0 ? 1 : 0) - (v < 0 ? 1 : 0);
 export const sign = (x) => unary(x, signOf, x.dtype, "SignBackward0", noSlope, "");
 export const sgn = (x) => unary(x, signOf, x.dtype, "SgnBackward0", noSlope, "");
 
-export const exp = toFloat("Exp", Math.exp, (g, x, out) => mul(g, out), "out");
+export const exp = toFloat("Exp", Math.exp, (g, out) => mul(g, out), "out");
 export const exp2 = toFloat(
   "Exp2",
   (v) => 2 ** v,
-  (g, x, out) => mul(mul(g, out), Math.LN2),
+  (g, out) => mul(mul(g, out), Math.LN2),
   "out",
 );
 export const expm1 = toFloat(
   "Expm1",
   Math.expm1,
-  (g, x, out) => mul(g, add(out, 1)),
+  (g, out) => mul(g, add(out, 1)),
   "out",
 );
 export const log = toFloat("Log", Math.log, (g, x) => div(g, x), "x");
@@ -268,22 +316,17 @@ export const log10 = toFloat(
   "x",
 );
 export const log1p = toFloat("Log1p", Math.log1p, (g, x) => div(g, add(x, 1)), "x");
-export const sqrt = toFloat(
-  "Sqrt",
-  Math.sqrt,
-  (g, x, out) => div(g, mul(out, 2)),
-  "out",
-);
+export const sqrt = toFloat("Sqrt", Math.sqrt, (g, out) => div(g, mul(out, 2)), "out");
 export const rsqrt = toFloat(
   "Rsqrt",
   (v) => 1 / Math.sqrt(v),
-  (g, x, out) => mul(mul(g, -0.5), pow(out, 3)),
+  (g, out) => mul(mul(g, -0.5), pow(out, 3)),
   "out",
 );
 export const reciprocal = toFloat(
   "Reciprocal",
   (v) => 1 / v,
-  (g, x, out) => neg(mul(g, mul(out, out))),
+  (g, out) => neg(mul(g, mul(out, out))),
   "out",
 );
 export const sin = toFloat("Sin", Math.sin, (g, x) => mul(g, cos(x)), "x");
@@ -291,7 +334,7 @@ export const cos = toFloat("Cos", Math.cos, (g, x) => neg(mul(g, sin(x))), "x");
 export const tan = toFloat(
   "Tan",
   Math.tan,
-  (g, x, out) => mul(g, add(mul(out, out), 1)),
+  (g, out) => mul(g, add(mul(out, out), 1)),
   "out",
 );
 export const asin = toFloat(
@@ -335,7 +378,7 @@ export const atanh = toFloat(
 export const tanh = toFloat(
   "Tanh",
   Math.tanh,
-  (g, x, out) => mul(g, rsub(mul(out, out), 1)),
+  (g, out) => mul(g, rsub(mul(out, out), 1)),
   "out",
 );
 
@@ -344,7 +387,7 @@ const logistic = (v) => 1 / (1 + Math.exp(-v));
 export const sigmoid = toFloat(
   "Sigmoid",
   logistic,
-  (g, x, out) => mul(mul(g, rsub(out, 1)), out),
+  (g, out) => mul(mul(g, rsub(out, 1)), out),
   "out",
 );
 
@@ -364,50 +407,47 @@ export function logsigmoid(x) {
 const poly = (x, list) => list.reduceRight((sum, factor) => sum * x + factor, 0);
 const ERF_SMALL = [
   [
-    1.28379167095512558561e-1, -3.25042107247001499370e-1, -2.84817495755985104766e-2,
-    -5.77027029648944159157e-3, -2.37630166566501626084e-5,
+    0.12837916709551256, -0.3250421072470015, -0.02848174957559851,
+    -0.005770270296489442, -2.3763016656650163e-5,
   ],
   [
-    1, 3.97917223959155352819e-1, 6.50222499887672944485e-2, 5.08130628187576562776e-3,
-    1.32494738004321644526e-4, -3.96022827877536812320e-6,
+    1, 0.39791722395915535, 0.0650222499887673, 0.005081306281875766,
+    0.00013249473800432164, -3.960228278775368e-6,
   ],
 ];
 const ERF_ONE = [
   [
-    -2.36211856075265944077e-3, 4.14856118683748331666e-1, -3.72207876035701323847e-1,
-    3.18346619901161753674e-1, -1.10894694282396677476e-1, 3.54783043256182359371e-2,
-    -2.16637559486879084300e-3,
+    -0.0023621185607526594, 0.41485611868374833, -0.3722078760357013,
+    0.31834661990116175, -0.11089469428239668, 0.035478304325618236,
+    -0.002166375594868791,
   ],
   [
-    1, 1.06420880400844228286e-1, 5.40397917702171048937e-1, 7.18286544141962662868e-2,
-    1.26171219808761642112e-1, 1.36370839120290507362e-2, 1.19844998467991074170e-2,
+    1, 0.10642088040084423, 0.540397917702171, 0.07182865441419627, 0.12617121980876164,
+    0.01363708391202905, 0.011984499846799107,
   ],
 ];
 const ERF_THREE = [
   [
-    -9.86494403484714822705e-3, -6.93858572707181764372e-1, -1.05586262253232909814e1,
-    -6.23753324503260060396e1, -1.62396669462573470355e2, -1.84605092906711035994e2,
-    -8.12874355063065934246e1, -9.81432934416914548592,
+    -0.009864944034847148, -0.6938585727071818, -10.558626225323291,
+    -62.375332450326006, -162.39666946257347, -184.60509290671104, -81.2874355063066,
+    -9.814329344169145,
   ],
   [
-    1, 1.96512716674392571292e1, 1.37657754143519042600e2, 4.34565877475229228821e2,
-    6.45387271733267880336e2, 4.29008140027567833386e2, 1.08635005541779435134e2,
-    6.57024977031928170135, -6.04244152148580987438e-2,
+    1, 19.651271667439257, 137.65775414351904, 434.56587747522923, 645.3872717332679,
+    429.00814002756783, 108.63500554177944, 6.570249770319282, -0.0604244152148581,
   ],
 ];
 const ERF_LARGE = [
   [
-    -9.86494292470009928597e-3, -7.99283237680523006574e-1, -1.77579549177547519889e1,
-    -1.60636384855821916062e2, -6.37566443368389627722e2, -1.02509513161107724954e3,
-    -4.83519191608651397019e2,
+    -0.0098649429247001, -0.799283237680523, -17.757954917754752, -160.63638485582192,
+    -637.5664433683896, -1025.0951316110772, -483.5191916086514,
   ],
   [
-    1, 3.03380607434824582924e1, 3.25792512996573918826e2, 1.53672958608443695994e3,
-    3.19985821950859553908e3, 2.55305040643316442583e3, 4.74528541206955367215e2,
-    -2.24409524465858183362e1,
+    1, 30.33806074348246, 325.7925129965739, 1536.729586084437, 3199.8582195085955,
+    2553.0504064331644, 474.52854120695537, -22.44095244658582,
   ],
 ];
-const ERX = 8.45062911510467529297e-1;
+const ERX = 0.8450629115104675;
 
 // erfc of a positive number from 0.84375 on.
 function tail(x) {
@@ -493,7 +533,7 @@ export const erfc = toFloat(
 export const erfinv = toFloat(
   "Erfinv",
   erfinvNumber,
-  (g, x, out) => mul(mul(g, Math.sqrt(Math.PI) / 2), exp(mul(out, out))),
+  (g, out) => mul(mul(g, Math.sqrt(Math.PI) / 2), exp(mul(out, out))),
   "out",
 );
 
@@ -547,7 +587,14 @@ export function round(x, decimals = 0) {
 
 export function frac(x) {
   needFloat(x, "frac_cpu");
-  return unary(x, (v) => v - Math.trunc(v), x.dtype, "FracBackward0", (g) => g, "");
+  return unary(
+    x,
+    (v) => v - Math.trunc(v),
+    x.dtype,
+    "FracBackward0",
+    (g) => g,
+    "",
+  );
 }
 
 const asked = (f) => (x) => mapped([x], f, x.dtype, DTYPES.bool);
@@ -633,7 +680,7 @@ export function add(first, second, alpha = 1) {
   const type = resultType(a, b);
   const factor = numberOf(alpha);
   checkAlpha(factor, type);
-  const f = factor === 1 ? (v, w) => v + w : (v, w) => v + factor * w;
+  const f = factor === 1 ? plus : (v, w) => v + factor * w;
   const out = mapped([a, b], f, type);
   return record(out, "AddBackward0", [a, b], (grad) => [grad, scaled(grad, factor)]);
 }
@@ -654,7 +701,7 @@ export function sub(first, second, alpha = 1) {
   const type = resultType(a, b);
   const factor = numberOf(alpha);
   checkAlpha(factor, type);
-  const f = factor === 1 ? (v, w) => v - w : (v, w) => v - factor * w;
+  const f = factor === 1 ? minus : (v, w) => v - factor * w;
   const out = mapped([a, b], f, type);
   return record(out, "SubBackward0", [a, b], (grad) => [
     grad,
@@ -666,7 +713,7 @@ export const rsub = (x, other, alpha = 1) => sub(other, x, alpha);
 
 export function mul(first, second) {
   const [a, b] = [operand(first), operand(second)];
-  const out = mapped([a, b], (v, w) => v * w, resultType(a, b));
+  const out = mapped([a, b], times, resultType(a, b));
   const saved = [];
   if (a.requires_grad) {
     saved.push(b);
@@ -715,7 +762,7 @@ export function div(first, second, rounding_mode = null) {
   const [a, b] = [operand(first), operand(second)];
   const type = resultType(a, b);
   if (rounding_mode === null) {
-    const out = mapped([a, b], (v, w) => v / w, floatType({ dtype: type }));
+    const out = mapped([a, b], over, floatType({ dtype: type }));
     return bothSaved(
       out,
       "DivBackward0",
@@ -742,7 +789,7 @@ export function div(first, second, rounding_mode = null) {
   const truncated = (v, w) => Math.trunc(type.floating ? type.round(v / w) : v / w);
   const f = rounding_mode === "floor" ? floorQuotient : truncated;
   const out = mapped([a, b], type.floating ? f : noZero(f), type);
-  return record(out, "DivBackward1", [a, b], (grad) => [zerosLike(out), zerosLike(out)]);
+  return record(out, "DivBackward1", [a, b], () => [zerosLike(out), zerosLike(out)]);
 }
 
 export function floor_divide(first, second) {
@@ -928,15 +975,15 @@ const compared = (f) => (first, second) => {
   return mapped([a, b], f, resultType(a, b), DTYPES.bool);
 };
 
-export const eq = compared((v, w) => v === w);
-export const ne = compared((v, w) => v !== w);
-export const lt = compared((v, w) => v < w);
-export const le = compared((v, w) => v <= w);
-export const gt = compared((v, w) => v > w);
-export const ge = compared((v, w) => v >= w);
-export const logical_and = compared((v, w) => v !== 0 && w !== 0);
-export const logical_or = compared((v, w) => v !== 0 || w !== 0);
-export const logical_xor = compared((v, w) => (v !== 0) !== (w !== 0));
+export const eq = compared((v, w) => (v === w ? 1 : 0));
+export const ne = compared((v, w) => (v !== w ? 1 : 0));
+export const lt = compared((v, w) => (v < w ? 1 : 0));
+export const le = compared((v, w) => (v <= w ? 1 : 0));
+export const gt = compared((v, w) => (v > w ? 1 : 0));
+export const ge = compared((v, w) => (v >= w ? 1 : 0));
+export const logical_and = compared((v, w) => (v !== 0 && w !== 0 ? 1 : 0));
+export const logical_or = compared((v, w) => (v !== 0 || w !== 0 ? 1 : 0));
+export const logical_xor = compared((v, w) => ((v !== 0) !== (w !== 0) ? 1 : 0));
 
 function floatPair(first, second, f, name, gradA, gradB) {
   const [a, b] = [operand(first), operand(second)];
@@ -985,8 +1032,8 @@ export function hypot(x, y) {
     y,
     Math.hypot,
     "Hypot",
-    (g, a, b, out) => mul(g, div(a, out)),
-    (g, a, b, out) => mul(g, div(b, out)),
+    (g, a, _b, out) => mul(g, div(a, out)),
+    (g, _a, b, out) => mul(g, div(b, out)),
   );
 }
 
@@ -1007,7 +1054,7 @@ export const copysign = (x, y) =>
     y,
     (v, w) => (w < 0 || Object.is(w, -0) ? -Math.abs(v) : Math.abs(v)),
     "Copysign",
-    (g, a, b, out) => where(eq(a, 0), 0, mul(g, div(out, a))),
+    (g, a, _b, out) => where(eq(a, 0), 0, mul(g, div(out, a))),
     (g) => zerosLike(g),
   );
 
@@ -1018,7 +1065,8 @@ export function logaddexp(x, y) {
   return floatPair(
     x,
     y,
-    (v, w) => (v === w ? v + Math.LN2 : Math.max(v, w) + Math.log1p(Math.exp(-Math.abs(v - w)))),
+    (v, w) =>
+      v === w ? v + Math.LN2 : Math.max(v, w) + Math.log1p(Math.exp(-Math.abs(v - w))),
     "Logaddexp",
     (g, a, b, out) => softer(g, cast(a, out.dtype), b),
     (g, a, b, out) => softer(g, cast(b, out.dtype), a),
@@ -1119,7 +1167,7 @@ export function where(condition, first, second) {
   const type = resultType(a, b);
   const out = mapped(
     [condition, toType(a, type), toType(b, type)],
-    (chosen, v, w) => (chosen ? v : w),
+    (chosen, v, w) => (chosen === 0 ? w : v),
     DTYPES.float64,
     type,
   );
@@ -1175,7 +1223,8 @@ export function lerp(start, end, by) {
   );
 }
 
-export const addcmul = (x, a, b, value = 1) => add(x, scaled(mul(a, b), numberOf(value)));
+export const addcmul = (x, a, b, value = 1) =>
+  add(x, scaled(mul(a, b), numberOf(value)));
 
 export function addcdiv(x, a, b, value = 1) {
   if (!a.dtype.floating && !b.dtype.floating) {
@@ -1197,13 +1246,19 @@ function bound(value, x) {
   if (value === null || value === undefined || value instanceof Tensor) {
     return value ?? null;
   }
-  return scalar(value, Number.isInteger(value) && !x.dtype.floating ? "int64" : "float");
+  return scalar(
+    value,
+    Number.isInteger(value) && !x.dtype.floating ? "int64" : "float",
+  );
 }
 
 export function clamp(x, min = null, max = null) {
   const [low, high] = [bound(min, x), bound(max, x)];
   if (low === null && high === null) {
-    raise("RuntimeError", "torch.clamp: At least one of 'min' or 'max' must not be None");
+    raise(
+      "RuntimeError",
+      "torch.clamp: At least one of 'min' or 'max' must not be None",
+    );
   }
   const bounds = [low, high].filter((limit) => limit !== null);
   const type = resultType(x, ...bounds);
@@ -1276,17 +1331,22 @@ export const equal = (a, b) =>
 
 // --- Activations ---
 
+function gated(limit, x, name) {
+  const out = mapped([limit, x], gate, x.dtype);
+  return record(out, name, [x], (grad) => [gated(limit, grad, name)], [limit]);
+}
+
 export function relu(x) {
   if (x.dtype.category === 0) {
     raise("RuntimeError", "Boolean inputs not supported for relu");
   }
-  return unary(
-    x,
-    (v) => (v <= 0 ? 0 : v),
-    x.dtype,
+  const out = mapped([x, x], gate, x.dtype);
+  return record(
+    out,
     "ReluBackward0",
-    (g, v, out) => where(le(out, 0), 0, g),
-    "out",
+    [x],
+    (grad) => [gated(out, grad, "ThresholdBackwardBackward0")],
+    [out],
   );
 }
 
@@ -1412,7 +1472,10 @@ export function hardtanh(x, min = -1, max = 1) {
   }
   const [low, high] = [numberOf(min), numberOf(max)];
   if (x.dtype === DTYPES.uint8 && low < 0) {
-    raise("RuntimeError", "cannot do hardtanh on an unsigned type with negative limits");
+    raise(
+      "RuntimeError",
+      "cannot do hardtanh on an unsigned type with negative limits",
+    );
   }
   return derived(
     x,
@@ -1554,7 +1617,10 @@ function expandTo(from, shape) {
 }
 
 export const fill_ = (x, value) => evenly(x, fill, operand(value));
-export const zero_ = (x) => evenly(x, fill, scalar(0, "int64"));
+export const zero_ = (x) =>
+  evenly(x, (self) =>
+    record(zerosLike(self), "ZeroBackward0", [self], (grad) => [zerosLike(grad)]),
+  );
 export const copy_ = (x, from) => inplace(x, copy, from);
 
 // x gets these numbers, which do not depend on it (normal_, uniform_ ...).

@@ -33,23 +33,29 @@ export * from "./views.js";
 export const LIMIT = 2 ** 25;
 const WHOLE = 2 ** 53;
 
-// Rounds to `bits` of mantissa, ties to even; `least` is the smallest exponent.
+// Rounds to `bits` of mantissa, ties to even; `least` is the smallest exponent. A number
+// so large that its last bit is the wanted one is added and taken away again.
+const DOUBLE = new Float64Array(1);
+const HALVES = new Uint32Array(DOUBLE.buffer);
+
 function rounder(bits, least, largest) {
+  const top = Math.floor(Math.log2(largest));
+  const magic = Float64Array.from(
+    { length: top - least + 1 },
+    (_, i) => 1.5 * 2 ** (least + i - bits + 52),
+  );
   return (value) => {
-    if (value === 0 || !Number.isFinite(value)) {
-      return value;
+    DOUBLE[0] = value;
+    const exponent = ((HALVES[1] >>> 20) & 0x7ff) - 1023;
+    if (exponent > top) {
+      return Number.isNaN(value) ? value : value * Infinity;
     }
-    const exponent = Math.max(Math.floor(Math.log2(Math.abs(value))), least);
-    const unit = 2 ** (exponent - bits);
-    const scaled = value / unit;
-    const floor = Math.floor(scaled);
-    const rest = scaled - floor;
-    const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
-    const rounded = (floor + (up ? 1 : 0)) * unit;
-    if (Math.abs(rounded) > largest) {
-      return value > 0 ? Infinity : -Infinity;
+    const large = magic[exponent < least ? 0 : exponent - least];
+    const rounded = value + large - large;
+    if (rounded > largest || rounded < -largest) {
+      return rounded * Infinity;
     }
-    return rounded === 0 && value < 0 ? -0 : rounded;
+    return rounded === 0 ? value * 0 : rounded;
   };
 }
 
@@ -86,7 +92,13 @@ export const DTYPES = {
   int16: dtype("int16", 1, 2, Int16Array, (value) => (exact(value) << 16) >> 16),
   int32: dtype("int32", 1, 4, Int32Array, (value) => exact(value) | 0),
   int64: dtype("int64", 1, 8, Float64Array, whole),
-  bfloat16: dtype("bfloat16", 2, 2, Float32Array, rounder(7, -126, 3.3895313892515355e38)),
+  bfloat16: dtype(
+    "bfloat16",
+    2,
+    2,
+    Float32Array,
+    rounder(7, -126, 3.3895313892515355e38),
+  ),
   float16: dtype("float16", 2, 2, Float32Array, rounder(10, -14, 65504)),
   float32: dtype("float32", 2, 4, Float32Array, Math.fround),
   float64: dtype("float64", 2, 8, Float64Array, identity),
@@ -229,6 +241,12 @@ function store(source, type) {
     type.Array === Float64Array && source instanceof Float64Array
       ? source
       : new type.Array(source.length);
+  if (type === DTYPES.bool) {
+    for (let i = 0; i < source.length; i++) {
+      data[i] = source[i] === 0 ? 0 : 1;
+    }
+    return data;
+  }
   const { round } = type;
   for (let i = 0; i < source.length; i++) {
     data[i] = round(source[i]);
@@ -242,7 +260,10 @@ export function tensor_from(source, shape, type = "float64", stride = null) {
   const count = numel(sizes);
   checkLimit(count);
   if (count !== source.length) {
-    raise("RuntimeError", `${source.length} values do not fill shape ${shapeText(sizes)}`);
+    raise(
+      "RuntimeError",
+      `${source.length} values do not fill shape ${shapeText(sizes)}`,
+    );
   }
   const storage = { data: store(source, chosen), version: 0 };
   return new Tensor(storage, 0, sizes, stride ?? contiguousStride(sizes), chosen);
@@ -501,7 +522,9 @@ export function broadcastShapes(first, ...rest) {
 export function broadcastStride(t, shape) {
   const extra = shape.length - t.shape.length;
   return shape.map((size, dim) =>
-    dim < extra || (t.shape[dim - extra] === 1 && size !== 1) ? 0 : t.stride[dim - extra],
+    dim < extra || (t.shape[dim - extra] === 1 && size !== 1)
+      ? 0
+      : t.stride[dim - extra],
   );
 }
 

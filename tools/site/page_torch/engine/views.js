@@ -100,10 +100,12 @@ function inferred(shape, count) {
         "unspecified dimension size -1 can be any value and is ambiguous",
     );
   }
-  const fits =
-    free >= 0 ? product > 0 && count % product === 0 : product === count;
+  const fits = free >= 0 ? product > 0 && count % product === 0 : product === count;
   if (!fits) {
-    raise("RuntimeError", `shape '${shapeText(shape)}' is invalid for input of size ${count}`);
+    raise(
+      "RuntimeError",
+      `shape '${shapeText(shape)}' is invalid for input of size ${count}`,
+    );
   }
   return shape.map((size, dim) => (dim === free ? count / product : size));
 }
@@ -176,7 +178,10 @@ export function flatten(x, start = 0, end = -1) {
   const first = wrapDim(start, x.shape.length);
   const last = wrapDim(end, x.shape.length);
   if (first > last) {
-    raise("RuntimeError", "flatten() has invalid args: start_dim cannot come after end_dim");
+    raise(
+      "RuntimeError",
+      "flatten() has invalid args: start_dim cannot come after end_dim",
+    );
   }
   if (x.shape.length === 0) {
     return reshape(x, [1]);
@@ -197,7 +202,10 @@ export function unflatten(x, dim, sizes) {
   const known = numel(parts.filter((size) => size !== -1));
   const free = parts.filter((size) => size === -1).length;
   if (free > 1) {
-    raise("RuntimeError", "unflatten got an unexpected error:\nonly one dimension can be inferred");
+    raise(
+      "RuntimeError",
+      "unflatten got an unexpected error:\nonly one dimension can be inferred",
+    );
   }
   const size = x.shape[at];
   if (free === 1 ? known === 0 || size % known !== 0 : known !== size) {
@@ -308,7 +316,10 @@ export function movedim(x, source, destination) {
     ["destination", to, destination],
   ]) {
     if (new Set(dims).size !== dims.length) {
-      raise("RuntimeError", `movedim: repeated dim in \`${name}\` (${shapeText(ints(given))})`);
+      raise(
+        "RuntimeError",
+        `movedim: repeated dim in \`${name}\` (${shapeText(ints(given))})`,
+      );
     }
   }
   const order = new Array(n).fill(null);
@@ -424,13 +435,20 @@ export function select(x, dim, index) {
   const position = index < 0 ? index + size : index;
   const shape = x.shape.toSpliced(at, 1);
   const offset = x.offset + position * x.stride[at];
-  return makeView(x, shape, x.stride.toSpliced(at, 1), offset, "SelectBackward0", (grad) => [
-    spread(grad, x, (stride) => ({
-      shape,
-      stride: stride.toSpliced(at, 1),
-      offset: position * stride[at],
-    })),
-  ]);
+  return makeView(
+    x,
+    shape,
+    x.stride.toSpliced(at, 1),
+    offset,
+    "SelectBackward0",
+    (grad) => [
+      spread(grad, x, (stride) => ({
+        shape,
+        stride: stride.toSpliced(at, 1),
+        offset: position * stride[at],
+      })),
+    ],
+  );
 }
 
 export function slice(x, dim, start, end, step) {
@@ -505,9 +523,14 @@ export function diagonal(x, offset = 0, dim1 = 0, dim2 = 1) {
     };
   };
   const at = place(x.stride);
-  return makeView(x, at.shape, at.stride, x.offset + at.offset, "DiagonalBackward0", (grad) => [
-    spread(grad, x, place),
-  ]);
+  return makeView(
+    x,
+    at.shape,
+    at.stride,
+    x.offset + at.offset,
+    "DiagonalBackward0",
+    (grad) => [spread(grad, x, place)],
+  );
 }
 
 // Tensor.unfold: windows of `size` along dim, in a new last dim.
@@ -526,7 +549,9 @@ export function unfold_dim(x, dim, size, step) {
   }
   const place = (stride) => ({
     shape:
-      n === 0 ? [size] : [...x.shape.with(at, Math.floor((most - size) / step) + 1), size],
+      n === 0
+        ? [size]
+        : [...x.shape.with(at, Math.floor((most - size) / step) + 1), size],
     stride: n === 0 ? [1] : [...stride.with(at, stride[at] * step), stride[at]],
     offset: 0,
   });
@@ -626,7 +651,10 @@ export function chunk(x, chunks, dim = 0) {
     raise("RuntimeError", "chunk expects at least a 1-dimensional tensor");
   }
   if (chunks <= 0) {
-    raise("RuntimeError", `chunk expects \`chunks\` to be greater than 0, got: ${chunks}`);
+    raise(
+      "RuntimeError",
+      `chunk expects \`chunks\` to be greater than 0, got: ${chunks}`,
+    );
   }
   const total = x.shape[wrapDim(dim, x.shape.length)];
   const size = Math.ceil(total / chunks);
@@ -648,7 +676,10 @@ export function tensor_split(x, where, dim = 0) {
     }
     const small = Math.floor(total / where);
     const larger = total % where;
-    const lengths = Array.from({ length: where }, (_, i) => small + (i < larger ? 1 : 0));
+    const lengths = Array.from(
+      { length: where },
+      (_, i) => small + (i < larger ? 1 : 0),
+    );
     return cut(x, at, lengths);
   }
   const bounds = [...ints(where), total];
@@ -740,4 +771,3 @@ export function become(x, make) {
   x.node = node;
   return x;
 }
-
