@@ -1,0 +1,473 @@
+// Python's text, as far as a page needs it.
+// tokens(code)     its tokens: {kind, text, line, start, end}; ends with one of kind "end"
+// plainer(code)    the same code, line by line, in words that MicroPython knows
+// lacking(code)    {line, what}: what MicroPython cannot run and Python can, or null
+// operations(code, line)  what is done in a line, in order: "Add", "softmax" ...
+// reduced(code, line)     whether an operand there was averaged or summed without keepdim
+
+const KEYWORDS = new Set(
+  (
+    "False None True and as assert async await break class continue def del elif else " +
+    "except finally for from global if import in is lambda nonlocal not or pass raise " +
+    "return try while with yield"
+  ).split(" "),
+);
+// keywords that are values, after which a bracket is a subscript or call
+const VALUES = new Set(["False", "None", "True"]);
+const TOKEN =
+  /(?<comment>#[^\n]*)|(?<string>(?:\b(?:[rR][bBfF]?|[bBfF][rR]?|[uU]))?(?:"""(?:\\[^]|[^\\])*?"""|'''(?:\\[^]|[^\\])*?'''|"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'))|(?<number>(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?[jJ]?))|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<joined>\\\n)|(?<newline>\n)|(?<space>[ \t\f\r]+)|(?<op>\*\*=|\/\/=|>>=|<<=|\.\.\.|!=|->|:=|\*\*|\/\/|<<|>>|<=|>=|==|[+\-*/%@&|^]=|[^])/gu;
+const OPENS = { "(": ")", "[": "]", "{": "}" };
+const CLOSES = new Set([")", "]", "}"]);
+
+/** The tokens of a text; what stands in brackets has no newlines among them. */
+export function tokens(code) {
+  const found = [];
+  let line = 1;
+  let depth = 0;
+  for (const match of code.matchAll(TOKEN)) {
+    const [text] = match;
+    const kind = Object.keys(match.groups).find(
+      (name) => match.groups[name] !== undefined,
+    );
+    const start = match.index;
+    const token = { kind, text, line, start, end: start + text.length };
+    if (kind === "op" && text in OPENS) depth += 1;
+    if (CLOSES.has(text)) depth = Math.max(0, depth - 1);
+    if (kind === "newline" ? !depth : !["space", "comment", "joined"].includes(kind)) {
+      found.push(token);
+    }
+    line += text.split("\n").length - 1;
+  }
+  const end = code.length;
+  found.push({ kind: "newline", text: "", line, start: end, end });
+  found.push({ kind: "end", text: "", line, start: end, end });
+  return found;
+}
+
+/** For each bracket's place among tokens, that of its partner. */
+function partners(all) {
+  const found = new Map();
+  const open = [];
+  all.forEach((token, at) => {
+    if (token.kind !== "op") return;
+    if (token.text in OPENS) open.push(at);
+    else if (CLOSES.has(token.text) && open.length) {
+      const from = open.pop();
+      found.set(from, at);
+      found.set(at, from);
+    }
+  });
+  return found;
+}
+
+const isOp = (token, text) => token?.kind === "op" && token.text === text;
+const isWord = (token, text) => token?.kind === "name" && token.text === text;
+
+/** Whether a bracket after this token belongs to it, as a call or subscript. */
+function isPrimary(token) {
+  if (!token) return false;
+  if (token.kind === "name") return !KEYWORDS.has(token.text) || VALUES.has(token.text);
+  return token.kind === "string" || CLOSES.has(token.text);
+}
+
+/** The parts between commas of tokens from..to, each as [first, past the last]. */
+function parts(all, pairs, from, to, mark = ",") {
+  const found = [];
+  let first = from;
+  for (let at = from; at < to; at += 1) {
+    if (all[at].text in OPENS && pairs.has(at)) at = pairs.get(at);
+    else if (isWord(all[at], "lambda")) at = lambdaEnd(all, pairs, at, to);
+    else if (isOp(all[at], mark)) {
+      found.push([first, at]);
+      first = at + 1;
+    }
+  }
+  if (first < to || mark !== ",") found.push([first, to]);
+  return found;
+}
+
+/** The place of a lambda's colon. */
+function lambdaEnd(all, pairs, from, to) {
+  for (let at = from + 1; at < to; at += 1) {
+    if (all[at].text in OPENS && pairs.has(at)) at = pairs.get(at);
+    else if (isOp(all[at], ":")) return at;
+  }
+  return to - 1;
+}
+
+// methods of Python's own classes that MicroPython's have not; page.py has them
+const METHODS = new Set(
+  (
+    "removeprefix removesuffix ljust rjust zfill title capitalize casefold swapcase " +
+    "expandtabs isidentifier isalnum isdecimal isnumeric isprintable isascii istitle " +
+    "translate format_map bit_length bit_count is_integer as_integer_ratio hex"
+  ).split(" "),
+);
+// classes that stand in square brackets at the begin of a file only for type checkers
+const GENERIC = new Set(
+  (
+    "tuple list dict set frozenset type Callable Iterable Iterator Sequence Mapping " +
+    "Optional Union Literal"
+  ).split(" "),
+);
+// the words that begin what may be a tuple without brackets
+const BEFORE_TUPLE = new Set(["return", "yield", "in"]);
+const ASSIGNS = new Set(["=", "+="]);
+
+/** Code in words that MicroPython knows: its lines stay where they are. */
+export function plainer(code) {
+  const all = tokens(code);
+  const pairs = partners(all);
+  const edits = []; // [start, end, text]
+  const insert = (place, text) => edits.push([place, place, text]);
+  const replace = (token, text) => edits.push([token.start, token.end, text]);
+  const starred = ([from]) => isOp(all[from], "*");
+
+  const dict = (at, items) => {
+    const simple = (from, to) => parts(all, pairs, from, to, ":");
+    insert(all[at].start, "_dict_");
+    replace(all[at], "(");
+    replace(all[pairs.get(at)], ")");
+    if (items.length === 1 && isFor(items[0])) {
+      const [[, colon]] = simple(...items[0]);
+      const clause = forOf(items[0]);
+      insert(all[items[0][0]].start, "[(");
+      replace(all[colon], ",");
+      insert(all[clause].start, ") ");
+      insert(all[items[0][1] - 1].end, "]");
+      return;
+    }
+    for (const [from, to] of items) {
+      if (isOp(all[from], "**")) {
+        replace(all[from], "");
+        continue;
+      }
+      const [[, colon]] = simple(from, to);
+      insert(all[from].start, "((");
+      replace(all[colon], ",");
+      insert(all[to - 1].end, "),)");
+    }
+  };
+  const forOf = ([from, to]) => {
+    for (let at = from; at < to; at += 1) {
+      if (all[at].text in OPENS && pairs.has(at)) at = pairs.get(at);
+      else if (isWord(all[at], "for") || isWord(all[at], "async")) return at;
+    }
+    return -1;
+  };
+  const isFor = (part) => forOf(part) >= 0;
+  const isDict = ([from, to]) =>
+    isOp(all[from], "**") || parts(all, pairs, from, to, ":").length > 1;
+
+  /** A subscript's part as a value: a slice in words. */
+  const sliced = ([from, to]) => {
+    const ends = parts(all, pairs, from, to, ":");
+    if (ends.length === 1) return;
+    insert(all[from].start, "slice(");
+    ends.forEach(([first, past], at) => {
+      if (first === past) insert(all[first].start, "None");
+      if (at < ends.length - 1) replace(all[past], ",");
+    });
+    insert(all[to - 1].end, ")");
+  };
+
+  const display = (at, items) => {
+    const close = pairs.get(at);
+    const isTarget =
+      isOp(all[close + 1], "=") ||
+      (isWord(all[close + 1], "in") && isWord(all[at - 1], "for"));
+    const { text } = all[at];
+    if (text === "{" && (!items.length || isDict(items[0]))) dict(at, items);
+    else if (isTarget || !items.some(starred)) return;
+    else if (text === "(") insert(all[at].start, "_tuple_");
+    else {
+      replace(all[at], text === "[" ? "_list_(" : "_set_(");
+      replace(all[close], ")");
+    }
+  };
+
+  const call = (at, items) => {
+    const [name, before] = [all[at - 1], all[at - 2]];
+    if (isWord(before, "def")) {
+      positional(at + 1, pairs.get(at));
+    } else if (["isinstance", "issubclass"].includes(name.text) && items.length === 2) {
+      const kinds = parts(all, pairs, ...items[1], "|");
+      if (kinds.length < 2) return;
+      insert(all[items[1][0]].start, "(");
+      for (const [first, past] of kinds) {
+        if (isWord(all[first], "None")) replace(all[first], "type(None)");
+        if (past < items[1][1]) replace(all[past], ",");
+      }
+      insert(all[items[1][1] - 1].end, ")");
+    } else if (name.text === "dict" && !isOp(before, ".") && !isWord(before, "class")) {
+      replace(name, "_dict_");
+    }
+  };
+
+  /** Leaves out the mark of positional parameters: a call by name then works too. */
+  const positional = (from, to) => {
+    for (const [first, past] of parts(all, pairs, from, to)) {
+      if (past !== first + 1 || !isOp(all[first], "/")) continue;
+      replace(all[first], "");
+      replace(all[isOp(all[past], ",") ? past : first - 1], "");
+    }
+  };
+
+  /** Whether this begins the brackets of a name for a type, such as Pair = tuple[...]. */
+  const isAlias = (at) =>
+    GENERIC.has(all[at - 1].text) &&
+    isOp(all[at - 2], "=") &&
+    (at < 5 || all[at - 4].kind === "newline");
+  const breaks = (at) => all[pairs.get(at)].line - all[at].line;
+
+  /** What stands after `return` or `=` up to the end of a statement. */
+  const bare = (from) => {
+    let to = from;
+    while (to < all.length - 1 && !/^(newline|end)$/.test(all[to].kind)) {
+      if (all[to].text in OPENS && pairs.has(to)) to = pairs.get(to);
+      else if (isOp(all[to], ";") || isOp(all[to], ":") || isOp(all[to], "=")) break;
+      to += 1;
+    }
+    if (to === from || isOp(all[to], "=")) return;
+    const items = parts(all, pairs, from, to);
+    if (!items.some(starred)) return;
+    insert(all[from].start, "_tuple_(");
+    insert(all[to - 1].end, ")");
+  };
+
+  /** The first token of what a method is asked of. */
+  const primary = (from) => {
+    let at = from;
+    for (;;) {
+      if (CLOSES.has(all[at].text) && pairs.has(at)) at = pairs.get(at);
+      const before = all[at - 1];
+      if (all[at].text in OPENS && isPrimary(before)) at -= 1;
+      else if (isOp(before, ".") && all[at].kind === "name") at -= 2;
+      else return at;
+    }
+  };
+
+  let depth = 0;
+  let lambda = 0; // the place of the last one's colon
+  all.forEach((token, at) => {
+    if (token.kind === "name") {
+      const called = isOp(all[at - 1], ".") && isOp(all[at + 1], "(");
+      if (called && METHODS.has(token.text)) {
+        insert(all[primary(at - 2)].start, "_method_(");
+        replace(all[at - 1], ", ");
+        replace(token, `"${token.text}")`);
+      }
+      if (token.text === "lambda") {
+        lambda = lambdaEnd(all, pairs, at, all.length);
+        positional(at + 1, lambda);
+      }
+      if (!depth && BEFORE_TUPLE.has(token.text)) bare(at + 1);
+    }
+    if (token.kind !== "op") return;
+    if (CLOSES.has(token.text)) depth -= 1;
+    if (!depth && at > lambda && ASSIGNS.has(token.text)) bare(at + 1);
+    if (!(token.text in OPENS)) return;
+    depth += 1;
+    if (!pairs.has(at)) return;
+    const inside = [at + 1, pairs.get(at)];
+    const items = isFor(inside) ? [inside] : parts(all, pairs, ...inside);
+    if (!isPrimary(all[at - 1]) || token.text === "{") display(at, items);
+    else if (token.text === "(") call(at, items);
+    else if (depth === 1 && isAlias(at)) {
+      edits.push([token.start, all[pairs.get(at)].end, "".padEnd(breaks(at), "\n")]);
+    } else if (items.some(starred)) {
+      insert(token.end, "_tuple_(");
+      items.forEach(sliced);
+      insert(all[pairs.get(at)].start, ")");
+    }
+  });
+  return edited(code, edits);
+}
+
+/** Applies edits; of those at one place the earlier found is the outer one. */
+function edited(code, edits) {
+  const ordered = edits
+    .map((edit, at) => [...edit, at])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[3] - b[3]);
+  let [text, place] = ["", 0];
+  for (const [start, end, words] of ordered) {
+    text += code.slice(place, start) + words;
+    place = Math.max(place, end);
+  }
+  return text + code.slice(place);
+}
+
+const LACKS = [
+  [/^match\b[^\n]*:\s*$/, /^\s*case\b/, "match"],
+  [/^except\s*\*/, null, "except*"],
+  [/^type\s+[\p{L}_]\w*(\[.*\])?\s*=/u, null, "the statement type"],
+  [/^(def|class)\s+[\p{L}_]\w*\s*\[/u, null, "a type parameter in square brackets"],
+  [/^with\s*\(.*\bas\b/, null, "brackets around several parts of a with"],
+  [/^class\b.*\bmetaclass\s*=/, null, "metaclass"],
+];
+
+/** What MicroPython cannot run, and where. */
+export function lacking(code) {
+  const all = tokens(code);
+  const lines = code.split("\n");
+  let first = true;
+  for (const token of all) {
+    if (first && token.kind === "name") {
+      const text = lines[token.line - 1].trim();
+      const next = lines.slice(token.line).find((line) => line.trim()) ?? "";
+      for (const [pattern, after, what] of LACKS) {
+        if (pattern.test(text) && (!after || after.test(next))) {
+          return { line: token.line, what };
+        }
+      }
+    }
+    first = token.kind === "newline";
+  }
+  return null;
+}
+
+const BINARY = {
+  "+": "Add",
+  "-": "Sub",
+  "*": "Mult",
+  "/": "Div",
+  "//": "FloorDiv",
+  "%": "Mod",
+  "@": "MatMult",
+  "**": "Pow",
+  "&": "BitAnd",
+  "|": "BitOr",
+  "^": "BitXor",
+  "<<": "LShift",
+  ">>": "RShift",
+};
+const UNARY = { "-": "USub", "+": "UAdd", "~": "Invert" };
+const COMPARES = new Set(["<", ">", "<=", ">=", "==", "!="]);
+
+/** The tokens of the statement that a line belongs to. */
+function statement(all, line) {
+  let found = [];
+  let current = [];
+  for (const token of all) {
+    if (token.kind === "newline" || token.kind === "end") {
+      if (current.length && current[0].line <= line) found = current;
+      current = [];
+    } else current.push(token);
+  }
+  return found;
+}
+
+/** What is done in a line, as Python's own syntax tree names it. */
+export function operations(code, line) {
+  const all = statement(tokens(code), line);
+  const found = [];
+  all.forEach((token, at) => {
+    const before = all[at - 1];
+    const isValue = before && (isPrimary(before) || before.kind === "number");
+    const { kind, text } = token;
+    if (kind === "name" && isOp(all[at + 1], "(") && !KEYWORDS.has(text)) {
+      if (!isWord(before, "def") && !isWord(before, "class")) found.push(text);
+    } else if (kind === "name" && (text === "not" || text === "in")) {
+      found.push(text === "not" ? "Not" : "Compare");
+    }
+    if (kind === "name" && isOp(before, ".")) found.push("Attribute");
+    else if (kind === "name" && !KEYWORDS.has(text)) found.push("Name");
+    if (kind !== "op") return;
+    if (text === "[") found.push(isValue ? "Subscript" : "List");
+    else if (COMPARES.has(text)) found.push("Compare");
+    else if (text in BINARY && isValue) found.push(BINARY[text]);
+    else if (text in UNARY && !isValue) found.push(UNARY[text]);
+    else if (text.length > 1 && text.endsWith("=") && text.slice(0, -1) in BINARY) {
+      found.push(BINARY[text.slice(0, -1)]);
+    } else if (text === "," && !found.includes("Tuple")) found.push("Tuple");
+  });
+  return found;
+}
+
+const REDUCING = new Set(
+  (
+    "mean sum var std amax amin max min norm vector_norm prod logsumexp median"
+  ).split(" "),
+);
+
+/** Whether a reduction in tokens loses its axis. */
+function reduces(all) {
+  const pairs = partners(all);
+  return all.some((token, at) => {
+    if (token.kind !== "name" || !REDUCING.has(token.text)) return false;
+    if (!isOp(all[at + 1], "(") || !pairs.has(at + 1)) return false;
+    const given = parts(all, pairs, at + 2, pairs.get(at + 1));
+    const keeps = ([from, to]) =>
+      ["keepdim", "keepdims"].includes(all[from].text) ||
+      (to === from + 1 && all[from].text === "True");
+    return given.length > 0 && !given.some(keeps);
+  });
+}
+
+/** Whether an operand of a line, or what it was made of, has lost an axis. */
+export function reduced(code, line) {
+  const all = tokens(code);
+  const used = statement(all, line);
+  if (reduces(used)) return true;
+  const names = new Set(used.filter(({ kind }) => kind === "name").map((t) => t.text));
+  let current = [];
+  for (const token of all) {
+    if (token.kind !== "newline" && token.kind !== "end") {
+      current.push(token);
+      continue;
+    }
+    const assigns = current.findIndex((t) => isOp(t, "="));
+    const targets = current.slice(0, Math.max(assigns, 0));
+    const isSimple = targets.every(({ text }) => text !== "def" && text !== "(");
+    if (isSimple && targets.some(({ text }) => names.has(text)) && reduces(current)) {
+      return true;
+    }
+    current = [];
+  }
+  return false;
+}
+
+/** The names in a text, once each. */
+export function words(code) {
+  const names = tokens(code).filter(({ kind }) => kind === "name");
+  return [...new Set(names.map(({ text }) => text))].filter((n) => !KEYWORDS.has(n));
+}
+
+const BLOCKS =
+  /^\s*(def|class|if|elif|else|for|while|try|except|finally|with)\b(?!.*:\s*(#.*)?$)/;
+
+/** What helps where Python cannot read a line. */
+export function mended(code, line) {
+  const found = lacking(code);
+  if (found) {
+    return `The page's Python does not have ${found.what}: write it another way, or open the notebook in Colab.`;
+  }
+  const all = tokens(code);
+  const open = [];
+  for (const token of all) {
+    if (token.kind !== "op") continue;
+    if (token.text in OPENS) open.push(token);
+    else if (CLOSES.has(token.text)) {
+      const last = open.pop();
+      if (!last) return `The ${token.text} in line ${token.line} closes nothing.`;
+      if (OPENS[last.text] !== token.text) {
+        return `The ${last.text} in line ${last.line} is closed by ${token.text}.`;
+      }
+    } else if (/^["']$/.test(token.text)) {
+      return `The text that begins in line ${token.line} has no closing ${token.text}.`;
+    }
+  }
+  if (open.length) {
+    const { text, line: at } = open.at(-1);
+    return `The ${text} in line ${at} is never closed.`;
+  }
+  const lines = code.split("\n");
+  for (const at of [line - 1, line - 2]) {
+    const text = lines[at] ?? "";
+    if (BLOCKS.test(text)) return `Line ${at + 1} needs a colon at its end.`;
+  }
+  if (/^\s*(if|elif|while)\b[^=!<>]*[^=!<>:]=[^=]/.test(lines[line - 1] ?? "")) {
+    return "Write == to compare; a single = gives a name its value.";
+  }
+  return "";
+}

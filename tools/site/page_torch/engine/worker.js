@@ -1,0 +1,35 @@
+// The worker of exercise.js: boots Python, then a verdict for each text.
+import { loadMicroPython } from "../../vendor/micropython/micropython.mjs";
+import { boot } from "./session.js";
+
+const MOST = 30_000; // characters that are posted of what one text prints
+
+let session = null;
+let printed = 0;
+
+function print(line) {
+  printed += line.length + 1;
+  if (printed < MOST) self.postMessage({ printed: `${line}\n` });
+}
+
+async function bytes(text) {
+  const gzip = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([gzip]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function answer(job) {
+  const data = {};
+  for (const [name, text] of Object.entries(job.data ?? {})) {
+    data[name] = await bytes(text);
+  }
+  printed = 0;
+  self.postMessage({ verdict: session.run({ ...job, data }) });
+}
+
+self.onmessage = async ({ data }) => {
+  if (data.boot) {
+    session = await boot({ loadMicroPython, print, ...data.boot });
+    self.postMessage({ ready: true });
+  } else if (data.check) await answer(data);
+};

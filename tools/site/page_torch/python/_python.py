@@ -1,0 +1,202 @@
+"""What Python has and MicroPython has not, put in its place when a page starts.
+
+The names between underscores stand in code that source.js has made plainer.
+"""
+
+import builtins
+import sys
+from collections import OrderedDict
+
+import _math
+
+
+def _dict(*given, **named):
+    """A dict that keeps the order, of mappings and pairs."""
+    found = OrderedDict()
+    for part in given:
+        pairs = part.items() if hasattr(part, "items") else part
+        for key, value in pairs:
+            found[key] = value
+    for key, value in named.items():
+        found[key] = value
+    return found
+
+
+def _list(*items):
+    return list(items)
+
+
+def _tuple(*items):
+    return items
+
+
+def _set(*items):
+    return set(items)
+
+
+def _method(value, name):
+    """A method, also one that a class of MicroPython lacks."""
+    if name not in METHODS or hasattr(value, name):
+        return getattr(value, name)
+    return lambda *args, **named: METHODS[name](value, *args, **named)
+
+
+def _padded(text, width, fill, left):
+    more = fill * (width - len(text))
+    return more + text if left else text + more
+
+
+def _zfill(text, width):
+    sign = text[:1] if text[:1] in ("+", "-") else ""
+    return sign + _padded(text[len(sign) :], width - len(sign), "0", True)
+
+
+def _title(text):
+    found = ""
+    for letter in text:
+        after = found[-1:].isalpha() if found else False
+        found += letter.lower() if after else letter.upper()
+    return found
+
+
+def _bits(number):
+    return len(bin(abs(number))) - 2 if number else 0
+
+
+def _is_identifier(text):
+    return bool(text) and not text[0].isdigit() and not text.replace("_", "a")[0] == " "
+
+
+METHODS = {
+    "removeprefix": lambda text, p: text[len(p) :] if text.startswith(p) else text,
+    "removesuffix": lambda text, s: (
+        text[: len(text) - len(s)] if s and text.endswith(s) else text
+    ),
+    "ljust": lambda text, width, fill=" ": _padded(text, width, fill, False),
+    "rjust": lambda text, width, fill=" ": _padded(text, width, fill, True),
+    "zfill": _zfill,
+    "title": _title,
+    "capitalize": lambda text: text[:1].upper() + text[1:].lower(),
+    "casefold": lambda text: text.lower(),
+    "swapcase": lambda text: "".join(
+        [c.lower() if c.isupper() else c.upper() for c in text]
+    ),
+    "isalnum": lambda text: (
+        bool(text) and all([c.isalpha() or c.isdigit() for c in text])
+    ),
+    "isdecimal": lambda text: text.isdigit(),
+    "isnumeric": lambda text: text.isdigit(),
+    "isascii": lambda text: all([ord(c) < 128 for c in text]),
+    "bit_length": _bits,
+    "bit_count": lambda number: bin(abs(number)).count("1"),
+    "is_integer": lambda number: number == int(number),
+}
+
+print = builtins.print
+_zip = builtins.zip
+
+
+def zip(*given, strict=False):
+    """Items side by side."""
+    return _strictly(given) if strict else _zip(*given)
+
+
+def _strictly(given):
+    rows = [iter(part) for part in given]
+    while rows:
+        items = []
+        ended = 0
+        for row in rows:
+            try:
+                items.append(next(row))
+            except StopIteration:
+                ended += 1
+                if ended != len(items) + ended and items:
+                    break
+        if ended and items:
+            at = len(items) + 1
+            raise ValueError(f"zip() argument {at} is shorter than argument {at - 1}")
+        if ended:
+            return
+        yield tuple(items)
+
+
+def vars(value):
+    """What an object holds."""
+    return value.__dict__
+
+
+def _no_input(prompt=""):
+    raise RuntimeError("input() is not there in the page: write the value in the code.")
+
+
+class RecursionError(RuntimeError):
+    """A function that calls itself too often."""
+
+
+class ModuleNotFoundError(ImportError):
+    """A module that is not there."""
+
+
+class UnboundLocalError(NameError):
+    """A name that a function uses before it has a value."""
+
+
+class FloatingPointError(ArithmeticError):
+    """Never raised here."""
+
+
+class Warning(Exception):
+    """What warns."""
+
+
+class UserWarning(Warning):
+    """What warns a reader."""
+
+
+class DeprecationWarning(Warning):
+    """What warns of an old way."""
+
+
+class RuntimeWarning(Warning):
+    """What warns of a doubtful number."""
+
+
+class FutureWarning(Warning):
+    """What warns of a change."""
+
+
+class TimeoutError(OSError):
+    """Never raised here."""
+
+
+def _set_all():
+    for kind in (
+        RecursionError,
+        ModuleNotFoundError,
+        UnboundLocalError,
+        FloatingPointError,
+        Warning,
+        UserWarning,
+        DeprecationWarning,
+        RuntimeWarning,
+        FutureWarning,
+        TimeoutError,
+    ):
+        setattr(builtins, kind.__name__, kind)
+    builtins.zip = zip
+    builtins.vars = vars
+    builtins.input = _no_input
+    builtins.format = lambda value, spec="": ("{:" + spec + "}").format(value)
+    for name, made in (
+        ("dict", _dict),
+        ("list", _list),
+        ("tuple", _tuple),
+        ("set", _set),
+        ("method", _method),
+    ):
+        setattr(builtins, f"_{name}_", made)
+    sys.modules["math"] = _math
+
+
+_set_all()

@@ -1,0 +1,1 @@
+"""The machinery of the book that its pages run."""

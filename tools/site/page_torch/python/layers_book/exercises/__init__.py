@@ -1,0 +1,1 @@
+"""The exercises of the book; each comes when it is run."""

@@ -1,0 +1,3 @@
+"""The module zlib: its checksum."""
+
+from binascii import crc32
