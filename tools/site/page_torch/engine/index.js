@@ -18,14 +18,16 @@
 // one_hot(x, classes)
 // In place by ops.inplace: scatter_(x, ...) is inplace("scatter", x, ...)
 
-import { div, eq, mul, where } from "./elementwise.js";
+import { copy, div, eq, mul, where } from "./elementwise.js";
 import { notHere, raise } from "./errors.js";
 import { cName } from "./linear.js";
 import { sum } from "./reduce.js";
 import {
   broadcastShapes,
   cast,
+  contiguous,
   contiguousStride,
+  detach,
   empty_like_values,
   expand,
   inplace,
@@ -149,12 +151,13 @@ function parsed(spec, tensors) {
   });
 }
 
-function atIndex(view, dim, index) {
+// `place` is the index's place in the brackets, which torch tells.
+function atIndex(view, dim, index, place) {
   const size = view.shape[dim];
   if (index < -size || index >= size) {
     raise(
       "IndexError",
-      `index ${index} is out of bounds for dimension ${dim} with size ${size}`,
+      `index ${index} is out of bounds for dimension ${place} with size ${size}`,
     );
   }
   return select(view, dim, index);
@@ -187,8 +190,8 @@ function basic(x, items) {
     view = unsqueeze(view, dim);
     indexed[dim++] = one(value);
   };
-  for (const { kind, value, tensor, start, end, step } of items) {
-    if (kind === "int") view = atIndex(view, dim, value);
+  items.forEach(({ kind, value, tensor, start, end, step }, place) => {
+    if (kind === "int") view = atIndex(view, dim, value, place);
     else if (kind === "none") view = unsqueeze(view, dim++);
     else if (kind === "ellipsis") dim += n - specified;
     else if (kind === "bool") flag(value);
@@ -205,7 +208,7 @@ function basic(x, items) {
     } else if (tensor.shape.length === 0) {
       const [index] = read(tensor);
       if (isMask(tensor)) flag(index !== 0);
-      else view = atIndex(view, dim, index);
+      else view = atIndex(view, dim, index, place);
     } else if (isMask(tensor)) {
       indexed[dim] = tensor;
       dim += tensor.shape.length;
@@ -217,7 +220,7 @@ function basic(x, items) {
         "tensors used as indices must be long, int, byte or bool tensors",
       );
     }
-  }
+  });
   return { view, indexed: unmasked(view, indexed) };
 }
 
@@ -328,10 +331,11 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
   const source = withoutOnes(value);
   if (Object.keys(indexed).length === 0) {
     if (accumulate) notHere("index_put_ with accumulate and no index tensor");
-    inplace(view, (self, from) => fitting(from, self.shape, self), source);
+    inplace(view, (self, from) => copy(self, expand(from, self.shape)), source);
     return x;
   }
   const { at, shape } = places(view, indexed);
+  checkFits(source, shape);
   const [mask] = tensors;
   // torch fills by a mask alone, which takes a 0-dim value of any dtype
   const fills =
@@ -343,7 +347,6 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
         `${typeName(view)} for the destination and ${typeName(source)} for the source.`,
     );
   }
-  checkFits(source, shape);
   inplace(
     view,
     (self, from) => {
@@ -458,7 +461,7 @@ export function gather(x, dim, index) {
 }
 
 // The part of the source that scatter reads, and where each number goes.
-function scattered(x, dim, index, src) {
+function scattered(x, dim, index, src, name) {
   const d = wrapDim(dim, x.shape.length);
   needIndex(index, "scatter");
   if (src.dtype !== x.dtype) {
@@ -489,9 +492,20 @@ function scattered(x, dim, index, src) {
     );
   }
   let part = src;
-  index.shape.forEach((size, i) => {
-    part = narrow(part, i, 0, size);
-  });
+  if (`${from}` !== `${other}`) {
+    part = detach(src);
+    index.shape.forEach((size, i) => {
+      part = narrow(part, i, 0, size);
+    });
+    const shapes = `got ${shapeText(index.shape)} but expected shape compatible with`;
+    part = record(contiguous(part), name, [src], () =>
+      raise(
+        "RuntimeError",
+        `Function ${name} returned an invalid gradient at index 1 - ${shapes} ` +
+          shapeText(src.shape),
+      ),
+    );
+  }
   return { at: placesAlong(x, d, index), part };
 }
 
@@ -499,12 +513,18 @@ function scattered(x, dim, index, src) {
 const asSource = (x, index, src) => (src.wrapped ? fitting(src, index.shape, x) : src);
 
 export function scatter(x, dim, index, src) {
-  const { at, part } = scattered(x, dim, index, asSource(x, index, src));
+  const { at, part } = scattered(
+    x,
+    dim,
+    index,
+    asSource(x, index, src),
+    "ScatterBackward0",
+  );
   return placed(x, at, part, false, "ScatterBackward0");
 }
 
 export function scatter_add(x, dim, index, src) {
-  const { at, part } = scattered(x, dim, index, src);
+  const { at, part } = scattered(x, dim, index, src, "ScatterAddBackward0");
   return placed(x, at, part, true, "ScatterAddBackward0");
 }
 
@@ -576,7 +596,7 @@ export function scatter_reduce(x, dim, index, src, reduce, include_self = true) 
     const text = `sum, prod, mean, amax or amin, got ${reduce}`;
     raise("RuntimeError", `reduce argument must be either ${text}`);
   }
-  const { at, part } = scattered(x, dim, index, src);
+  const { at, part } = scattered(x, dim, index, src, "ScatterReduceBackward0");
   return joined(x, at, part, reduce, include_self, "ScatterReduceBackward0");
 }
 
@@ -642,8 +662,9 @@ function placesOf(x, dim, index, source, name, place) {
 
 export function index_add(x, dim, index, source, alpha = 1) {
   const at = placesOf(x, dim, index, source, "index_add_", (place, d, size) => {
-    if (place < 0 || place >= size) outOf("RuntimeError", place, d, size);
-    return place;
+    if (place >= 0 && place < size) return place;
+    if (x.shape.length < 2) raise("IndexError", "index out of range in self");
+    return outOf("RuntimeError", place, d, size);
   });
   const scaled = alpha === 1 ? source : mul(source, tensor_from([alpha], [], x.dtype));
   return placed(x, at, scaled, true, "IndexAddBackward0");
@@ -708,10 +729,11 @@ export function index_fill(x, dim, index, value) {
   if (index.shape.length > 1) raise("RuntimeError", "Index has to be a vector/scalar");
   const d = wrapDim(dim, x.shape.length);
   const size = x.shape[d] ?? 1;
-  const rows = Array.from(read(index), (place) => {
+  const given = Array.from(read(index), (place) => {
     if (place < -size || place >= size) outOf("IndexError", place, d, size);
     return place < 0 ? place + size : place;
   });
+  const rows = [...new Set(given)];
   const shape = x.shape.map((other, i) => (i === d ? rows.length : other));
   const at = x.shape.length === 0 ? rows : grid(tables(x, { [d]: rows }));
   const filled = fitting(value, x.shape.length === 0 ? [rows.length] : shape, x);
@@ -728,6 +750,10 @@ export function index_select(x, dim, index) {
   }
   const size = x.shape[d] ?? 1;
   const rows = read(index);
+  if (x.shape.length === 0 && rows.length !== 1) {
+    const text = `Index to scalar can have only 1 value, got ${rows.length} value(s)`;
+    raise("RuntimeError", `index_select(): ${text}`);
+  }
   if (rows.some((place) => place < 0 || place >= size)) {
     raise("IndexError", "index out of range in self");
   }
@@ -812,7 +838,7 @@ export function masked_fill(x, mask, value) {
     );
   }
   const shape = broadcastShapes(mask.shape, x.shape);
-  if (!x.dtype.floating && !Number.isFinite(read(value)[0])) {
+  if (x.dtype.integral && !Number.isFinite(read(value)[0])) {
     const type = x.dtype.name === "int64" ? "int64_t" : x.dtype.name;
     raise("RuntimeError", `value cannot be converted to type ${type} without overflow`);
   }
@@ -877,8 +903,7 @@ export function cat(dim, ...tensors) {
   const dtype = resultType(...tensors);
   // torch has always left out empty vectors
   const full = tensors.filter((x) => x.shape.length !== 1 || x.shape[0] !== 0);
-  if (full.length === 0) return tensor_from([], [0], dtype);
-  const [first] = full;
+  const first = full[0] ?? tensors[0];
   const n = first.shape.length;
   const d = wrapDim(dim, n);
   tensors.forEach((x, i) => {
@@ -913,8 +938,11 @@ export function cat(dim, ...tensors) {
     start += x.shape[d];
   }
   const result = tensor_from(out, first.shape.with(d, size), dtype);
-  return record(result, "CatBackward0", full, (g) =>
-    full.map((x, i) => narrow(g, d, starts[i], x.shape[d])),
+  return record(result, "CatBackward0", tensors, (g) =>
+    tensors.map((x) => {
+      const i = full.indexOf(x);
+      return i < 0 ? zeros([0], g.dtype) : narrow(g, d, starts[i], x.shape[d]);
+    }),
   );
 }
 
@@ -991,7 +1019,7 @@ export function block_diag(...tensors) {
   });
   if (blocks.length === 0) return zeros([1, 0]);
   const size = (d) => blocks.reduce((all, x) => all + x.shape[d], 0);
-  const dtype = resultType(...blocks);
+  const dtype = resultType(...tensors);
   let out = zeros([size(0), size(1)], dtype);
   let [row, column] = [0, 0];
   for (const block of blocks) {
@@ -1030,12 +1058,16 @@ export function flipud(x) {
   return flip(x, [0]);
 }
 
+const noDims = (dim) =>
+  raise("IndexError", `Dimension specified as ${dim} but tensor has no dimensions`);
+
 export function roll(x, shifts, dims = null) {
   const [by, over] = [ints(shifts), ints(dims) ?? []];
   if (by.length === 0) raise("RuntimeError", "`shifts` required");
   if (over.length === 0 && by.length === 1) {
     return reshape(roll(reshape(x, [-1]), by, [0]), x.shape);
   }
+  if (x.shape.length === 0) noDims(over[0]);
   if (by.length !== over.length) {
     const text = `shifts: ${by.length}, dims:${over.length}`;
     raise("RuntimeError", `shifts and dimensions must align. ${text}`);
@@ -1114,7 +1146,8 @@ export function repeat_interleave(x, repeats, dim = null) {
       raise("RuntimeError", "repeats must be 0-dim or 1-dim tensor");
     }
   } else if (repeats < 0) raise("RuntimeError", "Repeats must be non-negative");
-  const from = dim === null || x.shape.length === 0 ? reshape(x, [-1]) : x;
+  if (dim !== null && x.shape.length === 0) noDims(dim);
+  const from = dim === null ? reshape(x, [-1]) : x;
   const d = dim === null ? 0 : wrapDim(dim, from.shape.length);
   const size = from.shape[d];
   const given = repeats instanceof Tensor ? Array.from(read(repeats)) : [repeats];
@@ -1124,7 +1157,7 @@ export function repeat_interleave(x, repeats, dim = null) {
     raise(
       "RuntimeError",
       "repeats must have the same size as input along dim, but got repeats.size(0) = " +
-        `${given.length} and input.size(${d}) = ${size}`,
+        `${given.length} and input.size(${dim ?? 0}) = ${size}`,
     );
   }
   const times = given.length === 1 ? new Array(size).fill(given[0]) : given;
