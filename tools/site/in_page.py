@@ -38,6 +38,7 @@ In the page
 import base64
 import gzip
 import json
+import lzma
 import re
 import shutil
 from collections.abc import Iterator
@@ -58,6 +59,18 @@ from helpers import digits
 from layers_book.exercises import exercise as known
 
 MOST = 40_000  # bytes of an exercise's file, gzip
+LZMA: dict[str, Any] = {
+    "format": lzma.FORMAT_RAW,
+    "filters": [
+        {
+            "id": lzma.FILTER_LZMA1,
+            "preset": 9 | lzma.PRESET_EXTREME,
+            "lc": 3,
+            "lp": 0,
+            "pb": 0,
+        }
+    ],
+}
 DIGITS = re.compile(r"\bdigits\(")
 ALL = "All {} exercises of this chapter run here in the page: press "
 SOME = "{} of the {} exercises of this chapter run here in the page: press "
@@ -221,14 +234,13 @@ def hand_over(app: Sphinx, error: Exception | None) -> None:
 
 def engine() -> str:
     """The script that starts a worker, with all that it needs."""
-    wasm = SITE / "vendor" / "micropython" / "micropython.wasm"
-    parts = {
-        "worker": (SITE / "page_torch/minified/engine.js").read_text("utf8"),
-        "files": files(),
-        "wasm": packed(wasm.read_bytes()),
-    }
+    worker = (SITE / "page_torch/minified/engine.js").read_bytes()
+    wasm = (SITE / "vendor/micropython/micropython.wasm").read_bytes()
+    parts = [worker, as_json(files()).encode(), wasm]
+    packed = base64.b64encode(lzma.compress(b"".join(parts), **LZMA)).decode()
+    said = {"sizes": [len(part) for part in parts], "packed": packed}
     start = (SITE / "page_torch" / "start.js").read_text("utf8")
-    return f"{start}Object.assign(bookEngine, {as_json(parts)});\n"
+    return f"{start}Object.assign(bookEngine, {as_json(said)});\n"
 
 
 def packed(data: bytes) -> str:
