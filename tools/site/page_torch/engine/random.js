@@ -115,9 +115,10 @@ class Generator {
     const view = new DataView(bytes.buffer);
     view.setBigUint64(0, this.seed, true);
     // torch counts `left` down from N, and starts with 1.
-    view.setInt32(8, this.fresh() ? 1 : N + 1 - this.next, true);
+    const used = this.next === N;
+    view.setInt32(8, used ? 1 : N + 1 - this.next, true);
     view.setInt32(12, 1, true);
-    view.setUint32(16, this.fresh() ? 0 : this.next, true);
+    view.setUint32(16, used ? 0 : this.next, true);
     this.state.forEach((word, j) => view.setUint32(24 + 8 * j, word, true));
     view.setFloat64(5024, this.cached ?? 0, true);
     view.setInt32(5040, this.cached === null ? 0 : 1, true);
