@@ -18,9 +18,10 @@ In the page
     which 1.0 is not 1) whose form `layers_book/checking/sketch.py` defines, by
     `freeze.py`; `starter` (the cell's code), `solution` (the printed code), `whole`
     (whether an answer is a value, so that no torch need be there), `page`, `title`,
-    `colab` (address of the notebook), `needs` (names of further scripts:
-    `["digits"]`), `modules` (a file name such as `layers_book/exercises/recurrent/
-    gru.py` to its text). Who loads it defines `self.bookExercises` with `add` before.
+    `colab` (address of the notebook), `limit` (seconds that a check may take), `needs`
+    (names of further scripts: `["digits"]`), `modules` (a file name such as
+    `layers_book/exercises/recurrent/gru.py` to its text). Who loads it defines
+    `self.bookExercises` with `add` before.
 
 `_static/engine.js`
     `self.bookEngine = { worker: "its code", wasm: "base64 of gzip", files: {"torch/
@@ -141,12 +142,14 @@ class Book:
     def _script(self, exercise: Asked, frozen: dict[str, Any]) -> str:
         about = known(exercise.name)
         texts = exercise.starter, about.solution, about.setup
+        measures = any(run.steps.__name__ == "measure_steps" for run in about.runs)
         said = {
             "page": exercise.page,
             "title": exercise.title,
             "starter": exercise.starter,
             "solution": about.solution,
             "colab": self.colab(exercise.page),
+            "limit": 60 if measures else 10,
             "needs": ["digits"] if any(map(DIGITS.search, texts)) else [],
             "modules": freeze.sources(freeze.page_of(exercise.name)),
             "whole": frozen["whole"],

@@ -3,8 +3,6 @@
 self.bookExercise = (() => {
   const STATIC = `${document.documentElement.dataset.content_root}_static/`;
   const LINK = "#write~";
-  const PRINTED = 100_000; // characters shown of what a run prints
-  const LIMIT = 10; // seconds
   const LATE = 300; // milliseconds without a word
   const MARKS = { right: "✓", wrong: "✗", error: "✗" };
   const PAIRS = { "(": ")", "[": "]", "{": "}", '"': '"', "'": "'" };
@@ -65,7 +63,7 @@ self.bookExercise = (() => {
   };
   const exercise = async (name) => {
     await load(`exercises/${name}`);
-    await Promise.all((frozen[name].needs ?? []).map(load));
+    await Promise.all(frozen[name].needs.map(load));
     return frozen[name];
   };
 
@@ -474,23 +472,29 @@ self.bookExercise = (() => {
       try {
         const [worker, task] = await Promise.all([boot(), exercise(this.name)]);
         if (this.run !== run) return;
-        const limit = task.limit ?? LIMIT;
+        const { limit } = task;
         Object.assign(run, { words: "Running …", worker, since: performance.now() });
         run.limit = setTimeout(
           () => this.stop(`Stopped after ${limit} s: is there a loop that never ends?`),
           1000 * limit,
         );
         worker.onmessage = ({ data: { printed, verdict } }) => {
-          if (printed) this.print(printed);
+          if (printed) {
+            this.printed.hidden = false;
+            this.printed.append(printed);
+          }
           if (!verdict) return;
-          this.end(verdict.state, verdict.message, verdict.line);
-          if (verdict.state === "right") memory.solve(this.name);
+          const { state, message, line, dead } = verdict;
+          if (dead) quit();
+          this.end(state, message, line);
+          if (state === "right") memory.solve(this.name);
         };
         worker.onerror = ({ message }) => {
           quit();
           this.end("error", `Python broke off: ${message}.`);
         };
-        worker.postMessage({ check: this.name, exercise: task, data, text });
+        const given = Object.fromEntries(task.needs.map((need) => [need, data[need]]));
+        worker.postMessage({ check: this.name, exercise: task, data: given, text });
       } catch ({ message }) {
         if (this.run === run) this.end("missing", `Python did not load: ${message}.`);
       }
@@ -503,12 +507,6 @@ self.bookExercise = (() => {
       progress.hidden = false;
       progress.firstChild.textContent = `${run.words}${seconds > 0 ? ` ${seconds} s` : ""}`;
       run.timer = setTimeout(() => this.show(), LATE);
-    }
-
-    print(text) {
-      const room = PRINTED - this.printed.textContent.length;
-      this.printed.hidden = false;
-      if (room > 0) this.printed.append(text.slice(0, room), room < text.length ? "\n…" : "");
     }
 
     stop(words) {
@@ -536,7 +534,8 @@ self.bookExercise = (() => {
       const title = document.createElement("strong");
       title.textContent = `${MARKS[state] ?? "○"} ${name}`;
       const parts = message.split(new RegExp(`(\\bline ${line}\\b)`, "i"));
-      if (line) parts[1] = button(parts[1] ?? `Line ${line}`, () => this.select(line));
+      if (line && !parts[1]) parts.splice(0, 1, `${message} `, `Line ${line}`, "");
+      if (line) parts[1] = button(parts[1], () => this.select(line));
       verdict.append(title, "\n", ...parts);
       if (state === "missing") verdict.append(" ", colab.cloneNode(true));
     }

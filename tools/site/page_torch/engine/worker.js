@@ -8,8 +8,10 @@ let session = null;
 let printed = 0;
 
 function print(line) {
+  if (printed > MOST) return;
   printed += line.length + 1;
-  if (printed < MOST) self.postMessage({ printed: `${line}\n` });
+  const shown = printed > MOST ? `${line.slice(0, MOST)}\n… and more` : line;
+  self.postMessage({ printed: `${shown}\n` });
 }
 
 async function bytes(text) {
