@@ -15,7 +15,10 @@ SITE = Path(__file__).parent
 SRC = SITE.parents[1] / "src"
 OWN = SITE / "page_torch" / "python"
 # of the notebook's own checker, the same bytes
-SHARED = ("layers_book/checking/steps.py", "layers_book/checking/judging/*.py")
+SHARED = tuple(
+    f"layers_book/checking/{name}.py"
+    for name in ("sketch", "steps", "values", "judging/*")
+)
 
 
 def keep(path: Path, value: Any) -> None:

@@ -14,7 +14,9 @@ WHERE = {
 def __getattr__(name):
     for module, names in WHERE.items():
         if name in names.split():
-            return getattr(
-                __import__("layers_book.checking." + module, None, None, (name,)), name
-            )
-    raise AttributeError("module 'layers_book.checking' has no attribute " + repr(name))
+            return getattr(_module(module), name)
+    return _module(name)
+
+
+def _module(name):
+    return __import__("layers_book.checking." + name, None, None, (name,))

