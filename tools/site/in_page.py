@@ -16,12 +16,12 @@ In the page
 `_static/exercises/<name>.js`, such as `_static/exercises/gru/convert.js`
     `bookExercises.add("gru/convert", {...})` with `frozen`, the text of a JSON (in
     which 1.0 is not 1) whose form `layers_book/checking/sketch.py` defines, by
-    `freeze.py`; `starter` (the cell's code), `solution` (the printed code), `whole`
-    (whether an answer is a value, so that no torch need be there), `page`, `title`,
-    `colab` (address of the notebook), `limit` (seconds that a check may take), `needs`
-    (names of further scripts: `["digits"]`), `modules` (a file name such as
-    `layers_book/exercises/recurrent/gru.py` to its text). Who loads it defines
-    `self.bookExercises` with `add` before.
+    `freeze.py`; `starter` (the cell's code), `solution` (the printed code),
+    `setup` (what runs before an answer), `whole` (whether an answer is a value, so that
+    no torch need be there), `page`, `title`, `colab` (address of the notebook), `limit`
+    (seconds that a check may take), `needs` (names of further scripts: `["digits"]`),
+    `modules` (a file name such as `layers_book/exercises/recurrent/gru.py` to its
+    text). Who loads it defines `self.bookExercises` with `add` before.
 
 `_static/engine.js`
     `self.bookEngine = { worker: "its code", wasm: "base64 of gzip", files: {"torch/
@@ -148,6 +148,7 @@ class Book:
             "title": exercise.title,
             "starter": exercise.starter,
             "solution": about.solution,
+            "setup": about.setup,
             "colab": self.colab(exercise.page),
             "limit": 60 if measures else 10,
             "needs": ["digits"] if any(map(DIGITS.search, texts)) else [],
