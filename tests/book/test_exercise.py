@@ -35,7 +35,7 @@ PRETENDED = """self.bookEngine = { started: 0, async start() {
       const found = text.match(/#! (\\w+) (.*)/) ?? ["", "unanswered", "Nothing."];
       const [, state, message] = found;
       const line = Number(message.match(/line (\\d+)/)?.[1] ?? 0);
-      postMessage({ verdict: { state, message, line } });
+      postMessage({ verdict: { state, message, line, dead: message === "Dead." } });
     };`])));
 } };"""
 WATCH = """
@@ -294,6 +294,13 @@ def test_what_never_ends_is_stopped(open_page):
     other.check("print(flood )")
     expect(other.printed).to_contain_text("flood")
     assert other.printed.bounding_box()["height"] < 500
+    # so has the next after a worker that has come to its end
+    started = tab.evaluate("bookEngine.started")
+    other.check("#! error Dead.")
+    expect(other.verdict).to_contain_text("Dead.")
+    other.check("#! right It is.")
+    expect(other.verdict).to_contain_text("It is.")
+    assert tab.evaluate("bookEngine.started") == started + 1
 
 
 def test_the_readers_code_is_kept(exercise):
@@ -501,17 +508,34 @@ def test_what_does_not_load_says_so_and_may_be_tried_again(open_page):
 
 def solution(exercise):
     """The printed solution, in place of the starter's code."""
-    box = exercise.section.locator("details").last.locator("pre")
-    return f"{box.text_content()}\n\n{STARTER.rpartition(chr(10))[2]}"
+    printed = exercise.section.locator("details pre").last.text_content()
+    return printed + exercise.text.splitlines()[-1]
+
+
+SLOW = 30_000  # milliseconds, on a busy machine
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_python_checks_an_answer(open_page, base, scheme):
     where = base if scheme == "http" else f"{HTML.resolve().as_uri()}/"
-    exercise = Exercise(open_page(where=where, pretended=False)).open()
-    exercise.press("Check")
-    expect(exercise.verdict).to_contain_text("Not answered yet", timeout=30_000)
-    exercise.check(solution(exercise))
-    expect(exercise.verdict).to_contain_text("✓", timeout=30_000)
-    assert exercise.tab.seen.foreign == []
-    assert exercise.tab.seen.errors == []
+    tab = open_page(where=where, pretended=False)
+    # numbers, then a function
+    for number in (1, 2):
+        exercise = Exercise(tab, number).open()
+        exercise.press("Check")
+        expect(exercise.verdict).to_contain_text("Not answered yet", timeout=SLOW)
+        exercise.check(solution(exercise))
+        expect(exercise.verdict).to_contain_text("✓", timeout=SLOW)
+    exercise.check("x = 1\nx +=")
+    expect(exercise.verdict).to_contain_text("SyntaxError", timeout=SLOW)
+    expect(exercise.verdict.get_by_role("button", name="line 2")).to_be_visible()
+    exercise.check("while True: print(1)")
+    expect(exercise.printed).to_contain_text("1", timeout=SLOW)
+    expect(exercise.verdict).to_contain_text("stopped", timeout=SLOW, ignore_case=True)
+    exercise.check("while True: pass")
+    expect(exercise.all.locator(".running")).to_contain_text("Running …", timeout=SLOW)
+    exercise.press("Stop")
+    exercise.check("check(1)")
+    expect(exercise.verdict).to_contain_text("TypeError", timeout=SLOW)
+    assert tab.seen.foreign == []
+    assert tab.seen.errors == []
