@@ -34,6 +34,7 @@ import {
   tensor_from,
   typeNames,
   unsqueeze,
+  wrapDim,
 } from "./tensor.js";
 
 // A linear map of the numbers and its transpose, each the gradient of the other.
@@ -610,6 +611,9 @@ function notForWhole(x, name) {
 
 export function unfold(x, kernel, dilation, padding, stride) {
   const n = x.shape.length;
+  if (n < 3) {
+    wrapDim(n, n);
+  }
   if (![3, 4].includes(n) || x.shape.slice(n - 3).includes(0)) {
     raise(
       "RuntimeError",
@@ -786,7 +790,10 @@ function pooling(x, n, name, kernel_, stride_, padding_, dilation_, ceilMode) {
   });
   if (outs.some((out) => out < 1)) {
     const channels = x.shape.at(-n - 1);
-    const one = name === "avg_pool1d" ? [1] : [];
+    if (name === "max_pool1d" && !x.requires_grad) {
+      raise("RuntimeError", `max_pool1d() Invalid computed output size: ${outs[0]}`);
+    }
+    const one = n === 1 ? [1] : [];
     const text = (list) => `(${[channels, ...one, ...list].join("x")})`;
     raise(
       "RuntimeError",
@@ -914,11 +921,11 @@ function maxUnpool(n, x, indices, kernel_, stride_, padding_, output) {
   }
   const places = read(indices);
   const plane = numel(outs);
-  const wrong = places.find((at) => at < 0 || at >= plane);
+  const wrong = places.findLast((at) => at < 0 || at >= plane);
   if (wrong !== undefined) {
     raise(
       "RuntimeError",
-      `Found an invalid max index: ${wrong} (output volumes are of size ${outs.join("x")}`,
+      `Found an invalid max index: ${wrong} (output volumes are of size ${outs.join("x")})`,
     );
   }
   // Of several with one place the last counts, and it alone gets the gradient of torch.
