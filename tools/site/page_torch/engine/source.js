@@ -235,6 +235,22 @@ export function plainer(code) {
     insert(all[to - 1].end, ")");
   };
 
+  /** Whether a subscript is a slice with a step that is read, not set. */
+  const steps = (at, items) => {
+    if (items.length !== 1) return false;
+    if (parts(all, pairs, ...items[0], ":").length < 3) return false;
+    let first = at;
+    while (first && !/^(newline|end)$/.test(all[first - 1].kind)) first -= 1;
+    if (isWord(all[first], "del") || isWord(all[first], "for")) return false;
+    for (let next = pairs.get(at); next < all.length; next += 1) {
+      const { kind, text } = all[next];
+      if (kind === "newline" || text === ";") return true;
+      if (kind === "op" && /^([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=$/.test(text)) return false;
+      if (text in OPENS && pairs.has(next)) next = pairs.get(next);
+    }
+    return true;
+  };
+
   /** The first token of what a method is asked of. */
   const primary = (from) => {
     let at = from;
@@ -275,6 +291,11 @@ export function plainer(code) {
     else if (token.text === "(") call(at, items);
     else if (depth === 1 && isAlias(at)) {
       edits.push([token.start, all[pairs.get(at)].end, "".padEnd(breaks(at), "\n")]);
+    } else if (steps(at, items)) {
+      insert(all[primary(at - 1)].start, "_step_(");
+      replace(token, ", ");
+      sliced(items[0]);
+      replace(all[pairs.get(at)], ")");
     } else if (items.some(starred)) {
       insert(token.end, "_tuple_(");
       items.forEach(sliced);

@@ -34,6 +34,15 @@ def _set(*items):
     return set(items)
 
 
+def _step(value, index):
+    """A part of something; a tuple or text of MicroPython has no slices with steps."""
+    if type(value) is tuple:
+        return tuple(list(value)[index])
+    if type(value) is str:
+        return "".join(list(value)[index])
+    return value[index]
+
+
 def _method(value, name):
     """A method, also one that a class of MicroPython lacks."""
     if name not in METHODS or hasattr(value, name):
@@ -194,6 +203,7 @@ def _set_all():
         ("tuple", _tuple),
         ("set", _set),
         ("method", _method),
+        ("step", _step),
     ):
         setattr(builtins, f"_{name}_", made)
     sys.modules["math"] = _math

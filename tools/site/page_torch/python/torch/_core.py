@@ -159,8 +159,9 @@ class Size:
         return count
 
     def __getitem__(self, index):
-        found = self._s[index]
-        return Size(found) if _isinstance(index, slice) else found
+        if _isinstance(index, slice):  # a tuple there has no slices with steps
+            return Size(list(self._s)[index])
+        return self._s[index]
 
     def __len__(self):
         return len(self._s)
@@ -249,13 +250,14 @@ def as_size(text):
 # --- values for the engine ---
 
 _scalars = {}, {}
-LIMIT = 1 << 30
-# beyond LIMIT an int passes as a float, else the bridge would cut it off
+# an int beyond these passes as a float, else the bridge would cut it off; they are the
+# bounds of what MicroPython compares fast
+LEAST, MOST = -(2**29), 2**29
 
 
 def number(value):
     """A Python number as the engine takes it without promotion."""
-    if type(value) is int and not -LIMIT < value < LIMIT:
+    if type(value) is int and not LEAST < value < MOST:
         return _float(value)
     return value
 
@@ -481,15 +483,18 @@ class Plan:
             self.defaults.append(_default(default) if given else REQUIRED)
         if self.positional is None:
             self.positional = len(self.names)
-        self.required = self.defaults.count(REQUIRED)
+        defaults = tuple(self.defaults)
+        self.tails = [defaults[i:] for i in range(len(defaults) + 1)]
+        self.places = [i for i, kind in enumerate(self.kinds) if kind != "-"]
         self.gathers = -1  # the parameter that takes ints one by one
         if "z" in self.kinds:
             self.gathers = self.kinds.index("z")
-        self.last = "L" in self.kinds
+        self.last = self.kinds.index("L") if "L" in self.kinds else -1
+        self.make = tuple
         if self.result not in ("", "*", "v"):
             fields = self.result.split()
-            self.tuple = namedtuple(fields[0], fields[1:])
-            self.result = "n"
+            made = namedtuple(fields[0], fields[1:])
+            self.make = lambda found: made(*found)
 
     def arguments(self, args, kwargs):
         """What the engine's function is given."""
@@ -497,24 +502,18 @@ class Plan:
         if count > self.positional or self.gathers >= 0:
             args = self._gathered(args)
             count = len(args)
-        values = list(args)
-        if count < len(self.names):
-            values += self.defaults[count:]
-        for name, value in kwargs.items():
-            values[self._place(name, count)] = value
-        found = []
-        for i in range(len(values)):
-            value = values[i]
-            try:
-                found.append(self.converters[i](value))
-            except Misfit as wanted:
-                self._misfit(i, value, wanted, count)
-        if self.last:
-            place = self.kinds.index("L")
-            tensors = found.pop(place)
-            found += tensors
-        if "-" in self.kinds:
-            found = [x for x, kind in zip(found, self.kinds) if kind != "-"]
+        values = args + self.tails[count]
+        if kwargs:
+            values = list(values)
+            for name, value in kwargs.items():
+                values[self._place(name, count)] = value
+        converters = self.converters
+        try:
+            found = [converters[i](values[i]) for i in self.places]
+        except Misfit as wanted:
+            self._misfit(values, wanted, count)
+        if self.last >= 0:
+            found += found.pop(self.last)
         return found
 
     def _gathered(self, args):
@@ -555,21 +554,26 @@ class Plan:
             raise TypeError(self.name + said + name + "'")
         return place
 
-    def _misfit(self, i, value, wanted, count):
-        if value is REQUIRED:
-            missing = [
-                '"' + name + '"'
-                for name, default in list(zip(self.names, self.defaults))[count:]
-                if default is REQUIRED
-            ]
+    def _misfit(self, values, wanted, count):
+        missing = [
+            '"' + name + '"'
+            for name, value in zip(self.names, values)
+            if value is REQUIRED
+        ]
+        if missing:
             raise TypeError(
                 self.name + "() missing " + str(len(missing))
                 + " required positional arguments: " + ", ".join(missing)
             )
+        for i in self.places:
+            try:
+                self.converters[i](values[i])
+            except Misfit:
+                break
         place = " (position " + str(i + 1 - self.own) + ")" if i < count else ""
         raise TypeError(
             self.name + "(): argument '" + self.names[i] + "'" + place + " must be "
-            + str(wanted) + ", not " + type(value).__name__
+            + str(wanted) + ", not " + type(values[i]).__name__
         )
 
 
@@ -593,22 +597,33 @@ def function(name, line, call=None, path=""):
     """A function of the table."""
     plan = None
     engine = op(call or name)
+    result = line.partition("->")[2].strip()[:1]
 
-    def run(*args, out=None, **kwargs):
+    def run(args, out, kwargs):
         nonlocal plan
         if plan is None:
             plan = Plan(name, line, path == ".")
         found = engine(*plan.arguments(args, kwargs))
         if found is None:
             fail()
-        if plan.result == "":
-            found = wrap(found)
-            return found if out is None else into(out, found)
-        if plan.result == "v":
+        if not result:
+            made = _new(Tensor)
+            made._t = found
+            return made if out is None else into(out, made)
+        if result == "v":
             return found
-        return plan.tuple(*map(wrap, found)) if plan.result == "n" else wrap_all(found)
+        return wrap_all(found, plan.make)
 
-    return _state.public(name, path, run)
+    def call(*args, out=None, **kwargs):
+        try:
+            if _state.on:
+                return _state.watched(name, path, run, (args, out, kwargs), {}, args)
+            return run(args, out, kwargs)
+        except Exception as error:
+            _state.failed(error, name)
+            raise
+
+    return call
 
 
 def into(out, result):
