@@ -1,6 +1,5 @@
 """A page without a browser: MicroPython with the page's torch, under node."""
 
-import base64
 import json
 import struct
 import subprocess
@@ -82,11 +81,11 @@ def _sent(value: Any) -> Any:
         return {
             "tensor": str(value.dtype).removeprefix("torch."),
             "shape": list(value.shape),
-            "data": base64.b64encode(data).decode(),
+            "data": data.hex(),
             "grad": value.requires_grad,
         }
     if isinstance(value, float):
-        return {"float": base64.b64encode(struct.pack("d", value)).decode()}
+        return {"float": struct.pack("d", value).hex()}
     if isinstance(value, tuple | list):
         return {type(value).__name__: [_sent(item) for item in value]}
     if isinstance(value, torch.dtype):
@@ -101,7 +100,7 @@ def _received(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
-        data = base64.b64decode(value["data"])
+        data = bytes.fromhex(value["data"])
         flat = struct.unpack(f"{len(data) // 8}d", data)
         dtype = getattr(torch, value["tensor"])
         found = torch.tensor(flat, dtype=torch.float64).reshape(value["shape"])
@@ -110,7 +109,7 @@ def _received(value: Any) -> Any:
     if kind == "int":
         return int(data)
     if kind == "float":
-        return struct.unpack("d", base64.b64decode(data))[0]
+        return struct.unpack("d", bytes.fromhex(data))[0]
     if kind in ("tuple", "list"):
         return {"tuple": tuple, "list": list}[kind](map(_received, data))
     if kind == "dict":

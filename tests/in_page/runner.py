@@ -1,7 +1,6 @@
 """Runs a job of page.mjs in MicroPython and writes its result down as JSON."""
 
 import array
-import binascii
 import io
 import json
 import struct
@@ -34,7 +33,7 @@ def _made(given):
     if not isinstance(given, dict):
         return given
     if "tensor" in given:
-        values = array.array("d", binascii.a2b_base64(given["data"].encode()))
+        values = array.array("d", bytes.fromhex(given["data"]))
         found = torch.tensor(list(values), dtype=torch.float64).reshape(given["shape"])
         found = found.to(getattr(torch, given["tensor"]))
         return found.requires_grad_() if given["grad"] else found
@@ -42,7 +41,7 @@ def _made(given):
     if kind == "int":
         return int(data)
     if kind == "float":
-        return struct.unpack("d", binascii.a2b_base64(data.encode()))[0]
+        return struct.unpack("d", bytes.fromhex(data))[0]
     if kind in ("tuple", "list"):
         made = [_made(item) for item in data]
         return tuple(made) if kind == "tuple" else made
@@ -52,7 +51,7 @@ def _made(given):
 
 
 def _encoded(values):
-    return binascii.b2a_base64(bytes(values)).decode().strip()
+    return bytes(values).hex()
 
 
 def _plain(value):

@@ -21,10 +21,12 @@ import {
   broadcastShapes,
   DTYPES,
   defaultDtype,
+  empty_like_values,
   expand,
   full,
   inplace,
   is_contiguous,
+  layout,
   notHere,
   numel,
   raise,
@@ -300,8 +302,9 @@ export function set_rng_state(state, g) {
   return true;
 }
 
-// A draw into a tensor that is there is a copy, so autograd's rules hold.
-const into = (x, drawn) => inplace(x, () => tensor_from(drawn, x.shape, x.dtype));
+// A draw goes into a tensor in the order of its memory, as torch's does.
+const into = (x, drawn) =>
+  inplace(x, () => tensor_from(drawn, x.shape, x.dtype, layout(x.shape, x)));
 
 export const rand = (size, dtype, g) => uniform_(blank(size, dtype), 0, 1, g);
 
@@ -369,7 +372,11 @@ function each(x, g, draw) {
 export function bernoulli_(x, p, g) {
   if (p instanceof Tensor) {
     floating(p.dtype, "bernoulli_tensor_cpu_p_");
-    const chances = values(expand(p, x.shape));
+    const { data: chances } = empty_like_values(
+      x,
+      values(expand(p, x.shape)),
+      p.dtype,
+    ).storage;
     const single = SINGLE[p.dtype.name] === true;
     check(
       chances.every((c) => c >= 0 && c <= 1),
@@ -491,7 +498,7 @@ export function multinomial(p, count, replacement, g) {
     chances.every((chance) => chance >= 0 && chance < Infinity),
     "probability tensor contains either `inf`, `nan` or element < 0",
   );
-  const draw = replacement ? withReplacement : withoutReplacement;
+  const draw = replacement && count > 1 ? withReplacement : withoutReplacement;
   const out = blank([...p.shape.slice(0, -1), count], "int64");
   for (let i = 0; i * size < chances.length; i++) {
     const row = chances.slice(i * size, (i + 1) * size);

@@ -360,7 +360,7 @@ export function recurrent(
       const [bIh, bHh] = bias ? rest : [null, null];
       const projection = rest[bias ? 2 : 0] ?? null;
       const steps = stepsOf(sizes, way === 1);
-      const [out, h, c] = direction(mode, steps, rows, hs[place], cs?.[place], [
+      const [out, h, c] = direction(mode, steps, rows, hs[place], cs?.[place] ?? null, [
         wIh,
         wHh,
         bIh,
