@@ -30,7 +30,7 @@ fmi|input eps=None:N|logit
 fmi|input p:i|mvlgamma polygamma
 fm|input dim=None:Z keepdim=False:b * dtype=None:D|sum nansum mean nanmean
 fm|input dim=None:i keepdim=False:b * dtype=None:D|prod
-fm|input dim=():Z keepdim=False:b|amax amin
+fm|input dim=None:Z keepdim=False:b|amax amin
 fm|input dim=None:Z keepdim=False:b|any all
 fm|input * dim=None:i keepdim=False:b -> aminmax min max|aminmax
 fm|input dim=None:i keepdim=False:b|argmax argmin
@@ -71,7 +71,6 @@ fm|input offset=0:i dim1=-2:i dim2=-1:i|diag_embed
 fm|input other dim=None:i|cross
 f|x1 x2 p=2.0:f -:-|cdist
 fm|input upper=False:b|cholesky=linalg_cholesky
-f|matrices:L|chain_matmul block_diag
 fm|input offset=0:i dim1=0:i dim2=1:i|diagonal
 m|input shape:z|reshape
 f|input shape:Z|reshape
@@ -111,7 +110,7 @@ fm|input indices dim=None:i|take_along_dim
 fm|input|argwhere fliplr flipud
 m|input dims:z|flip
 f|input dims:Z|flip
-fm|input k=1:i dims=0,1:Z|rot90
+fm|input k=1:i dims=None:Z|rot90
 fm|input shifts:Z dims=None:Z|roll
 m|input repeats:z|repeat
 m|input dims:z|tile
