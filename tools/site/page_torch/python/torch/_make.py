@@ -202,7 +202,7 @@ def legacy(data):
     return _engine.full(ints_text(data or (0,)), 0, _default[0].name)
 
 
-def sizes_of(size, name):
+def sizes_of(size, name, least=0):
     """Sizes that are given one by one or as one sequence."""
     if len(size) == 1 and not _isinstance(size[0], int):
         size = size[0]
@@ -220,7 +220,7 @@ def sizes_of(size, name):
                 name + "(): argument 'size' (position 1) must be tuple of ints, but found "
                 "element of type " + type(one).__name__ + " at pos " + str(at)
             )
-        if _isinstance(one, int) and one < 0:
+        if _isinstance(one, int) and one < least:
             raise RuntimeError(name + ": Dimension size must be non-negative.")
     return ints_text(size)
 
