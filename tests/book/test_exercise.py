@@ -227,6 +227,7 @@ def test_a_verdict_is_told_once(exercise):
     expect(tick).to_be_empty()
     exercise.check("print(7)\n#! wrong It differs.")
     expect(exercise.verdict).to_have_text("✗ instance_norm/by_hand\nIt differs.")
+    expect(exercise.verdict).to_be_in_viewport()
     expect(exercise.verdict).to_have_role("status")
     expect(exercise.printed).to_have_text("7")
     assert exercise.printed.bounding_box()["y"] < exercise.verdict.bounding_box()["y"]

@@ -521,7 +521,9 @@ self.bookExercise = (() => {
       this.run = running = null;
       if (this.progress.contains(document.activeElement)) this.checks.focus();
       this.progress.hidden = true;
-      if (message) this.tell(state, message, line);
+      if (!message) return;
+      this.tell(state, message, line);
+      this.verdict.scrollIntoView({ block: "nearest" });
     }
 
     /** Show a verdict, or none. */
