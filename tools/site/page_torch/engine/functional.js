@@ -120,7 +120,7 @@ const sourceOf = {
   },
 };
 
-function checkPadding(x, sides, mode) {
+function checkPadding(x, sides, mode, value) {
   const dims = x.shape.length;
   if (sides.length % 2 !== 0) {
     raise("RuntimeError", "Padding length must be divisible by 2");
@@ -134,6 +134,9 @@ function checkPadding(x, sides, mode) {
   }
   if (!(mode in sourceOf)) {
     raise("NotImplementedError", `Unrecognised padding mode ${mode}`);
+  }
+  if (mode !== "constant" && value !== null) {
+    raise("RuntimeError", `Padding mode "${mode}" doesn't take in value argument`);
   }
   const spatial = sides.length / 2;
   if (mode !== "constant" && (spatial < 1 || ![1, 2].includes(dims - spatial))) {
@@ -164,12 +167,9 @@ function checkSide(x, dim, left, right, mode) {
 
 export function pad(x, sides_, mode = "constant", value = null) {
   const sides = ints(sides_);
-  checkPadding(x, sides, mode);
+  checkPadding(x, sides, mode, value);
   if (sides.length === 0) {
     return clone(x);
-  }
-  if (mode !== "constant" && value !== null) {
-    raise("RuntimeError", `Padding mode "${mode}" doesn't take in value argument`);
   }
   if ((mode === "reflect" || mode === "replicate") && x.dtype.name === "bool") {
     missing(x, `${mode === "reflect" ? "reflection" : "replication"}_pad`);
@@ -320,23 +320,21 @@ function checkResize(x, mode, corners, antialias) {
   }
 }
 
-// A list with one entry for each spatial dim.
-function resizeList(value, sizes, what, shape, letters) {
+// A list with one entry for each spatial dim; `words` are how torch's message names it.
+function resizeList(value, sizes, words) {
   const list = ints(value);
-  if (list === null) {
-    return null;
-  }
-  if (list.length === 1 && !String(value).includes(",")) {
+  if (list?.length === 1) {
     return sizes.map(() => list[0]);
   }
-  if (list.length !== sizes.length) {
+  if (list !== null && list.length !== sizes.length) {
+    const [what, shape, name] = words;
     raise(
       "ValueError",
       `Input and ${what} must have the same number of spatial dimensions, but got input ` +
-        `with spatial dimensions of ${shapeText(sizes)} and ${shape} (${list.join(", ")}). ` +
-        "Please provide input tensor in (N, C, d1, d2, ...,dK) format and " +
-        `${what.replace(" ", "_").replace("output_", "output ")} in (${letters}1, ` +
-        `${letters}2, ...,${letters}K) format.`,
+        `with spatial dimensions of ${shapeText(sizes)} and ${shape} of ` +
+        `${what === "output" ? "" : "shape "}(${value.replaceAll(",", ", ")}). Please provide input tensor ` +
+        `in (N, C, d1, d2, ...,dK) format and ${shape} in ` +
+        `(${name}1, ${name}2, ...,${name}K) format.`,
     );
   }
   return list;
@@ -356,14 +354,8 @@ export function interpolate(
   }
   checkResize(x, mode, align_corners, antialias);
   const sizes = x.shape.slice(2);
-  const given = resizeList(size_, sizes, "output size", "output size of", "o");
-  const factors = resizeList(
-    factor_,
-    sizes,
-    "scale_factor",
-    "scale_factor of shape",
-    "s",
-  );
+  const given = resizeList(size_, sizes, ["output", "output size", "o"]);
+  const factors = resizeList(factor_, sizes, ["scale_factor", "scale_factor", "s"]);
   if (given === null && factors === null) {
     raise("ValueError", "either size or scale_factor should be defined");
   }
@@ -378,11 +370,18 @@ export function interpolate(
     return adaptiveAvg(sizes.length, x, outs);
   }
   checkOutputs(sizes, outs);
+  const [, kind] = MODES[mode];
   if (!x.dtype.floating && !(x.dtype.name === "uint8" && mode.startsWith("nearest"))) {
-    missing(x, `upsample_${mode}${sizes.length}d`);
+    const short =
+      mode === "bilinear" || (sizes.length === 2 && kind.startsWith("nearest"));
+    missing(
+      x,
+      short
+        ? `upsample_${kind.startsWith("nearest") ? "nearest" : mode}2d_channels_last`
+        : `compute_indices_weights_${kind.replace("-exact", "")}`,
+    );
   }
   const corners = Boolean(align_corners);
-  const [, kind] = MODES[mode];
   const taps = sizes.map((size, d) => {
     const factor = recompute ? null : (factors?.[d] ?? null);
     const step = spacing(size, outs[d], factor, corners);
@@ -1042,12 +1041,6 @@ function spatialText(x, target, wanted) {
 function checkTarget(x, target, weight) {
   const dims = x.shape.length;
   const classes = x.shape[dims === 1 ? 0 : 1];
-  if (!["int64", "uint8"].includes(target.dtype.name)) {
-    raise(
-      "RuntimeError",
-      `expected target dtype to be Long or Byte, but got ${typeName(target)}`,
-    );
-  }
   if (dims >= 2 && target.shape.length > 0 && x.shape[0] !== target.shape[0]) {
     raise(
       "ValueError",
@@ -1059,6 +1052,12 @@ function checkTarget(x, target, weight) {
     raise(
       "RuntimeError",
       "0D or 1D target tensor expected, multi-target not supported",
+    );
+  }
+  if (!["int64", "uint8"].includes(target.dtype.name)) {
+    raise(
+      "RuntimeError",
+      `expected target dtype to be Long or Byte, but got ${typeName(target)}`,
     );
   }
   const wanted = [x.shape[0], ...x.shape.slice(2)];
@@ -1644,7 +1643,8 @@ function checkAttention(query, key, value, mask, causal) {
           `attn_mask.dtype: ${wordOf(mask)} and  query.dtype: ${wordOf(query)} instead.`,
       );
     }
-    if (causal) {
+    // With four dims torch's own kernel takes both.
+    if (causal && query.shape.length !== 4) {
       raise(
         "RuntimeError",
         "_scaled_dot_product_attention: Explicit attn_mask should not be set when " +
@@ -1692,20 +1692,23 @@ export function scaled_dot_product_attention(
   const value = enable_gqa ? shared(query, value_) : value_;
   const factor = scale ?? 1 / Math.sqrt(query.shape.at(-1));
   let scores = mul(matmul(query, transpose(key, -2, -1)), factor);
-  const mask = is_causal ? causalMask(query.shape.at(-2), key.shape.at(-2)) : attn_mask;
-  if (mask === null) {
+  const masks = attn_mask === null ? [] : [attn_mask];
+  if (is_causal) {
+    masks.push(causalMask(query.shape.at(-2), key.shape.at(-2)));
+  }
+  if (masks.length === 0) {
     return matmul(dropped(softmax(scores, -1), dropout_p), value);
   }
-  const low = -Infinity;
-  scores =
-    mask.dtype.name === "bool"
-      ? where(mask, scores, low)
-      : add(scores, to(mask, scores.dtype));
+  for (const mask of masks) {
+    scores =
+      mask.dtype.name === "bool"
+        ? where(mask, scores, -Infinity)
+        : add(scores, to(mask, scores.dtype));
+  }
   // A row that may look at nothing gives zeros.
-  const blind = all(eq(scores, low), -1, true);
-  const zero = 0;
-  const shares = softmax(where(blind, zero, scores), -1);
-  return matmul(dropped(where(blind, zero, shares), dropout_p), value);
+  const blind = all(eq(scores, -Infinity), -1, true);
+  const shares = softmax(where(blind, 0, scores), -1);
+  return matmul(dropped(where(blind, 0, shares), dropout_p), value);
 }
 
 const dropped = (x, p) => (p > 0 ? dropout(x, p, true) : x);

@@ -98,7 +98,7 @@ kl_div input target size_average=None:- reduce=None:- reduction=mean:s log_targe
 
 _MISSING = (
     "adaptive_max_pool_with_indices assert_int_or_pair boolean_dispatch ctc_loss "
-    "embedding_bag fractional_max_pool2d fractional_max_pool3d handle_torch_function "
+    "fractional_max_pool2d fractional_max_pool3d handle_torch_function "
     "has_torch_function linear_cross_entropy grouped_mm multi_margin_loss "
     "multilabel_margin_loss multilabel_soft_margin_loss scaled_mm scaled_grouped_mm "
     "triplet_margin_with_distance_loss upsample_bilinear upsample_nearest"
@@ -290,6 +290,35 @@ def _embedding(
 
 
 embedding = public("embedding", _PATH, _embedding)
+
+_bags = function(
+    "embedding_bag",
+    "input weight offsets:t mode:s per_sample_weights:t padding_idx:i",
+    path=_PATH,
+)
+
+
+def _embedding_bag(
+    input,
+    weight,
+    offsets=None,
+    max_norm=None,
+    norm_type=2,
+    scale_grad_by_freq=False,
+    mode="mean",
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+):
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        refuse("embedding_bag with max_norm, scale_grad_by_freq or sparse")
+    if include_last_offset:
+        input, offsets = input[: int(offsets[-1])], offsets[:-1]
+    return _bags(input, weight, offsets, mode, per_sample_weights, padding_idx)
+
+
+embedding_bag = public("embedding_bag", _PATH, _embedding_bag)
 
 
 # --- further losses ---
