@@ -431,7 +431,7 @@ def test_a_phone_has_a_bar_of_keys(open_page):
     for key in keys.all():
         box = key.bounding_box()
         assert min(box["width"], box["height"]) >= 44
-    names = ("Indent", "(", "[", "_", "]", ")", "Undo", "Outdent")
+    names = ("Indent", "(", "[", "_", "]", ")", "Take back", "Outdent")
     for name in names:
         keys.get_by_text(name, exact=True).or_(
             exercise.all.get_by_role("button", name=name, exact=True)

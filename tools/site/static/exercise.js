@@ -185,7 +185,7 @@ self.bookExercise = (() => {
       add("→|", "Indent", () => this.indent());
       add("|←", "Outdent", () => this.outdent());
       for (const key of '()[]:=.,"_') add(key);
-      add("↶", "Undo", () => {
+      add("↶", "Take back", () => {
         this.area.focus();
         document.execCommand("undo");
       });
