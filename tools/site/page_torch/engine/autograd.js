@@ -434,6 +434,11 @@ function isDense(t) {
   return extent(t) === numel(t.shape);
 }
 
+// The stride of a dim of size 1 does not matter.
+const sameSteps = (x, other) =>
+  sameShape(x.shape, other.shape) &&
+  x.shape.every((size, dim) => size === 1 || x.stride[dim] === other.stride[dim]);
+
 function checkOverlap(x, other) {
   if (
     x === other ||
@@ -447,7 +452,7 @@ function checkOverlap(x, other) {
   const endOther = other.offset + extent(other);
   const same = x.offset === other.offset && endX === endOther;
   const partial = same
-    ? !sameShape(x.stride, other.stride)
+    ? !sameSteps(x, other)
     : x.offset < endOther && other.offset < endX;
   if (partial && numel(x.shape) > 0 && numel(other.shape) > 0) {
     raise(

@@ -281,7 +281,7 @@ function places(view, indexed) {
       if (index < -size || index >= size) {
         raise(
           "IndexError",
-          `index ${index} is out of bounds for dimension ${d} with size ${size}`,
+          `index ${index} is out of bounds for dimension ${k} with size ${size}`,
         );
       }
       at[i] += (index < 0 ? index + size : index) * stride[d];
@@ -331,7 +331,7 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
   const source = withoutOnes(value);
   if (Object.keys(indexed).length === 0) {
     if (accumulate) notHere("index_put_ with accumulate and no index tensor");
-    inplace(view, (self, from) => copy(self, expand(from, self.shape)), source);
+    inplace(view, copy, expand(source, view.shape));
     return x;
   }
   const { at, shape } = places(view, indexed);
@@ -926,10 +926,8 @@ export function cat(dim, ...tensors) {
   const inner = numel(first.shape.slice(d + 1));
   const outer = numel(first.shape.slice(0, d));
   const out = new Float64Array(outer * size * inner);
-  const starts = [];
   let start = 0;
   for (const x of full) {
-    starts.push(start);
     const data = read(x);
     const row = x.shape[d] * inner;
     for (let i = 0; i < outer; i++) {
@@ -938,12 +936,14 @@ export function cat(dim, ...tensors) {
     start += x.shape[d];
   }
   const result = tensor_from(out, first.shape.with(d, size), dtype);
-  return record(result, "CatBackward0", tensors, (g) =>
-    tensors.map((x) => {
-      const i = full.indexOf(x);
-      return i < 0 ? zeros([0], g.dtype) : narrow(g, d, starts[i], x.shape[d]);
-    }),
-  );
+  return record(result, "CatBackward0", tensors, (g) => {
+    let next = 0;
+    return tensors.map((x) => {
+      if (x.shape.length === 1 && x.shape[0] === 0) return zeros([0], g.dtype);
+      next += x.shape[d];
+      return narrow(g, d, next - x.shape[d], x.shape[d]);
+    });
+  });
 }
 
 export const concat = cat;
@@ -1082,8 +1082,8 @@ export function roll(x, shifts, dims = null) {
   return along(x, own, "RollBackward0");
 }
 
-export function rot90(x, k = 1, dims = "0,1") {
-  const given = ints(dims);
+export function rot90(x, k = 1, dims = null) {
+  const given = ints(dims) ?? [0, 1];
   const n = x.shape.length;
   if (given.length !== 2) {
     const text = `expected total rotation dims == 2, but got dims = ${given.length}`;

@@ -187,7 +187,7 @@ export function bmm(a, b) {
 
 export function mv(a, b) {
   if (a.shape.length !== 2 || b.shape.length !== 1) {
-    const dims = `${b.shape.length}, ${a.shape.length}, ${b.shape.length}`;
+    const dims = `1, ${a.shape.length}, ${b.shape.length}`;
     raise("RuntimeError", `vector + matrix @ vector expected, got ${dims}`);
   }
   if (a.shape[1] !== b.shape[0]) {
@@ -342,8 +342,8 @@ export function linear(x, weight, bias = null) {
   // torch folds the batch, so that a bias that does not fit is told of two dimensions
   const rows = product(x.shape.slice(0, -1));
   const flat = reshape(x, [rows, x.shape.at(-1)]);
-  const out =
-    p === 1 ? plus(bias, matmul(x, turned), 1, 1, weight) : addmm(bias, flat, turned);
+  const made = p === 1 ? matmul(x, turned) : mm(flat, turned, p === 2);
+  const out = plus(bias, made, 1, 1, weight);
   return reshape(out, [...x.shape.slice(0, -1), weight.shape[0]]);
 }
 
@@ -842,7 +842,7 @@ function eliminate(rows, right) {
       sign = -sign;
     }
     if (rows[c][c] === 0) {
-      zero = c;
+      if (zero < 0) zero = c;
       continue;
     }
     for (let i = c + 1; i < n; i++) {
@@ -873,7 +873,7 @@ export function linalg_inv(x) {
     if (zero >= 0) {
       const place = x.shape.length > 2 ? `(Batch element ${b}): ` : "";
       raise(
-        "RuntimeError",
+        "LinAlgError",
         `linalg.inv: ${place}The diagonal element ${zero + 1} is zero, the inversion ` +
           "could not be completed because the input matrix is singular.",
       );
@@ -919,7 +919,7 @@ export function linalg_solve(a, b) {
     if (zero >= 0) {
       const place = batch.length > 0 ? `(Batch element ${i}): ` : "";
       raise(
-        "RuntimeError",
+        "LinAlgError",
         `torch.linalg.solve: ${place}The solver failed because the input matrix is singular.`,
       );
     }
@@ -933,8 +933,8 @@ export function linalg_solve(a, b) {
   return vector ? squeeze(done, -1) : done;
 }
 
-export function linalg_det(x) {
-  needSquare(x, "linalg.det");
+export function linalg_det(x, name = "linalg.det") {
+  needSquare(x, name);
   const pairs = matrices(x).map((rows) =>
     eliminate(
       rows,
@@ -952,11 +952,11 @@ export function linalg_det(x) {
   });
 }
 
-export const det = linalg_det;
+export const det = (x) => linalg_det(x);
 export const logdet = (x) => log(linalg_det(x));
 
 export function linalg_slogdet(x) {
-  const value = linalg_det(x);
+  const value = linalg_det(x, "linalg.slogdet");
   return [sign(value), log(abs(value))];
 }
 
@@ -1017,7 +1017,7 @@ export function linalg_cholesky(x, upper = false) {
         if (i === j && !(total > 0)) {
           const place = x.shape.length > 2 ? `(Batch element ${b}): ` : "";
           raise(
-            "RuntimeError",
+            "LinAlgError",
             `linalg.cholesky: ${place}The factorization could not be completed because ` +
               "the input is not positive-definite (the leading minor of order " +
               `${i + 1} is not positive-definite).`,

@@ -410,6 +410,9 @@ export function values(t) {
 export function write(t, source) {
   const { data } = t.storage;
   const from = store(source instanceof Float64Array ? source.slice() : source, t.dtype);
+  if (from.length === 0) {
+    return;
+  }
   if (is_contiguous(t)) {
     data.set(from, t.offset);
     return;
