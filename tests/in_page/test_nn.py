@@ -30,7 +30,8 @@ outputs = flat(found)
 total = 0
 for t in outputs:
     if t.is_floating_point():
-        total = total + (t * torch.linspace(-1, 1, t.numel()).to(t.dtype).reshape(t.shape)).sum()
+        scale = torch.arange(t.numel()).to(t.dtype).reshape(t.shape) / t.numel()
+        total = total + (t * (scale - 0.3)).sum()
 if total.requires_grad:
     total.backward()
 grads = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
@@ -257,7 +258,7 @@ out, state = layer(packed)
 padded, sizes = pad_packed_sequence(out, padding_value=0.5, total_length=7)
 state = state[0] if isinstance(state, tuple) else state
 (padded.sum() + (state * 2).sum()).backward()
-rows = unpad_sequence(padded, lengths)
+rows = unpad_sequence(padded.transpose(0, 1), lengths, batch_first=True)
 again = unpack_sequence(pack_sequence([r.detach() for r in rows], enforce_sorted=False))
 result = [padded.detach(), sizes, state.detach(), x.grad, packed.data.detach(),
           packed.batch_sizes, [p.grad for p in layer.parameters()], again,
