@@ -122,7 +122,7 @@ class Book:
         }
         folder = Path(app.srcdir, "_build", "exercises")
         self.scripts = Path(app.doctreedir, "in_page")
-        kept = freeze.frozen(self.exercises, folder / "frozen")
+        kept = freeze.frozen(self.exercises, folder)
         shutil.rmtree(self.scripts, ignore_errors=True)
         self._write("engine", engine())
         self._write("digits", f'bookExercises.data("digits", "{packed(pixels())}");\n')
@@ -148,6 +148,7 @@ class Book:
             "title": exercise.title,
             "starter": exercise.starter,
             "solution": about.solution,
+            "setup": about.setup,
             "setup": about.setup,
             "colab": self.colab(exercise.page),
             "limit": 60 if measures else 10,

@@ -28,42 +28,44 @@ globalThis.bookExercises = {
 const load = (path) =>
   runInThisContext(readFileSync(join(process.argv[2], path), "utf8"));
 load("engine.js");
-const wasm = await bookEngine.compile();
+const { code, files, wasm } = bookEngine.parts();
+const compiled = await WebAssembly.compile(wasm);
 
 let worker = null;
+let said = null;
 /** What a worker says to a message. */
 function asked(message) {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => ended({ state: "late", message: "" }), LIMIT);
-    const ended = (verdict) => {
+    const timer = setTimeout(() => said({ state: "late", message: "" }), LIMIT);
+    said = (verdict) => {
       clearTimeout(timer);
-      worker.removeAllListeners();
-      if (verdict.state === "late" || verdict.state === "died") {
-        worker.terminate();
-        worker = null;
-      }
       resolve(verdict);
     };
-    worker.on("message", (said) => {
-      if (said.ready || said.verdict) ended(said.verdict ?? {});
-    });
-    worker.on("error", (error) => ended({ state: "died", message: String(error) }));
     worker.postMessage(message);
   });
+}
+
+async function started() {
+  worker = new Worker(BROWSER + code, { eval: true });
+  worker.on("message", (data) => {
+    if (data.ready || data.verdict) said(data.verdict ?? {});
+  });
+  worker.on("error", (error) => said({ state: "died", message: String(error) }));
+  return asked({ boot: { wasm: compiled, files } });
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, text } = JSON.parse(line);
   if (!exercises[name]) load(`exercises/${name}.js`);
   for (const need of exercises[name].needs) if (!data[need]) load(`${need}.js`);
-  let begun = {};
-  if (!worker) {
-    worker = new Worker(BROWSER + bookEngine.worker, { eval: true });
-    begun = await asked({ boot: { wasm, files: bookEngine.files } });
-  }
+  const begun = worker ? {} : await started();
   const start = performance.now();
   const given = { check: name, exercise: exercises[name], data, text };
   const verdict = begun.state ? begun : await asked(given);
+  if (["late", "died"].includes(verdict.state)) {
+    worker.terminate();
+    worker = null;
+  }
   verdict.ms = performance.now() - start;
   process.stdout.write(`${JSON.stringify(verdict)}\n`);
 }
