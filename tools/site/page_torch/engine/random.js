@@ -519,10 +519,9 @@ function noise(x, p, channels) {
 }
 
 function dropped(x, p, train, channels, alpha) {
-  check(
-    p >= 0 && p <= 1,
-    `dropout probability has to be between 0 and 1, but got ${p}`,
-  );
+  if (!(p >= 0 && p <= 1)) {
+    raise("ValueError", `dropout probability has to be between 0 and 1, but got ${p}`);
+  }
   check(
     !channels || x.shape.length > 1,
     "Feature dropout requires at least 2 dimensions in the input",

@@ -4,7 +4,7 @@ import sys
 
 from torch.nn import functional, init, utils
 from torch.nn import layers, module, recurrent, transformer
-from torch.nn._absent import absent
+from torch.nn._names import absent
 from torch.nn.module import (
     Module,
     ModuleDict,

@@ -5,7 +5,7 @@ import math
 import torch
 from torch._core import CONVERT, function, inplace
 from torch._state import public, refuse
-from torch.nn._absent import absent
+from torch.nn._names import absent
 
 _PATH = "torch.nn.functional."
 

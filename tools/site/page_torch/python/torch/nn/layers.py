@@ -561,7 +561,7 @@ class _Conv(Module):
             if padding not in ("same", "valid"):
                 raise ValueError(
                     f"Invalid padding string {padding!r}, should be one of "
-                    "{'same', 'valid'}"
+                    + "{'valid', 'same'}"
                 )
             if padding == "same" and max(self.stride) != 1:
                 raise ValueError("padding='same' is not supported for strided convolutions")

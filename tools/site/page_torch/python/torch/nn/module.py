@@ -4,6 +4,7 @@ from collections import OrderedDict, namedtuple
 
 import torch
 from torch import Tensor
+from torch.nn._names import typename
 from torch.nn.parameter import Buffer, Parameter
 
 
@@ -55,7 +56,7 @@ def _indented(text):
 
 def _check_name(module, kind, name, own):
     if not isinstance(name, str):
-        raise TypeError(f"{kind} name should be a string. Got {torch.typename(name)}")
+        raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
     taken = KeyError(f"attribute '{name}' already exists")
     if kind == "module" and hasattr(module, name) and name not in own:
         raise taken
@@ -161,7 +162,7 @@ class Module:
         if parameters is not None and name in parameters:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{torch.typename(value)}' as parameter '{name}' "
+                    f"cannot assign '{typename(value)}' as parameter '{name}' "
                     "(torch.nn.Parameter or None expected)"
                 )
             self.register_parameter(name, value)
@@ -176,7 +177,7 @@ class Module:
         if modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{torch.typename(value)}' as child module '{name}' "
+                    f"cannot assign '{typename(value)}' as child module '{name}' "
                     "(torch.nn.Module or None expected)"
                 )
             modules[name] = value
@@ -186,7 +187,7 @@ class Module:
         if is_buffer or buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{torch.typename(value)}' as buffer '{name}' "
+                    f"cannot assign '{typename(value)}' as buffer '{name}' "
                     "(torch.nn.Buffer, torch.Tensor or None expected)"
                 )
             persistent = name not in self._non_persistent_buffers_set
@@ -215,7 +216,7 @@ class Module:
         _check_name(self, "buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{torch.typename(tensor)}' object to buffer '{name}' "
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"
             )
         self._buffers[name] = tensor
@@ -230,7 +231,7 @@ class Module:
         _check_name(self, "parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{torch.typename(param)}' object to parameter '{name}' "
+                f"cannot assign '{typename(param)}' object to parameter '{name}' "
                 "(torch.nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn:
@@ -244,7 +245,7 @@ class Module:
 
     def add_module(self, name, module):
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{torch.typename(module)} is not a Module subclass")
+            raise TypeError(f"{typename(module)} is not a Module subclass")
         _check_name(self, "module", name, self._modules)
         self._modules[name] = module
 
@@ -911,7 +912,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self):
-        return "\n".join([_described(k, p, torch.typename) for k, p in self.items()])
+        return "\n".join([_described(k, p, typename) for k, p in self.items()])
 
     def __call__(self, *_):
         raise RuntimeError("ParameterDict should not be called.")

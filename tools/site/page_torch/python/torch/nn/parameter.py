@@ -9,11 +9,6 @@ class Parameter(Tensor):
 
     def __init__(self, data=None, requires_grad=True):
         data = torch.empty(0) if data is None else data
-        if not isinstance(data, Tensor):
-            raise TypeError(
-                "Expected a Tensor or a subclass to create a Parameter, but got "
-                f"{type(data).__name__}"
-            )
         self._t = data.detach()._t
         self.requires_grad_(requires_grad)
 

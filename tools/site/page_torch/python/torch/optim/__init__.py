@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn._absent import absent
+from torch.nn._names import absent, typename
 from torch.optim import lr_scheduler
 
 _MISSING = (
@@ -28,7 +28,7 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of "
-                f"Tensors or dicts, but got {torch.typename(params)}"
+                f"Tensors or dicts, but got {typename(params)}"
             )
         self.defaults = defaults
         self._by_id = {}
@@ -54,7 +54,7 @@ class Optimizer:
             if not isinstance(param, Tensor):
                 raise TypeError(
                     f"optimizer can only optimize Tensors, but one of the params is "
-                    f"{torch.typename(param)}"
+                    f"{typename(param)}"
                 )
             if not param.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
@@ -84,9 +84,11 @@ class Optimizer:
             for group in self.param_groups:
                 for param in group["params"]:
                     if param.grad is not None:
-                        state = self._by_id.setdefault(id(param), {})
+                        state = self._by_id.get(id(param), {})
                         grad = -param.grad if group.get("maximize") else param.grad
                         self._update(param, grad, group, state)
+                        if state:
+                            self._by_id[id(param)] = state
         return loss
 
     def _all(self):

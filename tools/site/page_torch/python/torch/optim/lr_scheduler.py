@@ -2,7 +2,7 @@
 
 import math
 
-from torch.nn._absent import absent
+from torch.nn._names import absent
 
 _MISSING = (
     "ChainedScheduler ConstantLR CosineAnnealingWarmRestarts CyclicLR LinearLR "

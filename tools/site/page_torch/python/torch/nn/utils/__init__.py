@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn._absent import absent
+from torch.nn._names import absent, typename
 from torch.nn.utils import rnn
 
 _MISSING = (
@@ -65,7 +65,7 @@ def parameters_to_vector(parameters):
 
 def vector_to_parameters(vec, parameters):
     if not isinstance(vec, Tensor):
-        raise TypeError(f"expected torch.Tensor, but got: {torch.typename(vec)}")
+        raise TypeError(f"expected torch.Tensor, but got: {typename(vec)}")
     start = 0
     for p in parameters:
         p.data = vec[start : start + p.numel()].view_as(p).data
