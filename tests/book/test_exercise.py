@@ -313,11 +313,17 @@ def test_the_readers_code_is_kept(exercise):
     expect(exercise.starter.locator(".write-here")).to_have_text("Continue here")
     assert tab.evaluate("shifted") == 0
     assert exercise.open().text == "mine = 1"
+    exercise.check("print(7)\nmine = 1" + " " * 200)
+    expect(exercise.printed).to_be_visible()
     exercise.press("Reset")
     assert exercise.text == STARTER
+    assert exercise.all.locator(".code").evaluate("(e) => e.scrollLeft") == 0
+    expect(exercise.printed).to_be_hidden()
+    expect(exercise.verdict).to_be_empty()
     assert kept(tab)["texts"] == {}
     exercise.press("Undo")
-    assert exercise.text == "mine = 1"
+    assert exercise.text.strip() == "print(7)\nmine = 1"
+    exercise.code.fill("mine = 1")
     expect(exercise.note).to_be_empty()
     # another tab writes, and the newer stays
     other = Exercise(tab.context.new_page())

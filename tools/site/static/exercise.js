@@ -352,6 +352,8 @@ self.bookExercise = (() => {
       const focused = document.activeElement;
       this.guest = !keeps;
       this.write(text, 0, this.area.value.length);
+      this.area.setSelectionRange(0, 0);
+      this.firstChild.scrollLeft = 0;
       this.guest = guest;
       if (keeps) this.keep();
       if (focused !== this.area) focused.focus({ preventScroll: true });
@@ -378,6 +380,7 @@ self.bookExercise = (() => {
       const before = this.area.value;
       this.leave();
       this.stop();
+      this.printed.textContent = "";
       this.tell();
       this.put(this.starter, true);
       this.undoable("The code is as it was at first.", before);
