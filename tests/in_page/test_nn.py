@@ -322,11 +322,11 @@ result = [repr(loss), list(loss.state_dict()), found.detach(), x.grad]
 
 
 INITS = """
-uniform_(w, -1, 2); normal_(w, 1, 0.5); trunc_normal_(w, std=0.3); constant_(w, 2.5)
+uniform_(w, -1, 2); normal_(w, 1, 0.5); trunc_normal_(w, std=1.5); constant_(w, 2.5)
 ones_(w); zeros_(w); eye_(w); xavier_uniform_(w, gain=2); xavier_normal_(w)
 kaiming_uniform_(w, mode="fan_out"); kaiming_normal_(w, nonlinearity="relu")
 kaiming_normal_(w, 0.3); orthogonal_(w); orthogonal_(w.t(), 2); dirac_(v)
-dirac_(v, 2); sparse_(w, 0.4)
+dirac_(v, 2); trunc_normal_(w, 0, 1, 0.5, 0.7); sparse_(w, 0.4)
 """
 
 

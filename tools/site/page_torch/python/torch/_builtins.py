@@ -51,7 +51,13 @@ def _less(a, b):
     return a < b if real_isinstance(a, TENSOR[0]) else b > a
 
 
+def vars(holder):
+    """What a thing holds under names."""
+    return holder.__dict__
+
+
 builtins.float = float
 builtins.isinstance = isinstance
+builtins.vars = vars
 builtins.min = _extreme(real_min, _less)
 builtins.max = _extreme(real_max, lambda a, b: _less(b, a))

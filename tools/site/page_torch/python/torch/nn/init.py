@@ -61,12 +61,25 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
     with torch.no_grad():
-        low, high = below((a - mean) / std), below((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(a, b)
+        if below((b - mean) / std) - below((a - mean) / std) > 0.3:
+            low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
+            tensor.normal_(mean, std, generator=generator)
+            while True:
+                out = (tensor < low) | (tensor > high)
+                if not out.any():
+                    return tensor
+                again = torch.empty_like(tensor).normal_(mean, std, generator=generator)
+                tensor.copy_(torch.where(out, again, tensor))
+        # A narrow range: draw in it evenly and accept by the density.
+        peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+        pending = torch.ones_like(tensor, dtype=torch.bool)
+        while pending.any():
+            drawn = torch.empty_like(tensor).uniform_(a, b, generator=generator)
+            tensor.copy_(torch.where(pending, drawn, tensor))
+            density = drawn.sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+            chance = torch.empty_like(tensor).uniform_(generator=generator).log_()
+            pending = pending & (chance > density)
+        return tensor
 
 
 def constant_(tensor, val):
