@@ -1,9 +1,14 @@
 // Checks readers' texts as the page's worker does: one job a line, one verdict a line.
 // The first line holds Python's files, {path: text}; a job is what worker.js gets.
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript";
 import { boot } from "../../tools/site/page_torch/engine/session.js";
 
+const wasm = new WebAssembly.Module(
+  readFileSync(
+    `${import.meta.dirname}/../../tools/site/vendor/micropython/micropython.wasm`,
+  ),
+);
 let session;
 let printed = "";
 const print = (line) => {
@@ -17,7 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (job.files) files = job.files;
   if (!session || job.files) {
     const start = performance.now();
-    session = await boot({ loadMicroPython, files, print }).catch((error) => {
+    session = await boot({ wasm, files, print }).catch((error) => {
       process.stderr.write(`${String(error).slice(0, 2000)}\n`);
       process.exit(1);
     });

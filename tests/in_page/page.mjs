@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript";
 import { connect, load } from "../../tools/site/page_torch/engine/bridge.js";
+import { loadMicroPython } from "../../tools/site/page_torch/engine/micropython.js";
 import { ops } from "../../tools/site/page_torch/engine/ops.js";
 
 const SITE = join(dirname(fileURLToPath(import.meta.url)), "../../tools/site");
@@ -13,6 +13,9 @@ const PYTHON = join(SITE, "page_torch/python");
 
 let printed = [];
 const micropython = await loadMicroPython({
+  wasm: new WebAssembly.Module(
+    readFileSync(join(SITE, "vendor/micropython/micropython.wasm")),
+  ),
   heapsize: 16 * 1024 * 1024,
   pystack: 64 * 1024,
   stdout: (line) => printed.push(line),
@@ -41,5 +44,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   } catch (error) {
     answer = { error: ["harness", String(error), null] };
   }
-  process.stdout.write(`${JSON.stringify({ ...answer, printed: printed.join("\n") })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ...answer, printed: printed.join("\n") })}\n`,
+  );
 }

@@ -1,8 +1,9 @@
 // Python for one page: boots MicroPython, runs a reader's text, tells the verdict.
-// boot({loadMicroPython, wasm, files, print}) gives a session
+// boot({wasm, files, print}) gives a session, wasm being a WebAssembly.Module
 // session.run(job) gives {state, message, line, milliseconds}, job being what exercise.js
 //   posts: {check: name, exercise, data: {name: bytes}, text}
 import { connect, load } from "./bridge.js";
+import { loadMicroPython } from "./micropython.js";
 import { ops } from "./ops.js";
 import * as source from "./source.js";
 
@@ -15,16 +16,12 @@ const DEAD =
   " it starts anew with the next check.";
 
 /** Starts MicroPython with the engine and the given Python files. */
-export async function boot({ loadMicroPython, wasm, files, print }) {
-  const instantiateWasm = (imports, receive) => {
-    WebAssembly.instantiate(wasm, imports).then((instance) => receive(instance, wasm));
-    return {};
-  };
+export async function boot({ wasm, files, print }) {
   const micropython = await loadMicroPython({
+    wasm,
     heapsize: HEAP,
     pystack: STACK,
     stdout: print,
-    ...(wasm ? { module: { instantiateWasm } } : {}),
   });
   connect(micropython, ops);
   micropython.registerJsModule("_source", {
@@ -65,7 +62,13 @@ export async function boot({ loadMicroPython, wasm, files, print }) {
         found = { state: "missing", message, line: lacks.line };
       } else found = ask(check, text, exercise);
     } catch (error) {
-      found = { state: "error", message: DEAD, line: 0, dead: true, why: String(error) };
+      found = {
+        state: "error",
+        message: DEAD,
+        line: 0,
+        dead: true,
+        why: String(error),
+      };
     }
     return { ...found, milliseconds: performance.now() - start };
   }

@@ -1,5 +1,4 @@
 // The worker of exercise.js: boots Python, then a verdict for each text.
-import { loadMicroPython } from "../../vendor/micropython/micropython.mjs";
 import { boot } from "./session.js";
 
 const MOST = 30_000; // characters that are posted of what one text prints
@@ -31,7 +30,7 @@ async function answer(job) {
 
 self.onmessage = async ({ data }) => {
   if (data.boot) {
-    session = await boot({ loadMicroPython, print, ...data.boot });
+    session = await boot({ print, ...data.boot });
     self.postMessage({ ready: true });
   } else if (data.check) await answer(data);
 };
