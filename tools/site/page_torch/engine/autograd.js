@@ -497,20 +497,11 @@ function checkLeaf(x, others) {
   if (x.creation !== null) {
     refuseView(x, "is being");
   }
-  if (x.is_leaf && x.requires_grad) {
+  if (x.requires_grad && (x.is_leaf || x.base?.is_leaf)) {
+    const what = x.base?.is_leaf ? "a view of a leaf Variable" : "a leaf Variable";
     raise(
       "RuntimeError",
-      "a leaf Variable that requires grad is being used in an in-place operation.",
-    );
-  }
-  if (x.base === null) {
-    return;
-  }
-  if (x.base.is_leaf && x.base.requires_grad) {
-    raise(
-      "RuntimeError",
-      "a view of a leaf Variable that requires grad is being used in an in-place " +
-        "operation.",
+      `${what} that requires grad is being used in an in-place operation.`,
     );
   }
 }
@@ -631,18 +622,13 @@ export function renewView(x) {
     refuseView(x, "its base or another view of its base has been");
   }
   x.seenVersion = x.storage.version;
-  if (!base.requires_grad || !x.dtype.floating) {
-    x.ownNode = null;
+  if (x.ownNode === null && !base.requires_grad) {
     return;
   }
   const holder = new Tensor(x.storage, x.offset, x.shape, x.stride, x.dtype);
   const [whole, place] = [placeOf(base), placeOf(x)];
-  withMode(true, () =>
-    record(holder, "AsStridedBackward0", [base], (grad) => [
-      scattered(grad, whole, place),
-    ]),
-  );
-  x.ownNode = holder.ownNode;
+  const back = (grad) => [scattered(grad, whole, place)];
+  x.ownNode = new Node("AsStridedBackward0", [base], back, [], false, holder);
   if (x.retains) {
     x.ownNode.retained = x;
   }

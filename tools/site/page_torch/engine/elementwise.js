@@ -61,17 +61,20 @@ export function unsupported(kernel, type) {
 }
 
 const exactIn = (from, to) =>
-  from === to || to === DTYPES.float64 || (from.category === 0 && to.category > 0);
+  to === null ||
+  from === to ||
+  to === DTYPES.float64 ||
+  (from.category === 0 && to.category > 0);
 
 // The order of dims, slowest first, in which a result is computed; null: as they are.
-// torch casts an operand first, which gives an expanded one memory of its own.
+// torch casts operands to the type first, which gives an expanded one its own memory.
 function plan(tensors, type) {
   const shape = broadcastShapes(...tensors.map((t) => t.shape));
   if (tensors.every(is_contiguous)) {
     return { shape, order: null };
   }
   const strides = tensors.map((t) => {
-    const stride = t.dtype === type ? t.stride : layout(t.shape, t);
+    const stride = type === null || t.dtype === type ? t.stride : layout(t.shape, t);
     return broadcastStride({ shape: t.shape, stride }, shape);
   });
   return { shape, order: dimOrder(shape, strides).reverse() };
@@ -205,7 +208,8 @@ const gate = withLoop(
   },
 );
 
-// f over the numbers of one to three tensors, taken as `type`, into a new tensor.
+// f over the numbers of one to three tensors, taken as `type` (null: as they are), into
+// a new tensor.
 export function mapped(tensors, f, type, outType = type) {
   const how = plan(tensors, type);
   const n = numel(how.shape);
@@ -810,6 +814,9 @@ function remainderBy(first, second, f, name) {
     unsupported(`${name}_cpu`, type);
   }
   const out = mapped([a, b], type.floating ? f : noZero(f), type);
+  if (a.wrapped) {
+    return noDerivative(out, [b], name);
+  }
   const mode = name === "fmod" ? "trunc" : "floor";
   const title = name === "fmod" ? "FmodBackward" : "RemainderBackward";
   return bothSaved(
@@ -1168,7 +1175,7 @@ export function where(condition, first, second) {
   const out = mapped(
     [condition, toType(a, type), toType(b, type)],
     (chosen, v, w) => (chosen === 0 ? w : v),
-    DTYPES.float64,
+    null,
     type,
   );
   return record(
@@ -1180,7 +1187,7 @@ export function where(condition, first, second) {
   );
 }
 
-const toType = (t, type) => (exactIn(t.dtype, type) ? t : cast(t, type));
+const toType = (t, type) => (t.dtype === type ? t : cast(t, type));
 
 const cNames = {
   float16: "c10::Half",
@@ -1333,7 +1340,8 @@ export const equal = (a, b) =>
 
 function gated(limit, x, name) {
   const out = mapped([limit, x], gate, x.dtype);
-  return record(out, name, [x], (grad) => [gated(limit, grad, name)], [limit]);
+  const back = (grad) => [gated(limit, grad, name), zerosLike(grad)];
+  return record(out, name, [x, limit], back, [limit]);
 }
 
 export function relu(x) {

@@ -402,7 +402,7 @@ def _view(self, *shape, dtype=None, size=None):
         refuse("Tensor.view with a dtype")
     if shape[0] is None or _isinstance(shape[0], _float):
         raise TypeError("view() received an invalid combination of arguments")
-    return wrap(_engine.view(self._t, sizes_of(shape, "view")))
+    return wrap(_engine.view(self._t, sizes_of(shape, "view", -1)))
 
 
 method("view", _view)
@@ -416,6 +416,15 @@ def _broadcast_tensors(*tensors):
 
 
 free("broadcast_tensors", _broadcast_tensors)
+
+
+def _many(name):
+    engine = getattr(_engine, name)
+    free(name, lambda *tensors: wrap(engine(*need_tensors(tensors, name))))
+
+
+_many("block_diag")
+_many("chain_matmul")
 
 
 def _broadcast_shapes(*shapes):
@@ -440,7 +449,6 @@ def _meshgrid(*tensors, indexing="ij"):
         shape[at] = -1
         found.append(x.reshape(shape).expand(sizes))
     if indexing == "xy" and len(tensors) > 1:
-        found = [x.transpose(0, 1) for x in found]
         found[0], found[1] = found[1], found[0]
     return tuple(found)
 
@@ -519,22 +527,7 @@ both("equal", _equal)
 
 def _isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     need_tensor(input, "isclose"), need_tensor(other, "isclose", "other")
-    if input.dtype is not other.dtype:
-        raise RuntimeError(
-            _type_name(input) + " did not match " + _type_name(other)
-        )
-    close = input == other
-    if equal_nan and input.dtype.is_floating_point:
-        close = close | (input.isnan() & other.isnan())
-    if not input.dtype.is_floating_point:
-        input, other = input.double(), other.double()
-    within = (input - other).abs() <= atol + (rtol * other).abs()
-    return close | (within & other.isfinite() & input.isfinite())
-
-
-def _type_name(x):
-    return {"float64": "Double", "float32": "Float", "int64": "Long"}.get(
-        x.dtype.name, x.dtype.name)
+    return wrap(_engine.isclose(input._t, other._t, rtol, atol, equal_nan))
 
 
 both("isclose", _isclose)
@@ -749,8 +742,6 @@ both("detach_", _detach_)
 
 
 def _copy_(self, src, non_blocking=False):
-    if _isinstance(src, Tensor) and src is self:
-        return self
     given = operand(src)
     if given is None:
         raise TypeError(

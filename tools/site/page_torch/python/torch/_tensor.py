@@ -20,7 +20,7 @@ from torch._core import (
 from torch._core import op as engine_op
 from torch._state import failed, refuse
 
-NUMBER = (int, _float)
+NUMBER = (int, bool, _float)
 _cell = array("d", (0.0,))
 _at = addressof(_cell)
 _device = open("/dev/engine", "r+b", buffering=0)
@@ -143,10 +143,20 @@ def _in_place(op, name, label, sign):
     return call
 
 
-def _unary(op, name, label):
+def whole(x):
+    """Refuses what ~ is not for."""
+    if x.dtype.is_floating_point:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+
+
+def _unary(op, name, label, check=None):
     engine = engine_op(op)
 
     def run(self):
+        if check:
+            check(self)
         return wrap(engine(self._t))
 
     def call(self):
@@ -506,7 +516,7 @@ class Tensor:
 
     __neg__ = _unary("neg", "__neg__", "USub")
     __pos__ = _unary("positive", "__pos__", "UAdd")
-    __invert__ = _unary("bitwise_not", "__invert__", "Invert")
+    __invert__ = _unary("bitwise_not", "__invert__", "Invert", whole)
     __abs__ = _unary("abs", "__abs__", "abs")
 
     __eq__ = _comparison("eq", "__eq__", False)
