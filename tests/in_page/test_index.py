@@ -46,7 +46,8 @@ def subscripts(draw: Any, shape: tuple[int, ...]) -> tuple[str, dict[str, Tensor
             step = draw(st.sampled_from(("", ":1", ":2")))
             words.append(f"{'' if start is None else start}:{end or ''}{step}")
         elif kind in "nb":
-            words.append(draw(st.sampled_from(("True", "False")) if kind == "b" else st.just("None")))
+            flag = str(draw(st.booleans()))
+            words.append("None" if kind == "n" else flag)
             continue
         elif kind == "e":
             if "..." not in words:
@@ -54,9 +55,8 @@ def subscripts(draw: Any, shape: tuple[int, ...]) -> tuple[str, dict[str, Tensor
             continue
         else:
             name = f"i{len(tensors)}"
-            tensors[name] = (
-                places(draw, together, n, -n) if kind == "t" else drawn(draw, (n,), (torch.bool,))
-            )
+            mask = drawn(draw, (n,), (torch.bool,))
+            tensors[name] = places(draw, together, n, -n) if kind == "t" else mask
             words.append(name)
         dim += 1
     return ", ".join(words) or "...", tensors
@@ -169,7 +169,7 @@ MOVES = (
     "x.roll({k}, {dim}), x.roll({k}), x.roll((1, {k}), (0, 1)), x.rot90({k})",
     "x.repeat(2, {n}, 1, 1), x.repeat(1, {n}, 2), x.tile(2), x.tile({n}, 2)",
     "x.repeat_interleave(2, {dim}), x.repeat_interleave({n})",
-    "x.take(torch.tensor([[0, -1], [{n}, 3]])), torch.take_along_dim(x, x.argsort(-1), -1)",
+    "x.take(torch.tensor([[0, -1], [{n}, 3]])), x.take_along_dim(x.argsort(-1), -1)",
     "x.repeat_interleave(torch.arange(x.shape[{dim}]), {dim})",
 )
 

@@ -13,7 +13,7 @@ from torch import Tensor
 # Each line is tried as one: what it gives, and the gradient of all of it.
 SMOOTH = (
     "x.sum({dims}, {keep}), x.mean({dims}, {keep}), x.sum(), x.mean(), x.nansum({dim})",
-    "x.std({dim}), x.var(dim={dims}, correction=0, keepdim={keep}), x.std(unbiased=False)",
+    "x.std({dim}), x.var({dims}, correction=0, keepdim={keep}), x.std(unbiased=False)",
     "x.logsumexp({dims}, {keep}), x.softmax({dim}), x.log_softmax({dim}), x.var()",
     "x.cumsum({dim}), x.square().cumsum({dim}), x.diff(dim={dim}), F.softmin(x, {dim})",
     "x.norm(), x.norm(dim={dims}, keepdim={keep}), x.norm(1, {dim}), x.norm(3, {dim})",
@@ -25,16 +25,16 @@ CHOOSING = (
     "x.argmax(), x.argmin({dim}, {keep}), x.argmax({dim}), x.any({dims}, {keep})",
     "*x.nanmedian({dim}), *x.mode({dim}), *x.sort({dim}), x.argsort({dim})",
     "*x.sort({dim}, descending=True), *x.cummax({dim}), *x.cummin({dim}), x.all()",
-    "*x.topk(2, {dim}), *x.topk(1, {dim}, largest=False), *x.kthvalue(2, {dim}, {keep})",
+    "*x.topk(2, {dim}), *x.topk(1, {dim}, largest=False), *x.kthvalue(2, {dim})",
     "*x.aminmax(dim={dim}, keepdim={keep}), x.count_nonzero({dims}), x.count_nonzero()",
     "x.prod(), x.prod({dim}, {keep}), x.cumprod({dim})",
     "x.double().norm(math.inf, {dim}), x.double().norm(0, {dim})",
     "x.double().nanmean({dim}), x.double().logcumsumexp({dim})",
 )
 APART = (
-    "*torch.var_mean(x, {dims}, correction=0, keepdim={keep}), *torch.std_mean(x, {dim})",
+    "*torch.var_mean(x, {dims}, correction=0), *torch.std_mean(x, {dim})",
     "torch.linalg.vector_norm(x, {p}, {dims}, {keep})",
-    "torch.linalg.norm(x), torch.linalg.matrix_norm(x), torch.linalg.norm(x, 1, (0, 1))",
+    "torch.linalg.norm(x), torch.linalg.matrix_norm(x), x.norm(1, (0, 1))",
     "torch.quantile(x, 0.3, {dim}, {keep}), x.quantile(0.5, interpolation='nearest')",
     "torch.nanquantile(x, x.new_tensor([0.0, 0.7]), {dim})",
     "F.softmax(x, {dim}, dtype=torch.float64), x.sum({dim}, dtype=torch.float64)",

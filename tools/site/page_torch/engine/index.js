@@ -1,6 +1,6 @@
 // Indexing, gathering and scattering, joining, repeating, creation.
 //
-// index(x, spec, ...tensors) index_put(x, value, accumulate, spec, ...tensors)
+// index(x, spec, ...tensors)
 // index_put_(x, value, accumulate, spec, ...tensors)
 //   spec: items joined by ";": i3, s0:5:2, n (None), e (ellipsis), t (tensor), b1, b0
 // gather(x, dim, index) scatter(x, dim, index, src) scatter_add(x, dim, index, src)
@@ -57,6 +57,8 @@ import {
 const typeName = (x) => typeNames[x.dtype.name];
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const number = (value) => scalar(value, "float");
+const outOf = (kind, index, dim, size) =>
+  raise(kind, `index ${index} is out of bounds for dimension ${dim} with size ${size}`);
 
 // ------------------------------------------- numbers at places, and back to them
 
@@ -154,12 +156,7 @@ function parsed(spec, tensors) {
 // `place` is the index's place in the brackets, which torch tells.
 function atIndex(view, dim, index, place) {
   const size = view.shape[dim];
-  if (index < -size || index >= size) {
-    raise(
-      "IndexError",
-      `index ${index} is out of bounds for dimension ${place} with size ${size}`,
-    );
-  }
+  if (index < -size || index >= size) outOf("IndexError", index, place, size);
   return select(view, dim, index);
 }
 
@@ -263,41 +260,35 @@ function together(tensors) {
 
 // Where in the view the indexed elements are, and the shape of the result. Index
 // dimensions stand where the indices stood if those are neighbors, else first.
-function places(view, indexed) {
+function places(view, indexed, value = null) {
   const dims = Object.keys(indexed).map(Number);
   const tensors = dims.map((d) => indexed[d]);
-  const shape = together(tensors);
-  const stride = contiguousStride(view.shape);
-  const count = numel(shape);
-  const at = new Float64Array(count);
-  dims.forEach((d, k) => {
-    const size = view.shape[d];
-    if (size === 0 && count > 0) {
-      raise("IndexError", "index is out of bounds for dimension with size 0");
-    }
-    const from = read(expand(tensors[k], shape));
-    for (let i = 0; i < count; i++) {
-      const index = from[i];
-      if (index < -size || index >= size) {
-        raise(
-          "IndexError",
-          `index ${index} is out of bounds for dimension ${k} with size ${size}`,
-        );
-      }
-      at[i] += (index < 0 ? index + size : index) * stride[d];
-    }
-  });
+  const common = together(tensors);
   const [first, last] = [dims[0], dims[dims.length - 1]];
   const adjacent = last - first + 1 === dims.length;
   const rest = range(view.shape.length).filter((d) => !dims.includes(d));
   const before = adjacent ? rest.filter((d) => d < first) : [];
   const after = rest.filter((d) => !before.includes(d));
-  const table = (d) => steps(view.shape[d], stride[d]);
   const size = (d) => view.shape[d];
-  return {
-    at: grid([...before.map(table), at, ...after.map(table)]),
-    shape: [...before.map(size), ...shape, ...after.map(size)],
-  };
+  const shape = [...before.map(size), ...common, ...after.map(size)];
+  const count = numel(common);
+  if (count > 0 && dims.some((d) => size(d) === 0)) {
+    raise("IndexError", "index is out of bounds for dimension with size 0");
+  }
+  if (value !== null) checkFits(value, shape);
+  if (numel(shape) === 0) return { at: [], shape };
+  const stride = contiguousStride(view.shape);
+  const at = new Float64Array(count);
+  dims.forEach((d, k) => {
+    const from = read(expand(tensors[k], common));
+    for (let i = 0; i < count; i++) {
+      const index = from[i];
+      if (index < -size(d) || index >= size(d)) outOf("IndexError", index, k, size(d));
+      at[i] += (index < 0 ? index + size(d) : index) * stride[d];
+    }
+  });
+  const table = (d) => steps(size(d), stride[d]);
+  return { at: grid([...before.map(table), at, ...after.map(table)]), shape };
 }
 
 export function index(x, spec, ...tensors) {
@@ -327,15 +318,16 @@ function fitting(source, shape, x) {
 }
 
 export function index_put_(x, value, accumulate, spec, ...tensors) {
-  const { view, indexed } = basic(x, parsed(spec, tensors));
+  // a bool alone is no index tensor: x[False] = ... does nothing
+  if (spec === "b0") return x;
+  const { view, indexed } = basic(x, parsed(spec === "b1" ? "n" : spec, tensors));
   const source = withoutOnes(value);
   if (Object.keys(indexed).length === 0) {
     if (accumulate) notHere("index_put_ with accumulate and no index tensor");
     inplace(view, copy, expand(source, view.shape));
     return x;
   }
-  const { at, shape } = places(view, indexed);
-  checkFits(source, shape);
+  const { at, shape } = places(view, indexed, source);
   const [mask] = tensors;
   // torch fills by a mask alone, which takes a 0-dim value of any dtype
   const fills =
@@ -370,14 +362,6 @@ function checkFits(source, shape) {
         `broadcast to indexing result of shape ${shapeText(shape)}`,
     );
   }
-}
-
-export function index_put(x, value, accumulate, spec, ...tensors) {
-  const { view, indexed } = basic(x, parsed(spec, tensors));
-  const { at, shape } = places(view, indexed);
-  checkFits(value, shape);
-  const spread = fitting(value, shape, x);
-  return placed(view, at, spread, accumulate, "IndexPutBackward0");
 }
 
 export const nonzero = (x) => {
@@ -420,9 +404,6 @@ function needIndex(index, name) {
   }
 }
 
-const outOf = (kind, index, dim, size) =>
-  raise(kind, `index ${index} is out of bounds for dimension ${dim} with size ${size}`);
-
 // The elements of x that have the places of `index`, but along d the index itself.
 function placesAlong(x, d, index) {
   const stride = contiguousStride(x.shape);
@@ -461,7 +442,9 @@ export function gather(x, dim, index) {
 }
 
 // The part of the source that scatter reads, and where each number goes.
-function scattered(x, dim, index, src, name) {
+function scattered(x, dim, index, given, name) {
+  // a Python number counts as a source of the index's shape
+  const src = given.wrapped ? fitting(given, index.shape, x) : given;
   const d = wrapDim(dim, x.shape.length);
   needIndex(index, "scatter");
   if (src.dtype !== x.dtype) {
@@ -487,8 +470,10 @@ function scattered(x, dim, index, src, name) {
     raise(
       "RuntimeError",
       `Expected index ${shapeText(index.shape)} to be no larger than self ` +
-        `${shapeText(x.shape)} apart from dimension ${d} and to be no larger size than ` +
-        `src ${shapeText(src.shape)}`,
+        `${shapeText(x.shape)} apart from dimension ${d}` +
+        (given.wrapped
+          ? ""
+          : ` and to be no larger size than src ${shapeText(src.shape)}`),
     );
   }
   let part = src;
@@ -509,17 +494,8 @@ function scattered(x, dim, index, src, name) {
   return { at: placesAlong(x, d, index), part };
 }
 
-// A Python number as a source of the index's shape.
-const asSource = (x, index, src) => (src.wrapped ? fitting(src, index.shape, x) : src);
-
 export function scatter(x, dim, index, src) {
-  const { at, part } = scattered(
-    x,
-    dim,
-    index,
-    asSource(x, index, src),
-    "ScatterBackward0",
-  );
+  const { at, part } = scattered(x, dim, index, src, "ScatterBackward0");
   return placed(x, at, part, false, "ScatterBackward0");
 }
 

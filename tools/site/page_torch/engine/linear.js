@@ -65,14 +65,14 @@ const typeName = (x) => typeNames[x.dtype.name];
 // ---------------------------------------------------------------- products
 
 // Rows times columns, four terms at once, since that reads `out` a fourth as often.
-function multiply(a, aStart, b, bStart, out, start, rows, inner, columns) {
+export function multiply(a, aStart, b, bStart, out, start, rows, inner, columns) {
   for (let i = 0; i < rows; i++) {
     const left = aStart + i * inner;
     const row = start + i * columns;
     if (columns === 1) {
       let total = 0;
       for (let k = 0; k < inner; k++) total += a[left + k] * b[bStart + k];
-      out[row] = total;
+      out[row] += total;
       continue;
     }
     let k = 0;
