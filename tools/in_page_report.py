@@ -144,7 +144,8 @@ def reported(
         if what == "solution":
             state, message = "right", ""
         elif what == "starter":
-            state, message = "unanswered", ""
+            state = _starts(e, starter)
+            message = ""
         else:
             at = int(what.split()[1])
             state, message = _notebook(e, at)
@@ -168,6 +169,12 @@ def _notebook(e: Exercise, at: int) -> tuple[str, str]:
     verdict = check_exercise(e, e.wrong_answer(e.mistakes[at]))
     state = "right" if verdict.passed else "wrong"
     return state if verdict.answered else "unanswered", verdict.message
+
+
+def _starts(e: Exercise, starter: str) -> str:
+    """The notebook's state of a starter: a few give wrong code to mend."""
+    verdict = check_exercise(e, e.define(starter.rpartition("check(")[0]))
+    return "wrong" if verdict.answered else "unanswered"
 
 
 def main() -> None:

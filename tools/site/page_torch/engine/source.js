@@ -100,7 +100,7 @@ const METHODS = new Set(
   (
     "removeprefix removesuffix ljust rjust zfill title capitalize casefold swapcase " +
     "expandtabs isidentifier isalnum isdecimal isnumeric isprintable isascii istitle " +
-    "translate format_map bit_length bit_count is_integer as_integer_ratio hex"
+    "translate format_map bit_length bit_count is_integer as_integer_ratio hex keys"
   ).split(" "),
 );
 // classes that stand in square brackets at the begin of a file only for type checkers
@@ -159,16 +159,11 @@ export function plainer(code) {
   const isDict = ([from, to]) =>
     isOp(all[from], "**") || parts(all, pairs, from, to, ":").length > 1;
 
-  /** A subscript's part as a value: a slice in words. */
+  /** A subscript's part as a value, also a slice. */
   const sliced = ([from, to]) => {
-    const ends = parts(all, pairs, from, to, ":");
-    if (ends.length === 1) return;
-    insert(all[from].start, "slice(");
-    ends.forEach(([first, past], at) => {
-      if (first === past) insert(all[first].start, "None");
-      if (at < ends.length - 1) replace(all[past], ",");
-    });
-    insert(all[to - 1].end, ")");
+    if (parts(all, pairs, from, to, ":").length === 1) return;
+    insert(all[from].start, "_part_[");
+    insert(all[to - 1].end, "]");
   };
 
   const display = (at, items) => {

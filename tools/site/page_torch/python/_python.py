@@ -34,6 +34,66 @@ def _set(*items):
     return set(items)
 
 
+class dict_keys:
+    """The keys of a dict, which compare as sets do."""
+
+    def __init__(self, of):
+        self._of = of
+
+    def __iter__(self):
+        return iter(self._of)
+
+    def __len__(self):
+        return len(self._of)
+
+    def __contains__(self, key):
+        return key in self._of
+
+    def __eq__(self, other):
+        return set(self) == set(other)
+
+    def __ne__(self, other):
+        return set(self) != set(other)
+
+    def __le__(self, other):
+        return set(self) <= set(other)
+
+    def __ge__(self, other):
+        return set(self) >= set(other)
+
+    def __sub__(self, other):
+        return set(self) - set(other)
+
+    def __and__(self, other):
+        return set(self) & set(other)
+
+    def __or__(self, other):
+        return set(self) | set(other)
+
+    def __xor__(self, other):
+        return set(self) ^ set(other)
+
+    def __repr__(self):
+        return f"dict_keys({list(self)!r})"
+
+
+class _Part:
+    """Gives the slice or index in its square brackets: `slice` makes none there."""
+
+    def __getitem__(self, index):
+        return index
+
+
+def made_slice(*ends):
+    """What `slice(...)` gives in Python."""
+    if len(ends) == 1:
+        return _PART[: ends[0]]
+    return _PART[ends[0] : ends[1]] if len(ends) == 2 else _PART[ends[0] : ends[1] : ends[2]]
+
+
+_PART = _Part()
+
+
 def _step(value, index):
     """A part of something; a tuple or text of MicroPython has no slices with steps."""
     if type(value) is tuple:
@@ -45,6 +105,8 @@ def _step(value, index):
 
 def _method(value, name):
     """A method, also one that a class of MicroPython lacks."""
+    if name == "keys" and isinstance(value, dict):
+        return lambda: dict_keys(value)
     if name not in METHODS or hasattr(value, name):
         return getattr(value, name)
     return lambda *args, **named: METHODS[name](value, *args, **named)
@@ -204,6 +266,7 @@ def _set_all():
         ("set", _set),
         ("method", _method),
         ("step", _step),
+        ("part", _PART),
     ):
         setattr(builtins, f"_{name}_", made)
     sys.modules["math"] = _math

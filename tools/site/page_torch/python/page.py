@@ -219,6 +219,7 @@ def _run(text):
     names["__name__"] = "__main__"
     names["check"] = check
     names["print"] = _Printing()
+    names["slice"] = _python.made_slice
     reading.run(text, reading.ANSWER, names)
     verdict = current.verdict
     if verdict is None:
