@@ -205,12 +205,13 @@ RECURRENT = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 @SETTINGS
 @given(
-    kind=st.sampled_from(["RNN", "GRU", "LSTM"]),
     options=RECURRENT,
     relu=st.booleans(),
     projected=st.booleans(),
+    hidden=st.sampled_from([1, 4]),
     single=st.booleans(),
     states=st.booleans(),
 )
@@ -220,12 +221,13 @@ def test_recurrent(
     options: dict[str, object],
     relu: bool,
     projected: bool,
+    hidden: int,
     single: bool,
     states: bool,
 ) -> None:
     text = ", ".join(f"{name}={value}" for name, value in options.items())
     text += ", nonlinearity='relu'" if kind == "RNN" and relu else ""
-    projected = projected and kind == "LSTM"
+    projected = projected and kind == "LSTM" and hidden > 2
     text += ", proj_size=2" if projected else ""
     dtype = torch.float64 if "64" in str(options["dtype"]) else torch.float32
     x = drawn(5, 3) if single else drawn(5, 2, 3)
@@ -233,9 +235,9 @@ def test_recurrent(
         x = x.transpose(0, 1).contiguous()
     count = (2 if options["bidirectional"] else 1) * int(str(options["num_layers"]))
     batch = [] if single else [2]
-    h = drawn(count, *batch, 2 if projected else 4, dtype=dtype)
-    c = drawn(count, *batch, 4, dtype=dtype)
-    code = RUN.format(layer=f"nn.{kind}(3, 4, {text})", prepare="")
+    h = drawn(count, *batch, 2 if projected else hidden, dtype=dtype)
+    c = drawn(count, *batch, hidden, dtype=dtype)
+    code = RUN.format(layer=f"nn.{kind}(3, {hidden}, {text})", prepare="")
     if states:
         given = "(inputs[0], (inputs[1], inputs[2]))" if kind == "LSTM" else "(*inputs[:2])"
         code = code.replace("(*inputs)", given)

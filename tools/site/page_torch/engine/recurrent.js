@@ -10,7 +10,7 @@
 
 import { add, mul, relu, sigmoid, sub, tanh } from "./elementwise.js";
 import { cat, stack } from "./index.js";
-import { linear } from "./linear.js";
+import { linear, multiply } from "./linear.js";
 import { dropout as dropped } from "./random.js";
 import {
   chunk,
@@ -93,37 +93,14 @@ function slowly(mode, steps, gates, h0, c0, weights) {
   return cat(0, ...parts.map((part) => reshape(part, [-1])));
 }
 
-// out[i, j] = sum over k of a[i, k] * w[j, k]
-function product(out, a, w, rows, inner, outer) {
+function turned(a, rows, columns) {
+  const out = new Float64Array(a.length);
   for (let i = 0; i < rows; i++) {
-    const at = i * inner;
-    for (let j = 0; j < outer; j++) {
-      const from = j * inner;
-      let sum = 0;
-      for (let k = 0; k < inner; k++) {
-        sum += a[at + k] * w[from + k];
-      }
-      out[i * outer + j] = sum;
+    for (let j = 0; j < columns; j++) {
+      out[j * rows + i] = a[i * columns + j];
     }
   }
-}
-
-// The gradient of product: da += dout w, dw += dout^T a
-function productBack(dout, a, w, da, dw, rows, inner, outer, shift) {
-  for (let i = 0; i < rows; i++) {
-    const at = i * inner;
-    for (let j = 0; j < outer; j++) {
-      const d = dout[i * outer + j];
-      if (d === 0) {
-        continue;
-      }
-      const from = j * inner;
-      for (let k = 0; k < inner; k++) {
-        da[at + k] += d * w[from + k];
-        dw[from + k] += d * a[shift + at + k];
-      }
-    }
-  }
+  return out;
 }
 
 const logistic = (x) => 1 / (1 + Math.exp(-x));
@@ -225,6 +202,7 @@ function quickly(mode, steps, gates, h0, c0, [w, b]) {
   const wide = GATES[mode] * size;
   const held = mode === "GRU" ? 4 * size : wide;
   const [x, weight] = [read(gates), read(w)];
+  const across = turned(weight, wide, size);
   const bias = b && read(b);
   const acts = new Float64Array(total * held);
   const before = new Float64Array(total * size);
@@ -239,7 +217,8 @@ function quickly(mode, steps, gates, h0, c0, [w, b]) {
     const first = start * size;
     before.set(h.subarray(0, rows * size), first);
     cBefore?.set(c.subarray(0, rows * size), first);
-    product(sums, h, weight, rows, size, wide);
+    sums.fill(0);
+    multiply(h, 0, across, 0, sums, 0, rows, size, wide);
     for (let i = 0; i < rows; i++) {
       const row = sums.subarray(i * wide, (i + 1) * wide);
       for (let j = 0; bias && j < wide; j++) {
@@ -260,10 +239,10 @@ function quickly(mode, steps, gates, h0, c0, [w, b]) {
     const dout = read(grad);
     const dgates = new Float64Array(total * wide);
     const dweight = new Float64Array(wide * size);
+    const ds = new Float64Array(total * wide);
     const dbias = new Float64Array(wide);
     const dh = dout.slice(total * size, (total + batch) * size);
     const dc = c0 ? dout.slice((total + batch) * size) : null;
-    const ds = new Float64Array(batch * wide);
     const back = BACKWARD[mode];
     for (const { start, size: rows } of [...steps].reverse()) {
       for (let k = 0; k < rows * size; k++) {
@@ -274,15 +253,16 @@ function quickly(mode, steps, gates, h0, c0, [w, b]) {
         const part = (array) => array?.subarray(i * size, (i + 1) * size);
         const saved = (array) => array?.subarray(at * size, (at + 1) * size);
         const dx = dgates.subarray(at * wide, (at + 1) * wide);
-        const dsRow = ds.subarray(i * wide, (i + 1) * wide);
+        const dsRow = ds.subarray(at * wide, (at + 1) * wide);
         const states = [before, cBefore, cAfter].map(saved);
         back(dx, dsRow, acts, at * held, size, part(dh), part(dc), ...states);
         for (let j = 0; j < wide; j++) {
           dbias[j] += dsRow[j];
         }
       }
-      productBack(ds, before, weight, dh, dweight, rows, size, wide, start * size);
+      multiply(ds, start * wide, weight, 0, dh, 0, rows, wide, size);
     }
+    multiply(turned(ds, total, wide), 0, before, 0, dweight, 0, wide, total, size);
     const made = (values, t) => t && tensor_from(values, t.shape, t.dtype);
     return [
       made(dgates, gates),
