@@ -625,3 +625,14 @@ def test_what_is_not_there_says_so(page: Any, code: str) -> None:
     assert page.error is not None
     assert page.error.type == "NotHere"
     assert page.error.text.endswith("is not there in the page; open the notebook in Colab.")
+
+
+def test_gradients_of_convolutions(page: Any) -> None:
+    code = """
+from torch.nn import grad
+sizes = dict(stride=2, padding=1, dilation=2)
+y = torch.nn.functional.conv2d(x, w, **sizes).flip(2)
+result = [grad.conv2d_input(x.shape, w, y, **sizes),
+          grad.conv2d_weight(x, w.shape, y, **sizes)]
+"""
+    both(page, code, x=drawn(2, 3, 8, 7), w=drawn(4, 3, 3, 2))

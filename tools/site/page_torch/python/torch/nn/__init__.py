@@ -2,7 +2,7 @@
 
 import sys
 
-from torch.nn import functional, init, utils
+from torch.nn import functional, grad, init, utils
 from torch.nn import layers, module, recurrent, transformer
 from torch.nn._names import absent
 from torch.nn.module import (
@@ -48,7 +48,7 @@ _MISSING = (
     "LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear LinearCrossEntropyLoss "
     "MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss2d "
     "SyncBatchNorm TripletMarginWithDistanceLoss UninitializedBuffer "
-    "UninitializedParameter attention backends common_types factory_kwargs grad intrinsic "
+    "UninitializedParameter attention backends common_types factory_kwargs intrinsic "
     "parallel qat quantizable quantized"
 )
 
