@@ -84,6 +84,8 @@ GRADIENT_ERRORS = [
     "torch.autograd.grad(torch.ones(2, requires_grad=True).sum(), torch.ones(2))",
     "torch.ones(2).retain_grad()",
     "torch.ones(3).expand(2, 3).add_(1)",
+    "(lambda x: x[1:].add_(x[:-1]))(torch.ones(3))",
+    "(lambda x: x.add_(x.t()))(torch.ones(2, 2))",
     "torch.ones(2, requires_grad=True).mul(2).unbind()[0].add_(1)",
     "torch.tensor(torch.ones(2, requires_grad=True).numpy())",
 ]
@@ -136,6 +138,11 @@ def some_view(draw: Draw, shape: list[int]) -> str:
     return call + (f"[{pick(0, -1)}]" if kind in ("split", "chunk", "unbind") else "")
 
 
+def apart(x: Tensor, y: Tensor) -> bool:
+    """Whether two tensors lie in different memory."""
+    return x.untyped_storage().data_ptr() != y.untyped_storage().data_ptr()
+
+
 def some_line(draw: Draw, v: list[Tensor]) -> str:
     """A line that looks at tensors of `v`, changes them or asks for gradients."""
     places = st.integers(0, len(v) - 1) | st.just(len(v) - 1)
@@ -143,18 +150,20 @@ def some_line(draw: Draw, v: list[Tensor]) -> str:
     one, two = draw(st.sampled_from(ONE)), draw(st.sampled_from(TWO))
     number = draw(st.sampled_from(["2.0", "0.5"]))
     view = f"v.append(v[{i}]{some_view(draw, list(v[i].shape))})"
+    # What torch does to a tensor by a part of itself depends on the order it goes in.
+    other = f"v[{j}]" if apart(v[i], v[j]) else f"v[{j}].clone()"
     lines = [view] * 6 + [
         f"v.append(v[{i}].{one}())",
         f"v.append(v[{i}].{two}(v[{j}]))",
         f"v[{i}].{one}_()",
-        f"v[{i}].{two}_(v[{j}])",
-        f"v[{i}].{two}_(v[{j}])",
+        f"v[{i}].{two}_({other})",
+        f"v[{i}].{two}_({other})",
         f"v[{i}].{two}_({number})",
         f"v[{i}].{two}_({number})",
-        f"v[{i}].copy_(v[{j}])",
+        f"v[{i}].copy_({other})",
         f"v[{i}].zero_()",
         f"v[{i}][0] = {number}",
-        f"v[{i}] += v[{j}]",
+        f"v[{i}] += {other}",
         f"with torch.no_grad(): v[{i}].{two}_({number})",
         f"with torch.no_grad(): {view}",
         f"v[{i}].retain_grad()",

@@ -436,8 +436,9 @@ function isDense(t) {
 
 // The stride of a dim of size 1 does not matter.
 const sameSteps = (x, other) =>
-  sameShape(x.shape, other.shape) &&
-  x.shape.every((size, dim) => size === 1 || x.stride[dim] === other.stride[dim]);
+  sameShape(x.stride, other.stride) ||
+  (sameShape(x.shape, other.shape) &&
+    x.shape.every((size, dim) => size === 1 || x.stride[dim] === other.stride[dim]));
 
 function checkOverlap(x, other) {
   if (
