@@ -51,10 +51,13 @@ if TYPE_CHECKING:
 
 WEIGHTS = 1009  # a prime; how many different weights there are, plus one
 WORDS = 1 << 20  # different numbers made of words
-DIGITS = 8  # of a right record's sum, and half of them of a mistake's
+DIGITS = 8  # of a right record's sum
+LESS_DIGITS = 6  # of a mistake's
 SHORT = 24  # characters of a value that is kept whole
+HALVES = {"float16": (2e-3, 0.0), "bfloat16": (2e-2, 0.0)}
 ROOM = 4.0  # how far a right sum may be off, in deviations of independent errors
-LESS = 0.1  # the same for a mistake's, since other mistakes may be near
+LESS = 0.02  # the same for a mistake's in float64, since other mistakes may be near
+ROUGH = 1e-4  # relative: what is less exact is taken as it comes
 NOTHING = ("nothing", "", "", None)  # a case that no other is the same as
 
 
@@ -111,22 +114,70 @@ def sketch(expected: "Record", mistake: "Record") -> "list[Any]":
     ]
 
 
-def rebuilt(kept: "list[Any]", expected: "Record", got: "Record") -> "Record":
+def rebuilt(
+    kept: "list[Any]", expected: "Record", got: "Record", told: "dict[int, Any]"
+) -> "Record":
     """A mistake's record, as far as it can be told from an answer's.
 
     Args:
         kept: what `sketch` gives.
         expected: the right record.
         got: that of the answer.
+        told: empty at first, the same for each mistake: what is known of ``got``.
     """
-    return [
-        _rebuilt(
-            case,
-            expected[at] if at < len(expected) else None,
-            got[at] if at < len(got) else None,
-        )
-        for at, case in enumerate(kept)
-    ]
+    found = []
+    for at, case in enumerate(kept):
+        right = expected[at] if at < len(expected) else None
+        if isinstance(case, dict):
+            found.append(_whole(case, right))
+        elif case == 0:
+            found.append(right)
+        elif at >= len(got):
+            found.append(NOTHING)
+        else:
+            if at not in told:
+                told[at] = _Told(right, got[at])
+            found.append(got[at] if told[at].fits(case) else NOTHING)
+    return found
+
+
+def _whole(kept: "Any", right: "Any") -> "Any":
+    if "raised" in kept:
+        kind, text, operation = kept["raised"]
+        value = {"type": kind, "text": text, "operation": operation}
+        return ("raised", "", "", value)
+    case = list(right)
+    case[3] = unpacked(kept["value"])
+    return case
+
+
+class _Told:
+    """What tells an answer's case from others, given the right one in its place."""
+
+    def __init__(self, right: "Any", got: "Any") -> None:
+        self.words = self.others = None
+        self.differs = True
+        if got[0] == "raised" or (right is not None and same_case(right, got)):
+            self.differs = False
+            return
+        words, self.numbers = _made(got, right or got)
+        self.words, self.total = _hashed(words), _total(self.numbers)
+        wanted, others = _made(right, right) if right is not None else ("", [])
+        if words == wanted:
+            self.others = others
+            self.apart = _total(_differences(self.numbers, others))
+
+    def fits(self, kept: "Any") -> bool:
+        """Whether it is as a mistake's case that is not the right one."""
+        if not self.differs:
+            return False
+        if isinstance(kept, list):
+            return kept[0] == self.words and _near(
+                kept[1], self.total, self.numbers, LESS_DIGITS, LESS
+            )
+        if self.others is None:
+            return False
+        return _near(kept, self.apart, self.others, LESS_DIGITS, LESS)
 
 
 def _sketched(right: "Any", case: "Any") -> "Any":
@@ -134,7 +185,7 @@ def _sketched(right: "Any", case: "Any") -> "Any":
     if kind == "raised":
         return {"raised": [value["type"], value["text"], value["operation"]]}
     if right is None:
-        return _rounded(_fingerprint(case, case), DIGITS // 2)
+        return _rounded(_fingerprint(case, case), LESS_DIGITS)
     if same_case(right, case):
         return 0
     short = packed(value)
@@ -144,39 +195,9 @@ def _sketched(right: "Any", case: "Any") -> "Any":
     shape, numbers = _made(case, right)
     wanted, others = _made(right, right)
     if shape != wanted:
-        return _rounded([_hashed(shape), _total(numbers)], DIGITS // 2)
+        return _rounded([_hashed(shape), _total(numbers)], LESS_DIGITS)
     total = _total(_differences(numbers, others))
-    return _rounded([0, total], DIGITS // 2)[1] or 1e-300  # 0 means the right one
-
-
-def _rebuilt(kept: "Any", right: "Any", got: "Any") -> "Any":
-    if isinstance(kept, dict):
-        if "raised" in kept:
-            kind, text, operation = kept["raised"]
-            value = {"type": kind, "text": text, "operation": operation}
-            return ("raised", "", "", value)
-        case = list(right)
-        case[3] = unpacked(kept["value"])
-        return case
-    if kept == 0:
-        return right
-    if (
-        got is None
-        or got[0] == "raised"
-        or (right is not None and same_case(right, got))
-    ):
-        return NOTHING
-    shape, numbers = _made(got, right or got)
-    if isinstance(kept, list):
-        alike = _hashed(shape) == kept[0]
-        alike = alike and _near(kept[1], _total(numbers), numbers, DIGITS // 2, LESS)
-    else:
-        wanted, others = _made(right, right)
-        alike = shape == wanted
-        if alike:
-            total = _total(_differences(numbers, others))
-            alike = _near(kept, total, others, DIGITS // 2, LESS)
-    return got if alike else NOTHING
+    return _rounded([0, total], LESS_DIGITS)[1] or 1e-300  # 0 means the right one
 
 
 def _rounded(pair: "list[Any]", digits: int) -> "list[Any]":
@@ -232,7 +253,8 @@ def _collect(
             f" {value.get('layout', '')}"
         )
         if "float" in value["tensor"]:
-            tolerances = TOLERANCES.get(value["tensor"], (1e-6, 0.0))
+            dtype = value["tensor"]
+            tolerances = TOLERANCES.get(dtype) or HALVES.get(dtype, (1e-6, 0.0))
             _add(value["data"], tolerances, words, numbers)
         else:
             words.append(str(list(value["data"])))
@@ -266,7 +288,9 @@ def _add(
     """Add floating numbers; where they are not finite is part of the words."""
     total = sum(values)
     if total - total != 0:
-        words.append(str([(i, str(v)) for i, v in enumerate(values) if v - v != 0]))
+        places = [(i, str(v)) for i, v in enumerate(values) if v - v != 0]
+        # in few digits it is chance which numbers are
+        words.append(str(places) if tolerances[0] < ROUGH else "not finite")
         values = [v if v - v == 0 else 0.0 for v in values]
     numbers.append((values, tolerances))
 
@@ -314,6 +338,7 @@ def _near(
     for values, (relative, absolute) in numbers:
         largest = max([abs(v) for v in values]) if values else 0.0
         absolute = absolute * largest + 1e-10
-        squares += relative**2 * sum([v * v for v in values])
-        squares += absolute**2 * len(values)
-    return off <= room * math.sqrt(2.0 * squares)
+        wide = max(room, 1.0) if relative >= ROUGH else room
+        squares += (wide * relative) ** 2 * sum([v * v for v in values])
+        squares += (wide * absolute) ** 2 * len(values)
+    return off <= math.sqrt(2.0 * squares)

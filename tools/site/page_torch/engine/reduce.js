@@ -288,8 +288,12 @@ export function prod(x, dim = null, keepdim = false, dtype = null) {
 
 // ---------------------------------------------------------------- variance
 
+// Counted from the first number on, so that what is constant has no variance at all.
 function squares(data, start, end) {
-  const middle = total(data, start, end) / (end - start);
+  const first = data[start];
+  let apart = 0;
+  for (let i = start; i < end; i++) apart += data[i] - first;
+  const middle = first + apart / (end - start);
   let result = 0;
   for (let i = start; i < end; i++) result += (data[i] - middle) ** 2;
   return end === start ? Number.NaN : result;

@@ -77,14 +77,16 @@ class Known:
             self.right[index] = found
         return self.right[index]
 
-    def mistake(self, number, got):
+    def mistake(self, number, got, told):
         """The records of a known mistake, as far as an answer's tell it."""
         kept = self.frozen["mistakes"][number]
         if self.whole:
             return lambda index: [
                 tuple(case) for case in sketch.unpacked(kept[index])
             ]
-        return lambda index: sketch.rebuilt(kept[index], self.expected(index), got(index))
+        return lambda index: sketch.rebuilt(
+            kept[index], self.expected(index), got(index), told.setdefault(index, {})
+        )
 
     def record(self, answer, index, watch=None):
         """What an answer does in a configuration."""
@@ -104,7 +106,10 @@ class Known:
                 kept[index] = self.record(answer, index, self._watch(watched))
             return kept[index]
 
-        mistakes = [(hint, self.mistake(at, got)) for at, hint in enumerate(self.hints)]
+        told = {}
+        mistakes = [
+            (hint, self.mistake(at, got, told)) for at, hint in enumerate(self.hints)
+        ]
         return judge(self.count, got, self.expected, mistakes)
 
     def _watch(self, watched):
