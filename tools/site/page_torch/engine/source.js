@@ -113,45 +113,29 @@ const GENERIC = new Set(
 // the words that begin what may be a tuple without brackets
 const BEFORE_TUPLE = new Set(["return", "yield", "in"]);
 const ASSIGNS = new Set(["=", "+="]);
+const ASSIGNMENT = /^([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=$/;
+const ORDER = new Set(["<", "<=", ">", ">="]);
+// what an operand of a comparison ends at, on its left
+const EDGE = /^([,;:([{<>]|:=|->|[<>=!]=|([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=)$/;
 
 /** Code in words that MicroPython knows: its lines stay where they are. */
 export function plainer(code) {
   const all = tokens(code);
   const pairs = partners(all);
-  const edits = []; // [start, end, text]
-  const insert = (place, text) => edits.push([place, place, text]);
-  const replace = (token, text) => edits.push([token.start, token.end, text]);
-  const starred = ([from]) => isOp(all[from], "*");
-
-  const dict = (at, items) => {
-    const simple = (from, to) => parts(all, pairs, from, to, ":");
-    insert(all[at].start, "_dict_");
-    replace(all[at], "(");
-    replace(all[pairs.get(at)], ")");
-    if (items.length === 1 && isFor(items[0])) {
-      const [[, colon]] = simple(...items[0]);
-      const clause = forOf(items[0]);
-      insert(all[items[0][0]].start, "[(");
-      replace(all[colon], ",");
-      insert(all[clause].start, ") ");
-      insert(all[items[0][1] - 1].end, "]");
-      return;
-    }
-    for (const [from, to] of items) {
-      if (isOp(all[from], "**")) {
-        replace(all[from], "");
-        continue;
-      }
-      const [[, colon]] = simple(from, to);
-      insert(all[from].start, "((");
-      replace(all[colon], ",");
-      insert(all[to - 1].end, "),)");
-    }
+  const edits = []; // [start, end, text, how far what they embrace reaches]
+  const replace = (token, text) => edits.push([token.start, token.end, text, 0]);
+  /** Puts words around the tokens from..to. */
+  const wrap = (from, to, before, after = "", wider = 0) => {
+    const [{ start }, { end }] = [all[from], all[to]];
+    edits.push([start, start, before, -end - wider]);
+    if (after) edits.push([end, end, after, -Number.MAX_SAFE_INTEGER - start]);
   };
+  const starred = ([from]) => isOp(all[from], "*");
+  const close = (at) => (all[at].text in OPENS && pairs.has(at) ? pairs.get(at) : at);
+
   const forOf = ([from, to]) => {
-    for (let at = from; at < to; at += 1) {
-      if (all[at].text in OPENS && pairs.has(at)) at = pairs.get(at);
-      else if (isWord(all[at], "for") || isWord(all[at], "async")) return at;
+    for (let at = from; at < to; at = close(at) + 1) {
+      if (isWord(all[at], "for") || isWord(all[at], "async")) return at;
     }
     return -1;
   };
@@ -159,25 +143,43 @@ export function plainer(code) {
   const isDict = ([from, to]) =>
     isOp(all[from], "**") || parts(all, pairs, from, to, ":").length > 1;
 
+  const dict = (at, items) => {
+    wrap(at, pairs.get(at), "_dict_");
+    replace(all[at], "(");
+    replace(all[pairs.get(at)], ")");
+    for (const [from, to] of items) {
+      if (isOp(all[from], "**")) {
+        replace(all[from], "");
+        continue;
+      }
+      const [[, colon]] = parts(all, pairs, from, to, ":");
+      const clause = forOf([from, to]);
+      replace(all[colon], ",");
+      if (clause < 0) wrap(from, to - 1, "((", "),)");
+      else {
+        wrap(from, to - 1, "[", "]");
+        wrap(from, clause - 1, "(", ")");
+      }
+    }
+  };
+
   /** A subscript's part as a value, also a slice. */
   const sliced = ([from, to]) => {
-    if (parts(all, pairs, from, to, ":").length === 1) return;
-    insert(all[from].start, "_part_[");
-    insert(all[to - 1].end, "]");
+    if (parts(all, pairs, from, to, ":").length > 1) wrap(from, to - 1, "_part_[", "]");
   };
 
   const display = (at, items) => {
-    const close = pairs.get(at);
+    const end = pairs.get(at);
     const isTarget =
-      isOp(all[close + 1], "=") ||
-      (isWord(all[close + 1], "in") && isWord(all[at - 1], "for"));
+      isOp(all[end + 1], "=") ||
+      (isWord(all[end + 1], "in") && isWord(all[at - 1], "for"));
     const { text } = all[at];
     if (text === "{" && (!items.length || isDict(items[0]))) dict(at, items);
     else if (isTarget || !items.some(starred)) return;
-    else if (text === "(") insert(all[at].start, "_tuple_");
+    else if (text === "(") wrap(at, end, "_tuple_");
     else {
       replace(all[at], text === "[" ? "_list_(" : "_set_(");
-      replace(all[close], ")");
+      replace(all[end], ")");
     }
   };
 
@@ -188,12 +190,11 @@ export function plainer(code) {
     } else if (["isinstance", "issubclass"].includes(name.text) && items.length === 2) {
       const kinds = parts(all, pairs, ...items[1], "|");
       if (kinds.length < 2) return;
-      insert(all[items[1][0]].start, "(");
+      wrap(items[1][0], items[1][1] - 1, "(", ")");
       for (const [first, past] of kinds) {
         if (isWord(all[first], "None")) replace(all[first], "type(None)");
         if (past < items[1][1]) replace(all[past], ",");
       }
-      insert(all[items[1][1] - 1].end, ")");
     } else if (name.text === "dict" && !isOp(before, ".") && !isWord(before, "class")) {
       replace(name, "_dict_");
     }
@@ -218,16 +219,12 @@ export function plainer(code) {
   /** What stands after `return` or `=` up to the end of a statement. */
   const bare = (from) => {
     let to = from;
-    while (to < all.length - 1 && !/^(newline|end)$/.test(all[to].kind)) {
-      if (all[to].text in OPENS && pairs.has(to)) to = pairs.get(to);
-      else if (isOp(all[to], ";") || isOp(all[to], ":") || isOp(all[to], "=")) break;
-      to += 1;
+    while (!/^(newline|end)$/.test(all[to].kind) && !/^[;:=]$/.test(all[to].text)) {
+      to = close(to) + 1;
     }
     if (to === from || isOp(all[to], "=")) return;
     const items = parts(all, pairs, from, to);
-    if (!items.some(starred)) return;
-    insert(all[from].start, "_tuple_(");
-    insert(all[to - 1].end, ")");
+    if (items.some(starred)) wrap(from, to - 1, "_tuple_(", ")");
   };
 
   /** Whether a subscript is a slice with a step that is read, not set. */
@@ -237,11 +234,10 @@ export function plainer(code) {
     let first = at;
     while (first && !/^(newline|end)$/.test(all[first - 1].kind)) first -= 1;
     if (isWord(all[first], "del") || isWord(all[first], "for")) return false;
-    for (let next = pairs.get(at); next < all.length; next += 1) {
+    for (let next = pairs.get(at); next < all.length; next = close(next) + 1) {
       const { kind, text } = all[next];
       if (kind === "newline" || text === ";") return true;
-      if (kind === "op" && /^([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=$/.test(text)) return false;
-      if (text in OPENS && pairs.has(next)) next = pairs.get(next);
+      if (kind === "op" && ASSIGNMENT.test(text)) return false;
     }
     return true;
   };
@@ -258,13 +254,30 @@ export function plainer(code) {
     }
   };
 
+  /** MicroPython asks only the left side of < how to compare: a number knows no tensor. */
+  const compared = (at) => {
+    const [next, after] = [all[at + 1], all[at + 2]];
+    const ends = !after || after.kind !== "op" || !/^([-+*/%@&|^.]|\*\*|\/\/)$/.test(after.text);
+    if (["number", "string"].includes(next.kind) && ends) return;
+    let from = at;
+    while (from > 0) {
+      const { kind, text } = all[from - 1];
+      if (CLOSES.has(text) && pairs.has(from - 1)) from = pairs.get(from - 1);
+      else if (kind === "newline" || (kind === "op" && EDGE.test(text))) break;
+      else if (kind === "name" && KEYWORDS.has(text) && !VALUES.has(text)) break;
+      else from -= 1;
+    }
+    const chained = COMPARES.has(all[from - 1]?.text);
+    if (from < at && !chained) wrap(from, at - 1, "_left_(", ")", 0.5);
+  };
+
   let depth = 0;
   let lambda = 0; // the place of the last one's colon
   all.forEach((token, at) => {
     if (token.kind === "name") {
       const called = isOp(all[at - 1], ".") && isOp(all[at + 1], "(");
       if (called && METHODS.has(token.text)) {
-        insert(all[primary(at - 2)].start, "_method_(");
+        wrap(primary(at - 2), at, "_method_(");
         replace(all[at - 1], ", ");
         replace(token, `"${token.text}")`);
       }
@@ -276,39 +289,39 @@ export function plainer(code) {
     }
     if (token.kind !== "op") return;
     if (CLOSES.has(token.text)) depth -= 1;
+    if (ORDER.has(token.text)) compared(at);
     if (!depth && at > lambda && ASSIGNS.has(token.text)) bare(at + 1);
     if (!(token.text in OPENS)) return;
     depth += 1;
     if (!pairs.has(at)) return;
-    const inside = [at + 1, pairs.get(at)];
+    const end = pairs.get(at);
+    const inside = [at + 1, end];
     const items = isFor(inside) ? [inside] : parts(all, pairs, ...inside);
     if (!isPrimary(all[at - 1]) || token.text === "{") display(at, items);
     else if (token.text === "(") call(at, items);
     else if (depth === 1 && isAlias(at)) {
-      edits.push([token.start, all[pairs.get(at)].end, "".padEnd(breaks(at), "\n")]);
+      edits.push([token.start, all[end].end, "".padEnd(breaks(at), "\n"), 0]);
     } else if (steps(at, items)) {
-      insert(all[primary(at - 1)].start, "_step_(");
+      wrap(primary(at - 1), end, "_step_(");
       replace(token, ", ");
       sliced(items[0]);
-      replace(all[pairs.get(at)], ")");
+      replace(all[end], ")");
     } else if (items.some(starred)) {
-      insert(token.end, "_tuple_(");
+      wrap(at + 1, end - 1, "_tuple_(", ")");
       items.forEach(sliced);
-      insert(all[pairs.get(at)].start, ")");
     }
   });
   return edited(code, edits);
 }
 
-/** Applies edits; of those at one place the earlier found is the outer one. */
+/** Applies edits: at one place first what ends there, then what begins, the widest first. */
 function edited(code, edits) {
-  const ordered = edits
-    .map((edit, at) => [...edit, at])
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[3] - b[3]);
+  edits.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[3] - b[3]);
   let [text, place] = ["", 0];
-  for (const [start, end, words] of ordered) {
+  for (const [start, end, words] of edits) {
+    if (start < place) continue;
     text += code.slice(place, start) + words;
-    place = Math.max(place, end);
+    place = end;
   }
   return text + code.slice(place);
 }

@@ -77,6 +77,32 @@ class dict_keys:
         return f"dict_keys({list(self)!r})"
 
 
+class _Number:
+    """A number on the left of a comparison, which lets a tensor on the right decide."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __lt__(self, other):
+        return other > self.value if hasattr(other, "_t") else self.value < other
+
+    def __le__(self, other):
+        return other >= self.value if hasattr(other, "_t") else self.value <= other
+
+    def __gt__(self, other):
+        return other < self.value if hasattr(other, "_t") else self.value > other
+
+    def __ge__(self, other):
+        return other <= self.value if hasattr(other, "_t") else self.value >= other
+
+
+def _left(value):
+    return _Number(value) if type(value) in _NUMBERS else value
+
+
+_NUMBERS = (int, float)
+
+
 class _Part:
     """Gives the slice or index in its square brackets: `slice` makes none there."""
 
@@ -267,6 +293,7 @@ def _set_all():
         ("method", _method),
         ("step", _step),
         ("part", _PART),
+        ("left", _left),
     ):
         setattr(builtins, f"_{name}_", made)
     sys.modules["math"] = _math
