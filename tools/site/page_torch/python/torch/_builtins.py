@@ -24,6 +24,8 @@ def isinstance(value, classes):
         return any([isinstance(value, one) for one in classes])
     if classes is float:
         return real_isinstance(value, real_float)
+    if classes is int:  # there a bool is no int
+        return real_isinstance(value, (int, bool))
     if classes is tuple and real_isinstance(value, TENSOR[1]):
         return True
     return real_isinstance(value, classes)

@@ -20,6 +20,7 @@ from torch._builtins import real_isinstance as _isinstance
 from torch._state import NotHere, refuse
 
 _new = object.__new__
+NUMBER = (int, bool, _float)  # here a bool is no int
 
 
 class LinAlgError(RuntimeError):
@@ -325,7 +326,7 @@ def _c_maybe(value):
 def _c_either(value):
     if _isinstance(value, Tensor):
         return value._t
-    if _isinstance(value, (int, _float)):
+    if _isinstance(value, NUMBER):
         return scalar(value)
     raise Misfit("Tensor")
 
@@ -335,7 +336,7 @@ def _c_maybe_either(value):
 
 
 def _c_number(value):
-    if _isinstance(value, (int, _float)):
+    if _isinstance(value, NUMBER):
         return number(value)
     if _isinstance(value, Tensor):
         return number(value.item())
@@ -355,7 +356,7 @@ def _c_int(value):
 
 
 def _c_float(value):
-    if value is None or _isinstance(value, (int, _float)):
+    if value is None or _isinstance(value, NUMBER):
         return number(value)
     if _isinstance(value, Tensor):
         return value.item()
@@ -462,12 +463,17 @@ def _default(text):
 
 
 class Plan:
-    """The parameters of a function, read from its line when it is first called."""
+    """A function of the table; its parameters are read when it is first called."""
 
-    def __init__(self, name, line, method=False):
-        self.own = 1 if method else 0  # parameters that errors do not count
-        line, _, self.result = (part.strip() for part in (line + " ").partition("->"))
-        self.name = name
+    tails = None
+
+    def __init__(self, name, line, engine, path):
+        self.name, self.line, self.engine, self.path = name, line, engine, path
+
+    def read(self):
+        """Read the line."""
+        self.own = int(self.path == ".")  # parameters that errors do not count
+        line, _, self.result = (part.strip() for part in self.line.partition("->"))
         self.names, self.kinds, self.defaults = [], [], []
         self.converters = []
         self.positional = None
@@ -498,6 +504,8 @@ class Plan:
 
     def arguments(self, args, kwargs):
         """What the engine's function is given."""
+        if self.tails is None:
+            self.read()
         count = len(args)
         if count > self.positional or self.gathers >= 0:
             args = self._gathered(args)
@@ -577,10 +585,16 @@ class Plan:
         )
 
 
+# MicroPython looks for memory where it last found a block for one small object; without
+# one now and then each search would go through all that has been used: 10 times slower.
+_tick = 0.5
+
+
 def wrap(t):
     """A tensor of the engine as one of Python."""
     if t is None:
         fail()
+    _tick * 2.5
     made = _new(Tensor)
     made._t = t
     return made
@@ -595,35 +609,32 @@ def wrap_all(found, make=tuple):
 
 def function(name, line, call=None, path=""):
     """A function of the table."""
-    plan = None
-    engine = op(call or name)
-    result = line.partition("->")[2].strip()[:1]
 
-    def run(args, out, kwargs):
-        nonlocal plan
-        if plan is None:
-            plan = Plan(name, line, path == ".")
-        found = engine(*plan.arguments(args, kwargs))
-        if found is None:
-            fail()
-        if not result:
-            made = _new(Tensor)
-            made._t = found
-            return made if out is None else into(out, made)
-        if result == "v":
-            return found
-        return wrap_all(found, plan.make)
-
-    def call(*args, out=None, **kwargs):
+    # not a closure, whose calls with many arguments are slow in MicroPython
+    def called(*args, out=None, _plan=Plan(name, line, op(call or name), path), **kwargs):
         try:
             if _state.on:
-                return _state.watched(name, path, run, (args, out, kwargs), {}, args)
-            return run(args, out, kwargs)
+                given = _plan, args, out, kwargs
+                return _state.watched(_plan.name, _plan.path, run, given, {}, args)
+            return run(_plan, args, out, kwargs)
         except Exception as error:
-            _state.failed(error, name)
+            _state.failed(error, _plan.name)
             raise
 
-    return call
+    return called
+
+
+def run(plan, args, out, kwargs):
+    """Call the engine for a function of the table."""
+    found = plan.engine(*plan.arguments(args, kwargs))
+    if found is None:
+        fail()
+    if not plan.result:
+        _tick * 2.5
+        made = _new(Tensor)
+        made._t = found
+        return made if out is None else into(out, made)
+    return found if plan.result == "v" else wrap_all(found, plan.make)
 
 
 def into(out, result):
@@ -638,20 +649,28 @@ def into(out, result):
 
 def inplace(name, line, call=None):
     """The method ``name_`` of a function of the table."""
-    plan = None
-    call = call or name
-    label = name + "_"
 
-    def run(self, *args, **kwargs):
-        nonlocal plan
-        if plan is None:
-            plan = Plan(label, line, True)
-        found = plan.arguments((self,) + args, kwargs)
-        if _engine.inplace(call, *found) is None:
-            fail()
-        return self
+    def called(self, *args, _plan=Plan(name + "_", line, call or name, "."), **kwargs):
+        try:
+            if _state.on:
+                given = _plan, self, args, kwargs
+                all_given = (self,) + args
+                return _state.watched(_plan.name, ".", run_inplace, given, {}, all_given)
+            return run_inplace(_plan, self, args, kwargs)
+        except Exception as error:
+            _state.failed(error, _plan.name)
+            raise
 
-    return _state.public(label, "", run)
+    return called
+
+
+def run_inplace(plan, self, args, kwargs):
+    """Call the engine for a method that changes its tensor."""
+    found = plan.arguments((self,) + args, kwargs)
+    if _engine.inplace(plan.engine, *found) is None:
+        fail()
+    _tick * 2.5
+    return self
 
 
 from torch._tensor import Tensor  # noqa: E402, since it needs what stands above

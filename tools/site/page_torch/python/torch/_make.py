@@ -6,6 +6,7 @@ import _engine
 from torch import _state
 from torch._core import (
     DTYPES,
+    NUMBER,
     Misfit,
     Size,
     _c_dtype,
@@ -131,7 +132,7 @@ def _one(value, wanted):
         if value.numel() != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return value.item()
-    if _isinstance(value, (int, _float)):
+    if _isinstance(value, NUMBER):
         return value
     _unknown(value, wanted)
 
@@ -321,7 +322,7 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=
     found = [_plain_number(x) for x in (0 if start is None else start, end,
                                          1 if step is None else step)]
     for value in found:
-        if not _isinstance(value, (int, _float)):
+        if not _isinstance(value, NUMBER):
             raise TypeError(
                 "arange(): argument 'end' (position 1) must be Number, not "
                 + type(value).__name__

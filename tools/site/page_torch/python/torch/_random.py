@@ -4,7 +4,7 @@ import _engine
 from torch import _state
 from torch._core import (
     CPU,
-    _float,
+    NUMBER,
     _isinstance,
     int64,
     number,
@@ -55,7 +55,7 @@ class Generator:
 def _seed(seed):
     if _isinstance(seed, Tensor):
         seed = seed.item()
-    if not _isinstance(seed, (int, _float)):
+    if not _isinstance(seed, NUMBER):
         raise TypeError("manual_seed expected a long, but got " + type(seed).__name__)
     return str(int(seed))
 

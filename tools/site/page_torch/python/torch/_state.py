@@ -39,8 +39,8 @@ def failed(error, name):
     raised = error, name
 
 
-def watched(name, path, function, args, kwargs):
-    """Call a function within what is set above."""
+def watched(name, path, function, args, kwargs, given=None):
+    """Call a function within what is set above; `given` is what its caller has given."""
     global depth
     if depth:
         return function(*args, **kwargs)
@@ -52,20 +52,21 @@ def watched(name, path, function, args, kwargs):
     finally:
         depth -= 1
     if after is not None:
-        after(name, args, kwargs, result)
+        after(name, args if given is None else given, kwargs, result)
     return result
 
 
 def public(name, path, function):
     """A function as others may call it: heard by the hooks, named by its errors."""
 
-    def call(*args, **kwargs):
+    # not a closure, whose calls with many arguments are slow in MicroPython
+    def call(*args, _call=(function, name, path), **kwargs):
         try:
             if on:
-                return watched(name, path, function, args, kwargs)
-            return function(*args, **kwargs)
+                return watched(_call[1], _call[2], _call[0], args, kwargs)
+            return _call[0](*args, **kwargs)
         except Exception as error:
-            failed(error, name)
+            failed(error, _call[1])
             raise
 
     return call

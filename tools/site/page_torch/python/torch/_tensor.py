@@ -7,8 +7,8 @@ import _engine
 from torch import _state
 from torch._core import (
     CPU,
+    NUMBER,
     TYPES,
-    _float,
     _isinstance,
     as_size,
     boolean,
@@ -20,7 +20,6 @@ from torch._core import (
 from torch._core import op as engine_op
 from torch._state import failed, refuse
 
-NUMBER = (int, bool, _float)
 _cell = array("d", (0.0,))
 _at = addressof(_cell)
 _device = open("/dev/engine", "r+b", buffering=0)
@@ -80,121 +79,104 @@ def _unsupported(sign, left, right):
     raise TypeError(said + ": '" + found[0] + "' and '" + found[1] + "'")
 
 
-def _operator(op, name, label, sign, operand=operand):
-    engine = engine_op(op)
+class _Operator:
+    """What an operator calls, and what it is called."""
 
-    def run(self, other):
-        right = operand(other)
-        if right is None:
-            _unsupported(sign, self, other)
-        return wrap(engine(self._t, right))
+    def __init__(self, op, name, label, sign, operand):
+        self.engine = engine_op(op)
+        self.op, self.name, self.label, self.sign = op, name, label, sign
+        self.operand = operand
 
-    def call(self, other):
+    def forward(self, left, right):
+        """The tensor stands on the left."""
+        other = self.operand(right)
+        if other is None:
+            self.unfit(left, right)
+        return wrap(self.engine(left._t, other))
+
+    def reflected(self, right, left):
+        """The tensor stands on the right."""
+        other = self.operand(left)
+        if other is None:
+            self.unfit(left, right)
+        return wrap(self.engine(other, right._t))
+
+    def in_place(self, left, right):
+        """The tensor itself changes."""
+        other = self.operand(right)
+        if other is None:
+            self.unfit(left, right)
+        if _engine.inplace(self.op, left._t, other) is None:
+            fail()
+        return left
+
+    def compared(self, left, right):
+        """Equality, which any object may be asked for."""
+        other = self.operand(right)
+        if other is not None:
+            return wrap(self.engine(left._t, other))
+        if self.op in ("eq", "ne"):
+            return self.op == "ne"
+        raise TypeError(
+            "'" + self.sign + "' not supported between instances of '"
+            + type(left).__name__ + "' and '" + type(right).__name__ + "'"
+        )
+
+    def unary(self, value):
+        """One tensor."""
+        if self.sign == "~" and value.dtype.is_floating_point:
+            raise TypeError(
+                "~ (operator.invert) is only implemented on integer and Boolean-type "
+                "tensors"
+            )
+        return wrap(self.engine(value._t))
+
+    def unfit(self, left, right):
+        """Raise what Python raises for objects that do not go together."""
+        raise TypeError(
+            "unsupported operand type(s) for " + self.sign + ": '" + type(left).__name__
+            + "' and '" + type(right).__name__ + "'"
+        )
+
+
+def _operator(op, name, label, sign="", way="forward", operand=operand):
+    made = _Operator(op, name, label, sign, operand)
+
+    # not a closure: those are slow in MicroPython
+    def call(self, other, _run=getattr(made, way), _of=made):
         try:
             if _state.on:
-                return _state.watched(name, ".", run, (self, other), {})
-            return run(self, other)
+                return _state.watched(_of.name, ".", _run, (self, other), {})
+            return _run(self, other)
         except Exception as error:
-            failed(error, label)
+            failed(error, _of.label)
             raise
 
     return call
 
 
 def _reflected(op, name, label, sign, operand=operand):
-    engine = engine_op(op)
-
-    def run(self, other):
-        left = operand(other)
-        if left is None:
-            _unsupported(sign, other, self)
-        return wrap(engine(left, self._t))
-
-    def call(self, other):
-        try:
-            if _state.on:
-                return _state.watched(name, ".", run, (self, other), {})
-            return run(self, other)
-        except Exception as error:
-            failed(error, label)
-            raise
-
-    return call
+    return _operator(op, name, label, sign, "reflected", operand)
 
 
 def _in_place(op, name, label, sign):
-    def run(self, other):
-        right = operand(other)
-        if right is None:
-            _unsupported(sign + "=", self, other)
-        if _engine.inplace(op, self._t, right) is None:
-            fail()
-        return self
+    return _operator(op, name, label, sign, "in_place")
 
-    def call(self, other):
+
+def _comparison(op, name, sign):
+    return _operator(op, name, "Compare", sign, "compared")
+
+
+def _unary(op, name, label, sign=""):
+    made = _Operator(op, name, label, sign, None)
+
+    def call(self, _run=made.unary, _of=made):
         try:
             if _state.on:
-                return _state.watched(name, ".", run, (self, other), {})
-            return run(self, other)
+                return _state.watched(_of.name, ".", _run, (self,), {})
+            return _run(self)
         except Exception as error:
-            failed(error, label)
-            raise
-
-    return call
-
-
-def whole(x):
-    """Refuses what ~ is not for."""
-    if x.dtype.is_floating_point:
-        raise TypeError(
-            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
-        )
-
-
-def _unary(op, name, label, check=None):
-    engine = engine_op(op)
-
-    def run(self):
-        if check:
-            check(self)
-        return wrap(engine(self._t))
-
-    def call(self):
-        try:
-            if _state.on:
-                return _state.watched(name, ".", run, (self,), {})
-            return run(self)
-        except Exception as error:
-            failed(error, label)
-            raise
-
-    return call
-
-
-SIGNS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-
-
-def _comparison(op, name, otherwise=None):
-    engine = engine_op(op)
-
-    def run(self, other):
-        right = operand(other)
-        if right is None:
-            if otherwise is not None:
-                return otherwise
-            raise TypeError(
-                "'" + SIGNS[op] + "' not supported between instances of '"
-                + type(self).__name__ + "' and '" + type(other).__name__ + "'"
-            )
-        return wrap(engine(self._t, right))
-
-    def call(self, other):
-        try:
-            if _state.on:
-                return _state.watched(name, ".", run, (self, other), {})
-            return run(self, other)
-        except Exception as error:
-            failed(error, "Compare")
+            failed(error, _of.label)
             raise
 
     return call
@@ -480,7 +462,7 @@ class Tensor:
     __floordiv__ = _operator("floor_divide", "__floordiv__", "FloorDiv", "//")
     __mod__ = _operator("remainder", "__mod__", "Mod", "%")
     __pow__ = _operator("pow", "__pow__", "Pow", "** or pow()")
-    __matmul__ = _operator("matmul", "__matmul__", "MatMult", "@", matrix)
+    __matmul__ = _operator("matmul", "__matmul__", "MatMult", "@", operand=matrix)
     __and__ = _operator("bitwise_and", "__and__", "BitAnd", "&")
     __or__ = _operator("bitwise_or", "__or__", "BitOr", "|")
     __xor__ = _operator("bitwise_xor", "__xor__", "BitXor", "^")
@@ -494,7 +476,7 @@ class Tensor:
     __rfloordiv__ = _reflected("floor_divide", "__rfloordiv__", "FloorDiv", "//")
     __rmod__ = _reflected("remainder", "__rmod__", "Mod", "%")
     __rpow__ = _reflected("pow", "__rpow__", "Pow", "** or pow()")
-    __rmatmul__ = _reflected("matmul", "__rmatmul__", "MatMult", "@", matrix)
+    __rmatmul__ = _reflected("matmul", "__rmatmul__", "MatMult", "@", operand=matrix)
     __rand__ = _reflected("bitwise_and", "__rand__", "BitAnd", "&")
     __ror__ = _reflected("bitwise_or", "__ror__", "BitOr", "|")
     __rxor__ = _reflected("bitwise_xor", "__rxor__", "BitXor", "^")
@@ -516,15 +498,15 @@ class Tensor:
 
     __neg__ = _unary("neg", "__neg__", "USub")
     __pos__ = _unary("positive", "__pos__", "UAdd")
-    __invert__ = _unary("bitwise_not", "__invert__", "Invert", whole)
+    __invert__ = _unary("bitwise_not", "__invert__", "Invert", "~")
     __abs__ = _unary("abs", "__abs__", "abs")
 
-    __eq__ = _comparison("eq", "__eq__", False)
-    __ne__ = _comparison("ne", "__ne__", True)
-    __lt__ = _comparison("lt", "__lt__")
-    __le__ = _comparison("le", "__le__")
-    __gt__ = _comparison("gt", "__gt__")
-    __ge__ = _comparison("ge", "__ge__")
+    __eq__ = _comparison("eq", "__eq__", "==")
+    __ne__ = _comparison("ne", "__ne__", "!=")
+    __lt__ = _comparison("lt", "__lt__", "<")
+    __le__ = _comparison("le", "__le__", "<=")
+    __gt__ = _comparison("gt", "__gt__", ">")
+    __ge__ = _comparison("ge", "__ge__", ">=")
 
     # --- indexing ---
 

@@ -1,6 +1,6 @@
 """Comparing in tests: torch.testing."""
 
-from torch._core import _float, _isinstance
+from torch._core import NUMBER, _isinstance
 from torch._make import tensor
 from torch._tensor import Tensor
 
@@ -26,7 +26,7 @@ def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=Non
             assert_close(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan,
                          check_dtype=check_dtype, msg=msg)
         return
-    if _isinstance(actual, (int, _float)):
+    if _isinstance(actual, NUMBER):
         actual, expected = tensor(actual), tensor(expected)
     _fits(actual.shape == expected.shape, "values for attribute 'shape'", actual.shape,
           expected.shape, msg)
