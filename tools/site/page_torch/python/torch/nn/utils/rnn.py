@@ -128,8 +128,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise RuntimeError(
-            "Expected padding_side to be one of left or right, "
-            f"but got {padding_side}."
+            f"Expected padding_side to be one of left or right, but got {padding_side}."
         )
     length = max([sequence.size(0) for sequence in sequences])
     rows = []
