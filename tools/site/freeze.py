@@ -3,6 +3,8 @@
 Kept in `_build/exercises`, by a digest of all that it depends on.
 """
 
+import ast
+import inspect
 import multiprocessing
 import os
 from collections.abc import Iterable
@@ -65,6 +67,65 @@ def frozen(names: Iterable[str], folder: Path) -> dict[str, Any]:
     return found
 
 
+def modules(name: str) -> dict[str, str]:
+    """The files that an exercise needs, and their text: a module of its own."""
+    (package, text), (_, code) = sources(page_of(name)).items()
+    own = package.replace("__init__", name.replace("/", "__"))
+    return {package: text, own: alone(code, name)}
+
+
+def alone(code: str, name: str) -> str:
+    """A module of exercises with one of them, and what that uses, in the same words."""
+    tree, lines = ast.parse(code), code.splitlines()
+    defined: dict[str, ast.stmt] = {}
+    wanted = ""
+    for node in tree.body:
+        bound = _bound(node)
+        defined |= dict.fromkeys(bound, node)
+        if isinstance(node, ast.Assign) and _named(node.value) == name:
+            (wanted,) = bound
+    if not wanted:
+        return code
+    todo, kept = [wanted], set[ast.stmt]()
+    while todo:
+        node = defined.get(todo.pop(), tree.body[0])
+        if node not in kept:
+            kept.add(node)
+            todo += [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    parts = [_source(node, lines) for node in tree.body if node in kept]
+    return "\n".join([*parts, f"EXERCISES = ({wanted},)\n"])
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """The names that a statement of a module defines."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(a.asname or a.name).split(".")[0] for a in node.names]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    places = node.targets if isinstance(node, ast.Assign) else [node]
+    return [
+        n.id
+        for place in places
+        for n in ast.walk(place)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]
+
+
+def _named(value: ast.expr) -> str:
+    """The name of an exercise that is made here."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "Exercise":
+        for given in value.keywords:
+            if given.arg == "name" and isinstance(given.value, ast.Constant):
+                return str(given.value.value)
+    return ""
+
+
+def _source(node: ast.stmt, lines: list[str]) -> str:
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node, *decorators], key=lambda n: n.lineno).lineno
+    return "\n".join(lines[first - 1 : node.end_lineno])
+
+
 def answered(starter: str, code: str) -> str:
     """A starter's cell with other code above its check.
 
@@ -76,8 +137,9 @@ def answered(starter: str, code: str) -> str:
 
 def _digest(page: str) -> str:
     checking = sorted((PACKAGE / "checking").rglob("*.py"))
-    parts = [path.read_text("utf8") for path in [Path(__file__), *checking]]
-    return digest([version("torch"), *parts, *sources(page).values()])
+    parts = [path.read_text("utf8") for path in checking]
+    own = inspect.getsource(freeze)
+    return digest([version("torch"), own, *parts, *sources(page).values()])
 
 
 def freeze(name: str) -> dict[str, Any]:

@@ -7,29 +7,25 @@ In the page
     exercise runs in the page; its name is in the section's `<book-solved data-name>`.
     `book.js` gives the cell a button `.write-here` (in the room that `book.css` keeps
     below the cell), "Write and check here", or "Continue here" where
-    `memory.read().texts[name]` is kept. On a click, or at once where the
-    address has a fragment `#write~...`, it loads `_static/exercise.css` and
-    `_static/exercise.js` (classic scripts, once) and calls, when they are there,
-    `bookExercise.open(cell, name, button)`; for a fragment, also a later one,
-    `bookExercise.follow(location.hash)`. The editor hides the button.
+    `memory.read().texts[name]` is kept. On a click, or at once where the address has a
+    fragment `#write~...`, it loads `_static/exercise.css` and `_static/exercise.js`
+    (classic scripts, once) and calls, when they are there, `bookExercise.open(cell,
+    name, button)`; for a fragment, also a later one, `bookExercise.follow(location.
+    hash)`. The editor hides the button.
 
 `_static/exercises/<name>.js`, such as `_static/exercises/gru/convert.js`
     `bookExercises.add("gru/convert", {...})` with `frozen`, the text of a JSON (in
     which 1.0 is not 1) whose form `layers_book/checking/sketch.py` defines, by
-    `freeze.py`; `starter` (the cell's code), `solution` (the printed code),
-    `setup` (what runs before an answer), `whole` (whether an answer is a value, so that
-    no torch need be there), `page`, `title`, `colab` (address of the notebook), `limit`
-    (seconds that a check may take), `needs` (names of further scripts: `["digits"]`),
-    `modules` (a file name such as `layers_book/exercises/recurrent/gru.py` to its
-    text). Who loads it defines `self.bookExercises` with `add` before.
+    `freeze.py`; `setup` (what runs before an answer), `limit` (seconds that a check
+    may take), `needs` (names of further scripts: `["digits"]`), `modules` (a file name
+    such as `layers_book/exercises/recurrent/gru__convert.py` to its text: what of the
+    page's module this exercise needs). Who loads it defines `self.bookExercises`.
 
 `_static/engine.js`
-    `self.bookEngine = { worker: "its code", wasm: "base64 of gzip", files: {"torch/
-    __init__.py": "..."}, start() }`. `await bookEngine.start()` gives a fresh `Worker`
-    (from a Blob), to which `{ boot: { wasm, files } }` has been posted: `wasm` is a
-    compiled `WebAssembly.Module`, compiled once a page, `files` what MicroPython
-    imports. `page_torch/engine/worker.js` answers `{ ready: true }`; there
-    `loadMicroPython({ heapsize, module: { instantiateWasm } })` takes it.
+    `await bookEngine.start()` gives a fresh `Worker` (from a Blob), to which
+    `{ boot: { wasm, files } }` has been posted: `wasm` is a `WebAssembly.Module`,
+    compiled once a page, `files` what MicroPython imports, `{"torch/__init__.py":
+    "..."}`. `page_torch/engine/worker.js` answers `{ ready: true }`.
 
 `_static/digits.js`
     `bookExercises.data("digits", "base64 of gzip")`: bytes, the 1797 images of 64
@@ -144,17 +140,10 @@ class Book:
         texts = exercise.starter, about.solution, about.setup
         measures = any(run.steps.__name__ == "measure_steps" for run in about.runs)
         said = {
-            "page": exercise.page,
-            "title": exercise.title,
-            "starter": exercise.starter,
-            "solution": about.solution,
             "setup": about.setup,
-            "setup": about.setup,
-            "colab": self.colab(exercise.page),
             "limit": 60 if measures else 10,
             "needs": ["digits"] if any(map(DIGITS.search, texts)) else [],
-            "modules": freeze.sources(freeze.page_of(exercise.name)),
-            "whole": frozen["whole"],
+            "modules": freeze.modules(exercise.name),
             "frozen": as_json(frozen),
         }
         script = f"bookExercises.add({as_json(exercise.name)}, {as_json(said)});\n"
