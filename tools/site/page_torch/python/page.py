@@ -7,7 +7,7 @@ import _python
 import _source
 from layers_book import reading
 from layers_book.checking import sketch
-from layers_book.checking.judging.verdict import judge
+from layers_book.checking.judging.verdict import first_difference, judge
 from layers_book.checking.recording import raised, record
 from layers_book.checking.values import asked, measure_steps, value_steps
 
@@ -88,10 +88,10 @@ class Known:
             kept[index], self.expected(index), got(index), told.setdefault(index, {})
         )
 
-    def record(self, answer, index, watch=None):
+    def record(self, answer, index, watch, lenient):
         """What an answer does in a configuration."""
         if not self.whole:
-            return self.exercise.record(answer, index, watch=watch)
+            return self.exercise.record(answer, index, True, watch, lenient)
         right = self.expected(index)[0]
         steps = measure_steps if right[0] == "measurement" else value_steps
         tolerance = right[4] if len(right) > 4 else None
@@ -103,8 +103,20 @@ class Known:
 
         def got(index):
             if index not in kept:
-                kept[index] = self.record(answer, index, self._watch(watched))
+                watch = self._watch(watched)
+                try:
+                    kept[index] = self.record(answer, index, watch, False)
+                except Exception:
+                    if not wrong():
+                        raise
+                    kept[index] = self.record(answer, index, watch, True)
             return kept[index]
+
+        def wrong():
+            """Whether an earlier configuration has decided: the rest is for a hint."""
+            return any(
+                [first_difference(self.expected(i), kept[i]) is not None for i in kept]
+            )
 
         told = {}
         mistakes = [
@@ -152,9 +164,9 @@ class Verdict:
 def check(name, answer):
     """Check an answer to the exercise at hand."""
     if name != current.name:
-        return Verdict(
-            name, "missing", f"{name} is another exercise: check it in its own editor."
-        )
+        said = f"{name} is another exercise: check it in its own editor."
+        current.verdict = current.verdict or Verdict(name, "error", said)
+        return current.verdict
     current.load()
     state, message = current.judged(answer)
     if state == "wrong" and "gradient" in message:
@@ -265,6 +277,8 @@ def _failed(error):
     if kind == "MemoryError":
         said = "Your code needs more memory than the page has: make it smaller."
         return "error", said, found["line"]
+    if kind in ("ImportError", "AttributeError") and _of_python(found["text"]):
+        return "missing", _of_python(found["text"]), found["line"]
     if found["type"] == "ModuleNotFoundError":
         module = reading._between(found["text"], "'", "'") or "this module"
         said = f"{module} is not there in the page; {COLAB}."
@@ -277,6 +291,18 @@ def _failed(error):
     return "error", said + ".", line
 
 
+def _of_python(text):
+    """What is said where one of Python's own modules is not whole in the page."""
+    name = reading._between(text, "cannot import name ", "")
+    if name is None and text.startswith("module '"):
+        module = reading._between(text, "module '", "'")
+        name = reading._between(text, "attribute '", "'")
+        if module in ("torch", "math") or module.startswith(("torch.", "helpers")):
+            return ""
+        name = f"{module}.{name}"
+    return f"{name} is not there in the page; {COLAB}." if name else ""
+
+
 def _unreadable(error):
     """What is said of a text that is no Python."""
     line = 0
@@ -284,8 +310,12 @@ def _unreadable(error):
         if file == reading.ANSWER:
             line = number
     lines = reading.TEXTS[reading.ANSWER].split("\n")
-    code = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     words = str(error)
+    if "unindent" in words:  # the line before is told
+        line += 1
+        while line < len(lines) and not lines[line - 1].strip():
+            line += 1
+    code = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     text = f"SyntaxError: {words}" if words else "SyntaxError"
     if line:
         text += f"\nin line {line} of your code" + (f": `{code}`" if code else "")

@@ -35,11 +35,11 @@ class Exercise:
         runs = [run] if isinstance(run, Run) else run
         self.configurations = [(r, at) for r in runs for at in range(r.configurations)]
 
-    def record(self, answer, index, forbid=True, watch=None):
+    def record(self, answer, index, forbid=True, watch=None, lenient=False):
         """What an answer does in a configuration, as plain data."""
         run, number = self.configurations[index]
         parts = self.forbid if forbid else ()
-        return record(run.ask(answer, number), parts, run.tolerance, watch)
+        return record(run.ask(answer, number), parts, run.tolerance, watch, lenient)
 
     def solved(self):
         """What the printed solution gives."""
