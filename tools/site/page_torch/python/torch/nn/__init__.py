@@ -2,41 +2,23 @@
 
 import sys
 
-from torch.nn import functional, grad, init, utils
-from torch.nn import layers, module, recurrent, transformer
+from torch.nn import (  # noqa: F401, since readers use them
+    functional,
+    grad,
+    init,
+    layers,
+    module,
+    parameter,
+    recurrent,
+    transformer,
+    utils,
+)
 from torch.nn._names import absent
-from torch.nn.module import (
-    Module,
-    ModuleDict,
-    ModuleList,
-    ParameterDict,
-    ParameterList,
-    Sequential,
-)
-from torch.nn.parameter import Buffer, Parameter
-from torch.nn.recurrent import (
-    GRU,
-    GRUCell,
-    LSTM,
-    LSTMCell,
-    RNN,
-    RNNBase,
-    RNNCell,
-    RNNCellBase,
-)
-from torch.nn.transformer import (
-    MultiheadAttention,
-    Transformer,
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
 
-for _name in dir(layers):
-    _found = getattr(layers, _name)
-    if isinstance(_found, type) and _name[0] != "_" and issubclass(_found, Module):
-        globals()[_name] = _found
+for _part in (layers, module, parameter, recurrent, transformer):
+    for _name in dir(_part):
+        if _name[0] in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" and _name not in ("F", "Tensor"):
+            globals()[_name] = getattr(_part, _name)
 
 modules = sys.modules["torch.nn"]
 

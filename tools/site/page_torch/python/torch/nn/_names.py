@@ -24,7 +24,6 @@ def typename(value):
     return type(value).__name__
 
 
-
 def absent(module, names, name):
     """What a module says to a name that it does not have."""
     if name in names.split():

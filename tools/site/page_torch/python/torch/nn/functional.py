@@ -1,4 +1,6 @@
-"""torch.nn.functional: a line for each function of the engine, and what is put together."""
+"""torch.nn.functional: what the engine has, a line each, and what is made of it."""
+
+# ruff: noqa: F821, since the tables make names
 
 import math
 
@@ -42,23 +44,20 @@ glu input dim=-1:i
 prelu input weight
 linear input weight bias=None:t
 bilinear input1 input2 weight bias=None:t
-conv1d input weight bias=None:t stride=1:Z padding=0:P dilation=1:Z groups=1:i
-conv2d input weight bias=None:t stride=1:Z padding=0:P dilation=1:Z groups=1:i
-conv3d input weight bias=None:t stride=1:Z padding=0:P dilation=1:Z groups=1:i
-conv_transpose1d input weight bias=None:t stride=1:Z padding=0:Z output_padding=0:Z groups=1:i dilation=1:Z
-conv_transpose2d input weight bias=None:t stride=1:Z padding=0:Z output_padding=0:Z groups=1:i dilation=1:Z
-conv_transpose3d input weight bias=None:t stride=1:Z padding=0:Z output_padding=0:Z groups=1:i dilation=1:Z
+conv#d input weight bias=None:t stride=1:Z padding=0:P dilation=1:Z groups=1:i
+conv_transpose#d input weight bias=None:t stride=1:Z padding=0:Z
+    output_padding=0:Z groups=1:i dilation=1:Z
 unfold input kernel_size:Z dilation=1:Z padding=0:Z stride=1:Z
 fold input output_size:Z kernel_size:Z dilation=1:Z padding=0:Z stride=1:Z
-avg_pool1d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b
-avg_pool2d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b divisor_override=None:i
-avg_pool3d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b count_include_pad=True:b divisor_override=None:i
-max_unpool1d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
-max_unpool2d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
-max_unpool3d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
-adaptive_avg_pool1d input output_size:A
-adaptive_avg_pool2d input output_size:A
-adaptive_avg_pool3d input output_size:A
+avg_pool1d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b
+    count_include_pad=True:b
+avg_pool2d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b
+    count_include_pad=True:b divisor_override=None:i
+avg_pool3d input kernel_size:Z stride=None:Z padding=0:Z ceil_mode=False:b
+    count_include_pad=True:b divisor_override=None:i
+lp_pool#d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
+max_unpool#d input indices kernel_size:Z stride=None:Z padding=0:Z output_size=None:Z
+adaptive_avg_pool#d input output_size:A
 pixel_shuffle input upscale_factor:i
 pixel_unshuffle input downscale_factor:i
 channel_shuffle input groups:i
@@ -67,33 +66,38 @@ one_hot tensor num_classes=-1:i
 pairwise_distance x1 x2 p=2.0:f eps=1e-6:f keepdim=False:b
 cosine_similarity x1 x2 dim=1:i eps=1e-8:f
 pdist input p=2.0:f
+pad input pad:Z mode=constant:s value=None:f
+interpolate input size=None:Z scale_factor=None:F mode=nearest:s align_corners=None:O
+    recompute_scale_factor=None:O antialias=False:b
 grid_sample input grid mode=bilinear:s padding_mode=zeros:s align_corners=None:O
 affine_grid theta size:Z align_corners=None:O
 layer_norm input normalized_shape:Z weight=None:t bias=None:t eps=1e-5:f
 rms_norm input normalized_shape:Z weight=None:t eps=None:f
 group_norm input num_groups:i weight=None:t bias=None:t eps=1e-5:f
-lp_pool1d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
-lp_pool2d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
-lp_pool3d input norm_type:f kernel_size:Z stride=None:Z ceil_mode=False:b
 local_response_norm input size:i alpha=1e-4:f beta=0.75:f k=1.0:f
-batch_norm input running_mean:t running_var:t weight=None:t bias=None:t training=False:b momentum=0.1:f eps=1e-5:f
-instance_norm input running_mean=None:t running_var=None:t weight=None:t bias=None:t use_input_stats=True:b momentum=0.1:f eps=1e-5:f
+batch_norm input running_mean:t running_var:t weight=None:t bias=None:t
+    training=False:b momentum=0.1:f eps=1e-5:f
+instance_norm input running_mean=None:t running_var=None:t weight=None:t bias=None:t
+    use_input_stats=True:b momentum=0.1:f eps=1e-5:f
 normalize input p=2.0:f dim=1:Z eps=1e-12:f
-scaled_dot_product_attention query key value attn_mask=None:t dropout_p=0.0:f is_causal=False:b * scale=None:f enable_gqa=False:b
-interpolate input size=None:Z scale_factor=None:F mode=nearest:s align_corners=None:O recompute_scale_factor=None:O antialias=False:b
-pad input pad:Z mode=constant:s value=None:f
+scaled_dot_product_attention query key value attn_mask=None:t dropout_p=0.0:f
+    is_causal=False:b * scale=None:f enable_gqa=False:b
 """
 
+# in old times said by size_average and reduce
 _LOSSES = """
-mse_loss input target size_average=None:- reduce=None:- reduction=mean:s
-l1_loss input target size_average=None:- reduce=None:- reduction=mean:s
-smooth_l1_loss input target size_average=None:- reduce=None:- reduction=mean:s beta=1.0:f
+mse_loss input target OLD reduction=mean:s
+l1_loss input target OLD reduction=mean:s
+smooth_l1_loss input target OLD reduction=mean:s beta=1.0:f
 huber_loss input target reduction=mean:s delta=1.0:f
-nll_loss input target weight=None:t size_average=None:- ignore_index=-100:i reduce=None:- reduction=mean:s
-cross_entropy input target weight=None:t size_average=None:- ignore_index=-100:i reduce=None:- reduction=mean:s label_smoothing=0.0:f
-binary_cross_entropy input target weight=None:t size_average=None:- reduce=None:- reduction=mean:s
-binary_cross_entropy_with_logits input target weight=None:t size_average=None:- reduce=None:- reduction=mean:s pos_weight=None:t
-kl_div input target size_average=None:- reduce=None:- reduction=mean:s log_target=False:b
+nll_loss input target weight=None:t size_average=None:- ignore_index=-100:i
+    reduce=None:- reduction=mean:s
+cross_entropy input target weight=None:t size_average=None:- ignore_index=-100:i
+    reduce=None:- reduction=mean:s label_smoothing=0.0:f
+binary_cross_entropy input target weight=None:t OLD reduction=mean:s
+binary_cross_entropy_with_logits input target weight=None:t OLD reduction=mean:s
+    pos_weight=None:t
+kl_div input target OLD reduction=mean:s log_target=False:b
 """
 
 _MISSING = (
@@ -166,9 +170,14 @@ def _loss(name, line):
 
 
 def _each(text, make):
+    """A function for each line; one with # in its name is there for 1, 2 and 3 dims."""
+    text = text.replace("\n    ", " ").replace(
+        "OLD", "size_average=None:- reduce=None:-"
+    )
     for line in text.strip().split("\n"):
         name, _, rest = line.partition(" ")
-        make(name, rest)
+        for n in "123" if "#" in name else "1":
+            make(name.replace("#", n), rest)
 
 
 def _plain(name, line):
@@ -189,7 +198,9 @@ def _pool(name, line):
     place = len(line.split())
 
     def call(*args, **kwargs):
-        wanted = kwargs.pop("return_indices", False) or args[place : place + 1] == (True,)
+        wanted = kwargs.pop("return_indices", False) or args[place : place + 1] == (
+            True,
+        )
         return (both if wanted else plain)(*args[:place], **kwargs)
 
     globals()[name] = call
@@ -332,9 +343,7 @@ def _reduced(loss, reduction):
     return loss.mean() if reduction == "mean" else loss.sum()
 
 
-def soft_margin_loss(
-    input, target, size_average=None, reduce=None, reduction="mean"
-):
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     return _reduced(torch.log1p(torch.exp(-target * input)), reduction)
 
 
@@ -399,7 +408,9 @@ def poisson_nll_loss(
     else:
         loss = input - target * torch.log(input + eps)
     if full:
-        more = target * torch.log(target) - target + 0.5 * torch.log(2 * math.pi * target)
+        more = (
+            target * torch.log(target) - target + 0.5 * torch.log(2 * math.pi * target)
+        )
         loss = loss + torch.where(target > 1, more, torch.zeros_like(more))
     return _reduced(loss, reduction)
 
@@ -423,7 +434,9 @@ def _canonical_mask(mask, mask_name, target_type):
     if mask is None or mask.is_floating_point():
         return mask
     if mask.dtype != torch.bool:
-        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+        raise AssertionError(
+            f"only bool and floating types of {mask_name} are supported"
+        )
     return torch.zeros_like(mask, dtype=target_type).masked_fill_(mask, float("-inf"))
 
 
@@ -472,11 +485,14 @@ def multi_head_attention_forward(
     length, batch, width = query.shape
     if width != embed_dim_to_check:
         raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}"
+            f"was expecting embedding dimension of {embed_dim_to_check}, "
+            f"but got {width}"
         )
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
-    key_padding_mask = _canonical_mask(key_padding_mask, "key_padding_mask", query.dtype)
+    key_padding_mask = _canonical_mask(
+        key_padding_mask, "key_padding_mask", query.dtype
+    )
     attn_mask = _canonical_mask(attn_mask, "attn_mask", query.dtype)
     if use_separate_proj_weight:
         weights = q_proj_weight, k_proj_weight, v_proj_weight

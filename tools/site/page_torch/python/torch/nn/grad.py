@@ -5,13 +5,21 @@ from torch.nn import functional
 
 
 def _gradient(n, name):
-    def of_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
+    def of_input(
+        input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1
+    ):
         input = torch.zeros(input_size, dtype=weight.dtype)
-        return _through(input, input, weight, grad_output, stride, padding, dilation, groups)
+        return _through(
+            input, input, weight, grad_output, stride, padding, dilation, groups
+        )
 
-    def of_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
+    def of_weight(
+        input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1
+    ):
         weight = torch.zeros(weight_size, dtype=input.dtype)
-        return _through(weight, input, weight, grad_output, stride, padding, dilation, groups)
+        return _through(
+            weight, input, weight, grad_output, stride, padding, dilation, groups
+        )
 
     def _through(wanted, input, weight, grad_output, *sizes):
         create = torch.is_grad_enabled()

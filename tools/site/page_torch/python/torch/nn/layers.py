@@ -3,7 +3,6 @@
 import math
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 from torch.nn import init
 from torch.nn.module import Module
@@ -32,7 +31,8 @@ class _Layer(Module):
                 value = kwargs.pop(field)
             elif default is _Layer:
                 raise TypeError(
-                    f"{name}.__init__() missing 1 required positional argument: '{field}'"
+                    f"{name}.__init__() missing 1 required positional argument: "
+                    f"'{field}'"
                 )
             else:
                 value = default
@@ -126,7 +126,7 @@ def _train(self, input):
     return getattr(F, self._call)(input, training=self.training, **given)
 
 
-RReLU.forward = _train
+globals()["RReLU"].forward = _train
 
 
 class PReLU(Module):
@@ -329,7 +329,9 @@ class _MaxUnpool(_Pool):
 
 _max = "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, "
 _max += "ceil_mode=False"
-_average = "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
+_average = (
+    "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
+)
 _three = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
 _four = _three + ", dilation={dilation}, ceil_mode={ceil_mode}"
 _norm = "norm_type, kernel_size, stride=None, ceil_mode=False"
@@ -399,7 +401,13 @@ class NonDynamicallyQuantizableLinear(Linear):
 
 class Bilinear(Module):
     def __init__(
-        self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None
+        self,
+        in1_features,
+        in2_features,
+        out_features,
+        bias=True,
+        device=None,
+        dtype=None,
     ):
         kwargs = {"device": device, "dtype": dtype}
         super().__init__()
@@ -451,13 +459,17 @@ class Embedding(Module):
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < max(num_embeddings, 1):
                 raise AssertionError("Padding_idx must be within num_embeddings")
-            padding_idx = padding_idx % num_embeddings if num_embeddings else padding_idx
+            padding_idx = (
+                padding_idx % num_embeddings if num_embeddings else padding_idx
+            )
         self.padding_idx = padding_idx
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         if _weight is None:
-            empty = torch.empty(num_embeddings, embedding_dim, device=device, dtype=dtype)
+            empty = torch.empty(
+                num_embeddings, embedding_dim, device=device, dtype=dtype
+            )
             self.weight = Parameter(empty, not _freeze)
             self.reset_parameters()
         else:
@@ -564,7 +576,9 @@ class _Conv(Module):
                     + "{'valid', 'same'}"
                 )
             if padding == "same" and max(self.stride) != 1:
-                raise ValueError("padding='same' is not supported for strided convolutions")
+                raise ValueError(
+                    "padding='same' is not supported for strided convolutions"
+                )
         if self.padding_mode not in _MODES:
             modes = "{" + ", ".join([repr(mode) for mode in _MODES]) + "}"
             raise ValueError(
@@ -576,7 +590,9 @@ class _Conv(Module):
         _reset(self)
 
     def extra_repr(self):
-        text = "{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={stride}"
+        text = (
+            "{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={stride}"
+        )
         if self.padding != (0,) * len(self.padding):
             text += ", padding={padding}"
         if self.dilation != (1,) * self._n:
@@ -610,7 +626,9 @@ class _ConvNd(_Conv):
         super().__init__()
         kwargs = {"device": device, "dtype": dtype}
         sizes = (kernel_size, stride, padding, dilation, 0)
-        self._keep(in_channels, out_channels, *sizes, groups, bias, padding_mode, kwargs)
+        self._keep(
+            in_channels, out_channels, *sizes, groups, bias, padding_mode, kwargs
+        )
 
     def _around(self):
         """How much to pad, last dim first, as F.pad wants it."""
@@ -664,7 +682,9 @@ class _ConvTransposeNd(_Conv):
         super().__init__()
         kwargs = {"device": device, "dtype": dtype}
         sizes = (kernel_size, stride, padding, dilation, output_padding)
-        self._keep(in_channels, out_channels, *sizes, groups, bias, padding_mode, kwargs)
+        self._keep(
+            in_channels, out_channels, *sizes, groups, bias, padding_mode, kwargs
+        )
 
     def _output_padding(self, input, output_size):
         n = self._n
@@ -675,8 +695,8 @@ class _ConvTransposeNd(_Conv):
             output_size = output_size[before:]
         if len(output_size) != n:
             raise ValueError(
-                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} "
-                f"or {before + n} elements (got {len(output_size)})"
+                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have "
+                f"{n} or {before + n} elements (got {len(output_size)})"
             )
         least = []
         for d in range(n):
@@ -768,10 +788,9 @@ class _NormBase(_Norm):
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, *rest):
         key = prefix + "num_batches_tracked"
-        version = metadata.get("version", None)
-        if (version is None or version < 2) and self.track_running_stats:
-            if key not in state_dict:
-                state_dict[key] = self.num_batches_tracked
+        old = metadata.get("version", 0) < 2 and self.track_running_stats
+        if old and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
         super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
 
 
@@ -889,7 +908,12 @@ class RMSNorm(_Norm):
     _shown = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}"
 
     def __init__(
-        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+        self,
+        normalized_shape,
+        eps=None,
+        elementwise_affine=True,
+        device=None,
+        dtype=None,
     ):
         super().__init__()
         self.normalized_shape = _sizes(normalized_shape, 1)
@@ -963,7 +987,9 @@ class _Loss(_Layer):
                 self.register_buffer(name, value)
 
     def forward(self, *inputs):
-        names = [name for name, _ in self._fields if name not in ("size_average", "reduce")]
+        names = [
+            name for name, _ in self._fields if name not in ("size_average", "reduce")
+        ]
         return getattr(F, self._call)(*inputs, **{n: getattr(self, n) for n in names})
 
 

@@ -8,12 +8,16 @@ from torch.nn._names import typename
 from torch.nn.parameter import Buffer, Parameter
 
 
-class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class _IncompatibleKeys(
+    namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])
+):
     def __repr__(self):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         missing, unexpected = self.missing_keys, self.unexpected_keys
-        return f"_IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
+        return (
+            f"_IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
+        )
 
     __str__ = __repr__
 
@@ -80,7 +84,7 @@ class Module:
         if args or kwargs:
             name = type(self).__name__
             if kwargs:
-                word = f"got an unexpected keyword argument '{list(kwargs)[0]}'"
+                word = f"got an unexpected keyword argument '{next(iter(kwargs))}'"
             else:
                 word = f"takes 1 positional argument but {len(args) + 1} were given"
             raise TypeError(f"{name}.__init__() {word}")
@@ -139,7 +143,9 @@ class Module:
             found = own.get(kind)
             if found is not None and name in found:
                 return found[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise AttributeError(
+            f"'{type(self).__name__}' object has no attribute '{name}'"
+        )
 
     def _forget(self, name, *kinds):
         if name in self.__dict__:
@@ -170,7 +176,9 @@ class Module:
         modules = own.get("_modules")
         if isinstance(value, Module):
             if modules is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                raise AttributeError(
+                    "cannot assign module before Module.__init__() call"
+                )
             self._forget(name, "_parameters", "_buffers")
             modules[name] = value
             return
@@ -184,14 +192,16 @@ class Module:
             return
         buffers = own.get("_buffers")
         is_buffer = isinstance(value, Buffer)
-        if is_buffer or buffers is not None and name in buffers:
+        if is_buffer or (buffers is not None and name in buffers):
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
                     f"cannot assign '{typename(value)}' as buffer '{name}' "
                     "(torch.nn.Buffer, torch.Tensor or None expected)"
                 )
             persistent = name not in self._non_persistent_buffers_set
-            self.register_buffer(name, value, value.persistent if is_buffer else persistent)
+            self.register_buffer(
+                name, value, value.persistent if is_buffer else persistent
+            )
             return
         object.__setattr__(self, name, value)
 
@@ -227,7 +237,9 @@ class Module:
 
     def register_parameter(self, name, param):
         if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
+            raise AttributeError(
+                "cannot assign parameter before Module.__init__() call"
+            )
         _check_name(self, "parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
@@ -283,7 +295,9 @@ class Module:
     def _named(self, kind, prefix, recurse, remove_duplicate):
         memo = set()
         if recurse:
-            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            modules = self.named_modules(
+                prefix=prefix, remove_duplicate=remove_duplicate
+            )
         else:
             modules = [(prefix, self)]
         for where, module in modules:
@@ -483,8 +497,9 @@ class Module:
                 given = given[0]
             if given.shape != param.shape:
                 errors.append(
-                    f"size mismatch for {key}: copying a param with shape {given.shape} "
-                    f"from checkpoint, the shape in current model is {param.shape}."
+                    f"size mismatch for {key}: copying a param with shape "
+                    f"{given.shape} from checkpoint, the shape in current model "
+                    f"is {param.shape}."
                 )
                 continue
             if metadata.get("assign_to_params_buffers", False):
@@ -505,7 +520,9 @@ class Module:
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
         if not hasattr(state_dict, "keys"):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            raise TypeError(
+                f"Expected state_dict to be dict-like, got {type(state_dict)}."
+            )
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", {})
 
@@ -564,7 +581,8 @@ class Module:
         extra = self.extra_repr()
         extra = extra.split("\n") if extra else []
         children = [
-            f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()
+            f"({name}): {_indented(repr(module))}"
+            for name, module in self._modules.items()
         ]
         text = self._get_name() + "("
         if len(extra) == 1 and not children:
@@ -691,7 +709,9 @@ class Sequential(_Numbered):
                 f"unsupported operand type(s) for *: {type(self)} and {type(times)}"
             )
         if times <= 0:
-            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+            raise ValueError(
+                f"Non-positive multiplication factor {times} for {type(self)}"
+            )
         return self._joined([self] * times)
 
     __rmul__ = __mul__
@@ -888,7 +908,7 @@ class ParameterDict(Module):
         return [self[key] for key in self._keys]
 
     def get(self, key, default=None):
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def setdefault(self, key, default=None):
         if key not in self:

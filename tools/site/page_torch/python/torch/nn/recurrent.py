@@ -2,15 +2,14 @@
 
 import math
 
-import torch
+import _engine
 
+import torch
 from torch._core import function, ints_text, wrap_all
 from torch.nn import init
 from torch.nn.layers import _made
 from torch.nn.module import Module
 from torch.nn.utils.rnn import PackedSequence
-
-import _engine
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
@@ -54,8 +53,8 @@ class RNNBase(Module):
         self.proj_size = proj_size
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability "
-                "of an element being zeroed"
+                "dropout should be a number in range [0, 1] representing the "
+                "probability of an element being zeroed"
             )
         _kind(bias, bool, "bias")
         _kind(batch_first, bool, "batch_first")
@@ -126,8 +125,8 @@ class RNNBase(Module):
         if input.dtype != weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype "
-                f"({weight.dtype}). Convert input: input.to({weight.dtype}), or convert "
-                f"model: model.to({input.dtype})"
+                f"({weight.dtype}). Convert input: input.to({weight.dtype}), or "
+                f"convert model: model.to({input.dtype})"
             )
         dims = 2 if packed else 3
         if input.dim() != dims:
@@ -147,8 +146,8 @@ class RNNBase(Module):
             if state.dim() != wanted:
                 word = "batched" if wanted == 3 else "unbatched"
                 raise RuntimeError(
-                    f"For {word} {wanted}-D input, hx should also be {wanted}-D but got "
-                    f"{state.dim()}-D tensor"
+                    f"For {word} {wanted}-D input, hx should also be {wanted}-D but "
+                    f"got {state.dim()}-D tensor"
                 )
 
     def forward(self, input, hx=None):
@@ -222,7 +221,9 @@ class RNNBase(Module):
 
 def _no_projection(kwargs):
     if "proj_size" in kwargs:
-        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        raise ValueError(
+            "proj_size argument is only supported for LSTM, not RNN or GRU"
+        )
 
 
 class RNN(RNNBase):
@@ -278,7 +279,9 @@ def lstm_cell(input, hx, *weights):
 
 
 class RNNCellBase(Module):
-    def __init__(self, input_size, hidden_size, bias, num_chunks, device=None, dtype=None):
+    def __init__(
+        self, input_size, hidden_size, bias, num_chunks, device=None, dtype=None
+    ):
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -314,7 +317,8 @@ class RNNCellBase(Module):
             if state.dim() not in (1, 2):
                 word = f"hx[{i}]" if pair else "hidden"
                 raise ValueError(
-                    f"{name}: Expected {word} to be 1D or 2D, got {state.dim()}D instead"
+                    f"{name}: Expected {word} to be 1D or 2D, got {state.dim()}D "
+                    "instead"
                 )
         single = input.dim() == 1
         if single:

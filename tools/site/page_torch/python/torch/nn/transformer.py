@@ -5,8 +5,15 @@ import copy
 import torch
 from torch.nn import functional as F
 from torch.nn import init
-from torch.nn.layers import Dropout, GELU, LayerNorm, NonDynamicallyQuantizableLinear
-from torch.nn.layers import Linear, ReLU, _made
+from torch.nn.layers import (
+    GELU,
+    Dropout,
+    LayerNorm,
+    Linear,
+    NonDynamicallyQuantizableLinear,
+    ReLU,
+    _made,
+)
 from torch.nn.module import Module, ModuleList
 from torch.nn.parameter import Parameter
 
@@ -62,7 +69,12 @@ class MultiheadAttention(Module):
         self._reset_parameters()
 
     def _reset_parameters(self):
-        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+        for name in (
+            "in_proj_weight",
+            "q_proj_weight",
+            "k_proj_weight",
+            "v_proj_weight",
+        ):
             weight = getattr(self, name)
             if weight is not None:
                 init.xavier_uniform_(weight)
@@ -272,7 +284,12 @@ class _Stack(Module):
 
 class TransformerEncoder(_Stack):
     def __init__(
-        self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True
+        self,
+        encoder_layer,
+        num_layers,
+        norm=None,
+        enable_nested_tensor=True,
+        mask_check=True,
     ):
         super().__init__()
         self._keep(encoder_layer, num_layers, norm)
@@ -309,7 +326,9 @@ class TransformerDecoder(_Stack):
         padding = (tgt_key_padding_mask, memory_key_padding_mask)
         x = tgt
         for layer in self.layers:
-            x = layer(x, memory, tgt_mask, memory_mask, *padding, causal, memory_is_causal)
+            x = layer(
+                x, memory, tgt_mask, memory_mask, *padding, causal, memory_is_causal
+            )
         return x if self.norm is None else self.norm(x)
 
 

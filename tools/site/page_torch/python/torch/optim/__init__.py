@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn._names import absent, typename
-from torch.optim import lr_scheduler
+from torch.optim import lr_scheduler  # noqa: F401, since readers use it
 
 _MISSING = (
     "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils"
@@ -114,8 +114,8 @@ class Optimizer:
         for group, given in zip(self.param_groups, groups):
             if len(group["params"]) != len(given["params"]):
                 raise ValueError(
-                    "loaded state dict contains a parameter group that doesn't match the "
-                    "size of optimizer's group"
+                    "loaded state dict contains a parameter group that doesn't match "
+                    "the size of optimizer's group"
                 )
             for name, value in given.items():
                 if name != "params":
@@ -282,8 +282,16 @@ class Adam(Optimizer):
 class AdamW(Adam):
     _decoupled = True
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2,
-                 amsgrad=False, **kwargs):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=1e-2,
+        amsgrad=False,
+        **kwargs,
+    ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **kwargs)
 
 

@@ -72,9 +72,9 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
         )
     if sizes != sorted(sizes, reverse=True):
         raise RuntimeError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is "
-            "True. You can pass `enforce_sorted=False` to pack_padded_sequence and/or "
-            "pack_sequence to sidestep this requirement if you do not need ONNX "
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` "
+            "is True. You can pass `enforce_sorted=False` to pack_padded_sequence "
+            "and/or pack_sequence to sidestep this requirement if you do not need ONNX "
             "exportability."
         )
     if sizes[0] > steps.size(0):
@@ -97,9 +97,9 @@ def pad_packed_sequence(
     if total_length is not None:
         if total_length < length:
             raise ValueError(
-                "Expected total_length to be at least the length of the longest sequence "
-                f"in input, but got total_length={total_length} and max sequence length "
-                f"being {length}"
+                "Expected total_length to be at least the length of the longest "
+                f"sequence in input, but got total_length={total_length} and max "
+                f"sequence length being {length}"
             )
         length = total_length
     batch = counts[0]
