@@ -59,15 +59,6 @@ def test_the_wasm_is_shipped_once():
     assert not list(HTML.rglob("micropython*"))
 
 
-def test_vendored_files_are_those_of_npm():
-    package = ROOT / "node_modules" / "@micropython/micropython-webassembly-pyscript"
-    if not package.exists():
-        pytest.skip("npm has installed nothing: make lint")
-    ours = SITE / "vendor" / "micropython"
-    for name in ("micropython.mjs", "micropython.wasm"):
-        assert (ours / name).read_bytes() == (package / name).read_bytes()
-
-
 def test_every_exercise_has_its_file_and_its_place():
     """What does not run says so, in its place and in the chapter."""
     count = 0

@@ -228,13 +228,15 @@ def hand_over(app: Sphinx, error: Exception | None) -> None:
 
 def engine() -> str:
     """The script that starts a worker, with all that it needs."""
-    worker = (SITE / "page_torch/minified/engine.js").read_bytes()
+    start, worker = (
+        (SITE / "page_torch/minified" / f"{name}.js").read_bytes()
+        for name in ("start", "engine")
+    )
     wasm = (SITE / "vendor/micropython/micropython.wasm").read_bytes()
     parts = [worker, as_json(files()).encode(), wasm]
     packed = base64.b64encode(lzma.compress(b"".join(parts), **LZMA)).decode()
     said = {"sizes": [len(part) for part in parts], "packed": packed}
-    start = (SITE / "page_torch" / "start.js").read_text("utf8")
-    return f"{start}Object.assign(bookEngine, {as_json(said)});\n"
+    return f"{start.decode()}Object.assign(bookEngine, {as_json(said)});\n"
 
 
 def packed(data: bytes) -> str:
