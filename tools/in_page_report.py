@@ -73,7 +73,7 @@ def given(name: str, kept: dict[str, Any]) -> dict[str, Any]:
     """What the page loads of an exercise."""
     return {
         "setup": exercise(name).setup,
-        "modules": freeze.sources(freeze.page_of(name)),
+        "modules": freeze.modules(name),
         "frozen": json.dumps(kept, separators=(",", ":")),
     }
 
