@@ -180,6 +180,7 @@ export function set_grad(t, grad) {
     );
   }
   t.grad = grad;
+  return t;
 }
 
 // As torch's messages name a node.

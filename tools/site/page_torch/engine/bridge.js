@@ -66,10 +66,6 @@ const own = {
     const wanted = tensors.splice(outputs);
     return grad(tensors, wanted, given, retain, create, unused);
   },
-  set_grad(x, value) {
-    x.grad = value;
-    return true;
-  },
 };
 
 // An error that is not the engine's own is a fault, or a lack of stack or memory.

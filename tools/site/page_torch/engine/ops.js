@@ -28,3 +28,6 @@ export const ops = {
 
 // x.NAME_(...) for any function NAME that gives a result of x's shape.
 ops.inplace = (name, x, ...args) => tensor.inplace(x, ops[name], ...args);
+
+// x.NAME_(...) for a function NAME that gives a view: x itself is turned.
+ops.becoming = (name, x, ...args) => tensor.become(x, (v) => ops[name](v, ...args));

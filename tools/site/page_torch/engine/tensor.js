@@ -60,8 +60,8 @@ function rounder(bits, least, largest) {
 }
 
 function whole(value) {
-  if (!(Math.abs(value) <= WHOLE)) {
-    notHere("an integer beyond 2**53 (or one made of inf or nan)");
+  if (!(Math.abs(value) < WHOLE)) {
+    notHere("an integer of 2**53 or more (or one made of inf or nan)");
   }
   return Math.trunc(value) + 0;
 }

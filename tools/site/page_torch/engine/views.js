@@ -10,7 +10,8 @@
 // tensor_split(x, n | indices, dim), unbind(x, dim), detach(x), alias(x), data(x),
 // contiguous(x), clone(x), to(x, dtype), cast(x, DType), broadcast_tensors(...tensors),
 // become(x, view) (x itself turned in place: t_, squeeze_ ...), set_data(x, other)
-// makeView(x, shape, stride, offset, name, backward)  for other files' views
+// makeView(x, shape, stride, offset, name, backward)  for other files' views;
+//     backward(grad, the shape of x)
 // sumTo(x, shape)  undoes broadcasting
 
 import { is_grad_enabled, record, scattered } from "./autograd.js";
@@ -41,7 +42,9 @@ function inherited(creation, name) {
 
 export function makeView(x, shape, stride, offset, name, backward) {
   const out = new Tensor(x.storage, offset, shape, stride, x.dtype);
-  record(out, name, [x], backward);
+  // x itself may be turned in place later.
+  const from = x.shape;
+  record(out, name, [x], (grad) => backward(grad, from));
   out.base = x.base ?? x;
   out.creation = is_grad_enabled() ? inherited(x.creation, name) : "no_grad";
   out.seenVersion = x.storage.version;
@@ -149,7 +152,9 @@ function viewOf(x, shape, name) {
   if (stride === null) {
     return null;
   }
-  return makeView(x, shape, stride, x.offset, name, (grad) => [reshape(grad, x.shape)]);
+  return makeView(x, shape, stride, x.offset, name, (grad, from) => [
+    reshape(grad, from),
+  ]);
 }
 
 export function view(x, size) {
@@ -349,7 +354,9 @@ export function expand(x, size) {
   }
   const shape = [];
   const stride = [];
-  wanted.forEach((target, dim) => {
+  // torch tells of the last dim that does not fit
+  for (let dim = wanted.length - 1; dim >= 0; dim--) {
+    const target = wanted[dim];
     const own = dim < extra ? 1 : x.shape[dim - extra];
     if (target === -1 && dim < extra) {
       raise(
@@ -367,11 +374,11 @@ export function expand(x, size) {
           `Tensor sizes: ${shapeText(x.shape)}`,
       );
     }
-    shape.push(full);
-    stride.push(dim < extra || own !== full ? 0 : x.stride[dim - extra]);
-  });
-  return makeView(x, shape, stride, x.offset, "ExpandBackward0", (grad) => [
-    sumTo(grad, x.shape),
+    shape.unshift(full);
+    stride.unshift(dim < extra || own !== full ? 0 : x.stride[dim - extra]);
+  }
+  return makeView(x, shape, stride, x.offset, "ExpandBackward0", (grad, from) => [
+    sumTo(grad, from),
   ]);
 }
 
@@ -395,7 +402,7 @@ export function squeeze(x, dims = null) {
     keep.map((dim) => x.stride[dim]),
     x.offset,
     "SqueezeBackward1",
-    (grad) => [reshape(grad, x.shape)],
+    (grad, from) => [reshape(grad, from)],
   );
 }
 
@@ -412,10 +419,10 @@ export function unsqueeze(x, dim) {
   );
 }
 
-// Zeros in the shape of x with grad where the view `place` of x lies.
-function spread(grad, x, place) {
-  const stride = contiguousStride(x.shape);
-  const whole = { shape: x.shape, stride, offset: 0 };
+// Zeros in the shape `from` with grad where the view `place` of it lies.
+function spread(grad, from, place) {
+  const stride = contiguousStride(from);
+  const whole = { shape: from, stride, offset: 0 };
   return scattered(grad, whole, place(stride));
 }
 
@@ -441,8 +448,8 @@ export function select(x, dim, index) {
     x.stride.toSpliced(at, 1),
     offset,
     "SelectBackward0",
-    (grad) => [
-      spread(grad, x, (stride) => ({
+    (grad, old) => [
+      spread(grad, old, (stride) => ({
         shape,
         stride: stride.toSpliced(at, 1),
         offset: position * stride[at],
@@ -467,13 +474,20 @@ export function slice(x, dim, start, end, step) {
   const shape = x.shape.with(at, Math.ceil((to - from) / by));
   const bySteps = (stride) => stride.with(at, stride[at] * by);
   const offset = x.offset + from * x.stride[at];
-  return makeView(x, shape, bySteps(x.stride), offset, "SliceBackward0", (grad) => [
-    spread(grad, x, (stride) => ({
-      shape,
-      stride: bySteps(stride),
-      offset: from * stride[at],
-    })),
-  ]);
+  return makeView(
+    x,
+    shape,
+    bySteps(x.stride),
+    offset,
+    "SliceBackward0",
+    (grad, old) => [
+      spread(grad, old, (stride) => ({
+        shape,
+        stride: bySteps(stride),
+        offset: from * stride[at],
+      })),
+    ],
+  );
 }
 
 export function narrow(x, dim, start, length) {
@@ -502,7 +516,8 @@ export function narrow(x, dim, start, length) {
 }
 
 export function diagonal(x, offset = 0, dim1 = 0, dim2 = 1) {
-  const n = x.shape.length;
+  const sizes = x.shape;
+  const n = sizes.length;
   const a = wrapDim(dim1, n);
   const b = wrapDim(dim2, n);
   if (a === b) {
@@ -510,14 +525,14 @@ export function diagonal(x, offset = 0, dim1 = 0, dim2 = 1) {
   }
   const room =
     offset >= 0
-      ? Math.min(x.shape[a], x.shape[b] - offset)
-      : Math.min(x.shape[a] + offset, x.shape[b]);
+      ? Math.min(sizes[a], sizes[b] - offset)
+      : Math.min(sizes[a] + offset, sizes[b]);
   const size = Math.max(room, 0);
   const without = (list) => list.filter((_, dim) => dim !== a && dim !== b);
   const place = (stride) => {
     const jump = offset >= 0 ? offset * stride[b] : -offset * stride[a];
     return {
-      shape: [...without(x.shape), size],
+      shape: [...without(sizes), size],
       stride: [...without(stride), stride[a] + stride[b]],
       offset: size === 0 ? 0 : jump,
     };
@@ -529,15 +544,16 @@ export function diagonal(x, offset = 0, dim1 = 0, dim2 = 1) {
     at.stride,
     x.offset + at.offset,
     "DiagonalBackward0",
-    (grad) => [spread(grad, x, place)],
+    (grad, old) => [spread(grad, old, place)],
   );
 }
 
 // Tensor.unfold: windows of `size` along dim, in a new last dim.
 export function unfold_dim(x, dim, size, step) {
-  const n = x.shape.length;
+  const sizes = x.shape;
+  const n = sizes.length;
   const at = wrapDim(dim, n);
-  const most = n === 0 ? 1 : x.shape[at];
+  const most = n === 0 ? 1 : sizes[at];
   if (size > most) {
     raise(
       "RuntimeError",
@@ -551,14 +567,19 @@ export function unfold_dim(x, dim, size, step) {
     shape:
       n === 0
         ? [size]
-        : [...x.shape.with(at, Math.floor((most - size) / step) + 1), size],
+        : [...sizes.with(at, Math.floor((most - size) / step) + 1), size],
     stride: n === 0 ? [1] : [...stride.with(at, stride[at] * step), stride[at]],
     offset: 0,
   });
   const own = place(x.stride);
-  return makeView(x, own.shape, own.stride, x.offset, "UnfoldBackward0", (grad) => [
-    spread(grad, x, place),
-  ]);
+  return makeView(
+    x,
+    own.shape,
+    own.stride,
+    x.offset,
+    "UnfoldBackward0",
+    (grad, old) => [spread(grad, old, place)],
+  );
 }
 
 export function as_strided(x, size, stride, offset = null) {
@@ -763,7 +784,9 @@ export function become(x, make) {
       "a leaf Variable that requires grad is being used in an in-place operation.",
     );
   }
-  const turned = make(x);
+  const before = new Tensor(x.storage, x.offset, x.shape, x.stride, x.dtype);
+  before.node = x.node;
+  const turned = make(before);
   const { node } = turned;
   x.shape = turned.shape;
   x.stride = turned.stride;

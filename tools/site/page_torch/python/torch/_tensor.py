@@ -337,14 +337,8 @@ class Tensor:
                             "of type " + type(value).__name__)
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
-        if value.dtype is not self.dtype:
-            raise RuntimeError(
-                "attempting to assign a gradient with dtype '" + _short(value.dtype)
-                + "' to a tensor with dtype '" + _short(self.dtype) + "'."
-            )
-        if value.shape != self.shape:
-            raise RuntimeError("assigned grad has data of a different size")
-        self._t.grad = value._t
+        if _engine.set_grad(self._t, value._t) is None:
+            fail()
         self._grad = value
 
     @grad.deleter
@@ -573,11 +567,6 @@ class Tensor:
         raise AttributeError(
             "'" + found + "' object has no attribute '" + name + "'"
         )
-
-
-def _short(kind):
-    names = {"float64": "double", "float32": "float", "int64": "long int"}
-    return names.get(kind.name, kind.name)
 
 
 def _watched_get(name, self, get):
