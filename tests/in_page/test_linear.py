@@ -175,3 +175,30 @@ def test_singular(page: Any) -> None:
             eval(f"torch.linalg.{call}", {"torch": torch, "x": torch.zeros(2, 2)})
         page.run(f"import torch\ntorch.linalg.{call}", x=torch.zeros(2, 2))
         assert page.error.text == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "code",
+    (
+        "y = x @ w\nw.data.add_(1)\nresult = torch.autograd.grad(y.sum(), x)[0]",
+        "y = x @ w\nwith torch.no_grad():\n    w.add_(1)\ny.sum().backward()",
+        "y = x @ w.detach()\nwith torch.no_grad():\n    x.add_(1)\ny.sum().backward()",
+        "y = x.softmax(0)\ny.sum().backward()\ny.sum().backward()",
+        "y = x[[0, 1]]\ny.sum().backward()\ny.sum().backward()",
+        "y = x.amax(0)\nwith torch.no_grad():\n    x.mul_(2)\ny.sum().backward()",
+        "y = (x * 1).cumsum(0)\ny.add_(1)\ny.sum().backward()\nresult = x.grad",
+        "y = (x * 1).softmax(0)\ny.add_(1)\ny.sum().backward()",
+    ),
+)
+def test_changed_in_between(page: Any, code: str) -> None:
+    """What the gradient needs and has been changed is told of, the rest is not."""
+    given = {name: torch.eye(2).requires_grad_() for name in "xw"}
+    names: dict[str, Any] = {"torch": torch, **given, "result": None}
+    answer = page.run(f"import torch\n{code}", **given)
+    try:
+        exec(code, names)
+    except RuntimeError as error:
+        assert (page.error.type, page.error.text) == ("RuntimeError", str(error))
+    else:
+        assert page.error is None, page.error
+        torch.testing.assert_close(answer, names["result"])

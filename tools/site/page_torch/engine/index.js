@@ -34,6 +34,7 @@ import {
   ints,
   is_contiguous,
   narrow,
+  needs,
   numel,
   read,
   record,
@@ -62,29 +63,32 @@ const outOf = (kind, index, dim, size) =>
 
 // ------------------------------------------- numbers at places, and back to them
 
-// out[i] = x[at[i]], where `at` counts the elements of x in logical order.
-function picked(x, at, shape, name) {
+// out[i] = x[at[i]], where `at` counts the elements of x in logical order. `saved` are
+// the index tensors, which torch keeps until the backward pass.
+function picked(x, at, shape, name, saved = []) {
   const start = is_contiguous(x) ? x.offset : 0;
   const data = is_contiguous(x) ? x.storage.data : valuesOf(x);
   const out = new data.constructor(at.length);
   for (let i = 0; i < at.length; i++) out[i] = data[start + at[i]];
-  return record(tensor_from(out, shape, x.dtype), name, [x], (g) => [
+  const backward = (g) => [
     placed(zeros(x.shape, g.dtype), at, g, true, "IndexPutBackward0"),
-  ]);
+  ];
+  return record(tensor_from(out, shape, x.dtype), name, [x], backward, saved);
 }
 
 // x with source[i] written at (or added to) place at[i].
-function placed(x, at, source, accumulate, name) {
+function placed(x, at, source, accumulate, name, saved = []) {
   const out = values(x);
   const from = read(source);
   for (let i = 0; i < at.length; i++) {
     if (accumulate) out[at[i]] += from[i];
     else out[at[i]] = from[i];
   }
-  return record(tensor_from(out, x.shape, x.dtype), name, [x, source], (g) => [
+  const backward = (g) => [
     accumulate ? g : placed(g, at, zeros(source.shape, g.dtype), false, name),
     picked(g, at, source.shape, "IndexBackward0"),
-  ]);
+  ];
+  return record(tensor_from(out, x.shape, x.dtype), name, [x, source], backward, saved);
 }
 
 // All sums of one number of each table, the last table running fastest.
@@ -114,13 +118,14 @@ function tables(x, own = {}) {
   );
 }
 
-function along(x, own, name) {
+function along(x, own, name, saved = []) {
   const parts = tables(x, own);
   return picked(
     x,
     grid(parts),
     parts.map((table) => table.length),
     name,
+    saved,
   );
 }
 
@@ -279,14 +284,15 @@ function places(view, indexed, value = null) {
   if (numel(shape) === 0) return { at: [], shape };
   const stride = contiguousStride(view.shape);
   const at = new Float64Array(count);
-  dims.forEach((d, k) => {
-    const from = read(expand(tensors[k], common));
-    for (let i = 0; i < count; i++) {
-      const index = from[i];
-      if (index < -size(d) || index >= size(d)) outOf("IndexError", index, k, size(d));
-      at[i] += (index < 0 ? index + size(d) : index) * stride[d];
+  const given = tensors.map((t) => read(expand(t, common)));
+  for (let i = 0; i < count; i++) {
+    for (let k = 0; k < dims.length; k++) {
+      const index = given[k][i];
+      const most = view.shape[dims[k]];
+      if (index < -most || index >= most) outOf("IndexError", index, k, most);
+      at[i] += (index < 0 ? index + most : index) * stride[dims[k]];
     }
-  });
+  }
   const table = (d) => steps(size(d), stride[d]);
   return { at: grid([...before.map(table), at, ...after.map(table)]), shape };
 }
@@ -295,7 +301,7 @@ export function index(x, spec, ...tensors) {
   const { view, indexed } = basic(x, parsed(spec, tensors));
   if (Object.keys(indexed).length > 0) {
     const { at, shape } = places(view, indexed);
-    return picked(view, at, shape, "IndexBackward0");
+    return picked(view, at, shape, "IndexBackward0", Object.values(indexed));
   }
   return view === x ? slice0(x) : view;
 }
@@ -343,7 +349,8 @@ export function index_put_(x, value, accumulate, spec, ...tensors) {
     view,
     (self, from) => {
       const spread = fitting(from, shape, self);
-      return placed(self, at, spread, accumulate, "IndexPutBackward0");
+      const saved = Object.values(indexed);
+      return placed(self, at, spread, accumulate, "IndexPutBackward0", saved);
     },
     source,
   );
@@ -438,7 +445,7 @@ export function gather(x, dim, index) {
       );
     }
   });
-  return picked(x, placesAlong(x, d, index), index.shape, "GatherBackward0");
+  return picked(x, placesAlong(x, d, index), index.shape, "GatherBackward0", [index]);
 }
 
 // The part of the source that scatter reads, and where each number goes.
@@ -496,12 +503,12 @@ function scattered(x, dim, index, given, name) {
 
 export function scatter(x, dim, index, src) {
   const { at, part } = scattered(x, dim, index, src, "ScatterBackward0");
-  return placed(x, at, part, false, "ScatterBackward0");
+  return placed(x, at, part, false, "ScatterBackward0", [index]);
 }
 
 export function scatter_add(x, dim, index, src) {
   const { at, part } = scattered(x, dim, index, src, "ScatterAddBackward0");
-  return placed(x, at, part, true, "ScatterAddBackward0");
+  return placed(x, at, part, true, "ScatterAddBackward0", [index]);
 }
 
 const joins = {
@@ -552,16 +559,10 @@ function joined(x, at, source, way, own, name) {
         return [clear(div(whole, x)), div(pick(whole), source)];
       }
       const [mine, theirs] = [eq(x, result), eq(source, pick(result))];
-      const counted = own ? cast(mine, g.dtype) : zeros(x.shape, g.dtype);
-      const ties = placed(counted, at, cast(theirs, g.dtype), true, name);
-      const each = div(g, where(eq(ties, number(0)), number(1), ties));
-      const untouched = tensor_from(
-        counts.map((count) => +(count === 0)),
-        x.shape,
-        "bool",
-      );
-      const kept = own ? mul(each, mine) : mul(g, untouched);
-      return [kept, mul(pick(each), theirs)];
+      // what x holds counts as a tie even if it was left out
+      const ties = placed(cast(mine, g.dtype), at, cast(theirs, g.dtype), true, name);
+      const each = div(g, ties);
+      return [clear(mul(each, mine)), mul(pick(each), theirs)];
     },
     [x, source, result],
   );
@@ -639,11 +640,13 @@ function placesOf(x, dim, index, source, name, place) {
 export function index_add(x, dim, index, source, alpha = 1) {
   const at = placesOf(x, dim, index, source, "index_add_", (place, d, size) => {
     if (place >= 0 && place < size) return place;
-    if (x.shape.length < 2) raise("IndexError", "index out of range in self");
+    const n = x.shape.length;
+    const within = d > 0 && d < n - 1;
+    if (n < 2 || within) raise("IndexError", "index out of range in self");
     return outOf("RuntimeError", place, d, size);
   });
   const scaled = alpha === 1 ? source : mul(source, tensor_from([alpha], [], x.dtype));
-  return placed(x, at, scaled, true, "IndexAddBackward0");
+  return placed(x, at, scaled, true, "IndexAddBackward0", [index]);
 }
 
 export function index_copy(x, dim, index, source) {
@@ -688,7 +691,7 @@ export function index_copy(x, dim, index, source) {
     }
     return place;
   });
-  return placed(x, at, source, false, "IndexCopyBackward0");
+  return placed(x, at, source, false, "IndexCopyBackward0", [index]);
 }
 
 export function index_fill(x, dim, index, value) {
@@ -713,7 +716,7 @@ export function index_fill(x, dim, index, value) {
   const shape = x.shape.map((other, i) => (i === d ? rows.length : other));
   const at = x.shape.length === 0 ? rows : grid(tables(x, { [d]: rows }));
   const filled = fitting(value, x.shape.length === 0 ? [rows.length] : shape, x);
-  return placed(x, at, filled, false, "IndexFillBackward0");
+  return placed(x, at, filled, false, "IndexFillBackward0", [index]);
 }
 
 export function index_select(x, dim, index) {
@@ -730,11 +733,14 @@ export function index_select(x, dim, index) {
     const text = `Index to scalar can have only 1 value, got ${rows.length} value(s)`;
     raise("RuntimeError", `index_select(): ${text}`);
   }
-  if (rows.some((place) => place < 0 || place >= size)) {
-    raise("IndexError", "index out of range in self");
+  const wrong = rows.find((place) => place < 0 || place >= size);
+  if (wrong !== undefined) {
+    if (d === 0 || wrong < 0) raise("IndexError", "index out of range in self");
+    const text = `id=${wrong} axis_dim=${size}`;
+    raise("RuntimeError", `INDICES element is out of DATA bounds, ${text}`);
   }
-  if (x.shape.length === 0) return picked(x, rows, [], "IndexSelectBackward0");
-  return along(x, { [d]: rows }, "IndexSelectBackward0");
+  if (x.shape.length === 0) return picked(x, rows, [], "IndexSelectBackward0", [index]);
+  return along(x, { [d]: rows }, "IndexSelectBackward0", [index]);
 }
 
 export function take(x, index) {
@@ -742,7 +748,7 @@ export function take(x, index) {
     const text = `Expected a long tensor for index, but got ${typeName(index)}`;
     raise("RuntimeError", `take(): ${text}`);
   }
-  return picked(x, flatPlaces(x, index, "take"), index.shape, "TakeBackward0");
+  return picked(x, flatPlaces(x, index, "take"), index.shape, "TakeBackward0", [index]);
 }
 
 function flatPlaces(x, index, name) {
@@ -823,15 +829,13 @@ export function masked_fill(x, mask, value) {
   const data = values(expand(x, shape));
   for (let i = 0; i < data.length; i++) if (hidden[i] !== 0) data[i] = fill;
   const like = expand(x, shape);
-  return record(
-    empty_like_values(like, data),
-    "MaskedFillBackward0",
-    [like, value],
-    (g) => [
-      masked_fill(g, mask, number(0)),
-      value.requires_grad ? sum(where(mask, g, zeros([], g.dtype)), null, false) : null,
-    ],
-  );
+  const wanted = needs(value);
+  const backward = (g) => [
+    masked_fill(g, mask, number(0)),
+    wanted ? sum(where(mask, g, zeros([], g.dtype)), null, false) : null,
+  ];
+  const out = empty_like_values(like, data);
+  return record(out, "MaskedFillBackward0", [like, value], backward, [mask]);
 }
 
 export function masked_select(x, mask) {
@@ -840,7 +844,7 @@ export function masked_select(x, mask) {
   }
   const shape = broadcastShapes(mask.shape, x.shape);
   const at = trueAt(expand(mask, shape));
-  return picked(expand(x, shape), at, [at.length], "MaskedSelectBackward0");
+  return picked(expand(x, shape), at, [at.length], "MaskedSelectBackward0", [mask]);
 }
 
 export function masked_scatter(x, mask, source) {
@@ -861,7 +865,7 @@ export function masked_scatter(x, mask, source) {
     raise("RuntimeError", "Number of elements of source < number of ones in mask");
   }
   const part = narrow(reshape(source, [-1]), 0, 0, at.length);
-  return placed(expand(x, shape), at, part, false, "MaskedScatterBackward0");
+  return placed(expand(x, shape), at, part, false, "MaskedScatterBackward0", [mask]);
 }
 
 // ------------------------------------------------------------------ joining

@@ -29,6 +29,7 @@ import {
   ints,
   movedim,
   narrow,
+  needs,
   permute,
   record,
   reshape,
@@ -136,10 +137,13 @@ function stacks(a, b, name) {
     multiply(dataA, left, dataB, right, out, i * n * m, n, inner, m);
   }
   const result = tensor_from(out, [...batch, n, m], a.dtype);
-  return record(result, name, [a, b], (g) => [
-    a.requires_grad ? sumTo(stacks(g, swap(b), name), a.shape) : null,
-    b.requires_grad ? sumTo(stacks(swap(a), g, name), b.shape) : null,
-  ]);
+  const [first, second] = [needs(a), needs(b)];
+  const backward = (g) => [
+    first ? sumTo(stacks(g, swap(b), name), a.shape) : null,
+    second ? sumTo(stacks(swap(a), g, name), b.shape) : null,
+  ];
+  const saved = [...(first ? [b] : []), ...(second ? [a] : [])];
+  return record(result, name, [a, b], backward, saved);
 }
 
 const typesOf = (a, b) => `${typeName(a)} and ${typeName(b)}`;
@@ -314,8 +318,12 @@ export function addmm(input, a, b, beta = 1, alpha = 1) {
 export const addmv = (input, a, b, beta = 1, alpha = 1) =>
   plus(input, mv(a, b), beta, alpha, b);
 
-export const baddbmm = (input, a, b, beta = 1, alpha = 1) =>
-  plus(input, bmm(a, b), beta, alpha, b);
+export function baddbmm(input, a, b, beta = 1, alpha = 1) {
+  if (a.shape.length === 3 && b.shape.length === 3) {
+    expand(input, [a.shape[0], a.shape[1], b.shape[2]]);
+  }
+  return plus(input, bmm(a, b), beta, alpha, b);
+}
 
 export const addbmm = (input, a, b, beta = 1, alpha = 1) =>
   plus(input, sum(bmm(a, b), [0]), beta, alpha, b);
@@ -713,6 +721,7 @@ export function linalg_cross(a, b, dim = -1) {
     const text = `inputs dimension ${dim} must have length 3. Got ${n} and ${m}`;
     raise("RuntimeError", `linalg.cross: ${text}`);
   }
+  sameForBatches(a, b);
   const shape = broadcastShapes(a.shape, b.shape);
   const [x, y] = [expand(a, shape), expand(b, shape)];
   return sub(
@@ -881,9 +890,8 @@ export function linalg_inv(x) {
     return right;
   });
   const out = restack(x, results, [n, n]);
-  return record(out, "LinalgInvExBackward0", [x], (g) => [
-    neg(matmul(matmul(swap(out), g), swap(out))),
-  ]);
+  const backward = (g) => [neg(matmul(matmul(swap(out), g), swap(out)))];
+  return record(out, "LinalgInvExBackward0", [x], backward, [out]);
 }
 
 export const inverse = linalg_inv;
@@ -926,10 +934,12 @@ export function linalg_solve(a, b) {
     return rights[i];
   });
   const out = restack(right, results, right.shape.slice(-2));
-  const done = record(out, "LinalgSolveExBackward0", [left, right], (g) => {
+  const backward = (g) => {
     const gradient = linalg_solve(swap(left), g);
     return [neg(matmul(gradient, swap(out))), gradient];
-  });
+  };
+  const saved = [left, out];
+  const done = record(out, "LinalgSolveExBackward0", [left, right], backward, saved);
   return vector ? squeeze(done, -1) : done;
 }
 
@@ -943,13 +953,14 @@ export function linalg_det(x, name = "linalg.det") {
   );
   const result = pairs.map(({ sign, pivots }) => pivots.reduce((a, b) => a * b, sign));
   const out = restack(x, result, []);
-  return record(out, "LinalgDetBackward0", [x], (g) => {
+  const backward = (g) => {
     if (result.some((value) => value === 0)) {
       notHere("the gradient of torch.linalg.det at a singular matrix");
     }
     const factor = unsqueeze(unsqueeze(mul(g, linalg_det(x)), -1), -1);
     return [mul(factor, swap(linalg_inv(x)))];
-  });
+  };
+  return record(out, "LinalgDetBackward0", [x], backward, [x]);
 }
 
 export const det = (x) => linalg_det(x);
@@ -1029,7 +1040,7 @@ export function linalg_cholesky(x, upper = false) {
     return l;
   });
   const out = restack(x, results, [n, n]);
-  const lower = record(out, "LinalgCholeskyExBackward0", [x], (g) => {
+  const backward = (g) => {
     const inner = tril(matmul(swap(out), g));
     const half = sub(
       inner,
@@ -1038,7 +1049,8 @@ export function linalg_cholesky(x, upper = false) {
     const inverted = linalg_inv(out);
     const full = matmul(matmul(swap(inverted), half), inverted);
     return [mul(scalarLike(x, 0.5), add(full, swap(full)))];
-  });
+  };
+  const lower = record(out, "LinalgCholeskyExBackward0", [x], backward, [out]);
   return upper ? swap(lower) : lower;
 }
 
@@ -1098,7 +1110,7 @@ export function linalg_eigh(x) {
   );
   const backward = (g) => [matmul(mul(vectors, unsqueeze(g, -2)), swap(vectors))];
   return [
-    record(numbers, "LinalgEighBackward0", [x], backward, [], true),
+    record(numbers, "LinalgEighBackward0", [x], backward, [x], true),
     withoutGradient(detach(vectors), x, "torch.linalg.eigh's vectors"),
   ];
 }
@@ -1189,7 +1201,7 @@ export function linalg_svd(x, full = true) {
   };
   return [
     withoutGradient(detach(u), x, "torch.linalg.svd's vectors"),
-    record(s, "LinalgSvdBackward0", [x], backward, [], true),
+    record(s, "LinalgSvdBackward0", [x], backward, [x], true),
     withoutGradient(detach(v), x, "torch.linalg.svd's vectors"),
   ];
 }

@@ -70,6 +70,7 @@ import {
   typeNames,
   unsqueeze,
   wrapDim,
+  zeros,
 } from "./tensor.js";
 
 const number = (value) => scalar(value, "float");
@@ -197,7 +198,12 @@ export function sum(x, dim = null, keepdim = false, dtype = null) {
 
 export function nansum(x, dim = null, keepdim = false, dtype = null) {
   if (!x.dtype.floating) return sum(x, dim, keepdim, dtype);
-  return sum(masked_fill(x, isnan(x), number(0)), dim, keepdim, dtype);
+  const lost = isnan(x);
+  const out = noGrad(() => sum(masked_fill(x, lost, number(0)), dim, keepdim, dtype));
+  const dims = dimsOf(dim, x.shape.length);
+  return record(out, "NansumBackward0", [x], (g) => [
+    mul(expand(restored(g, x, dims, keepdim), x.shape), logical_not(lost)),
+  ]);
 }
 
 function needFloating(dtype, name, which) {
@@ -911,7 +917,7 @@ function normKernel(p) {
 // torch's norm_backward: zero where the norm is zero.
 function normGradient(g, x, out, p, dims) {
   const zero = eq(out, number(0));
-  if (p === 0) return mul(g, mul(x, number(0)));
+  if (p === 0) return zeros(x.shape, x.dtype);
   if (p === 1) return mul(g, sign(x));
   if (p === 2) return mul(g, masked_fill(div(x, out), zero, number(0)));
   if (Math.abs(p) === Infinity) return mul(sign(x), shared(g, abs(x), out, dims));
