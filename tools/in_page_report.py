@@ -127,10 +127,12 @@ def texts(
 def _written(value: Any) -> str:
     if isinstance(value, dict) and "tensor" in value:
         return f"torch.tensor({value['data']}).reshape({value['shape']})"
-    text = repr(value)
     if isinstance(value, dict) and "dict" in value:
-        text = "{" + ", ".join(f"{k!r}: {v!r}" for k, v in value["dict"]) + "}"
-    return text.replace("inf", "float('inf')").replace("nan", "float('nan')")
+        pairs = [f"{k!r}: {_written(v)}" for k, v in value["dict"]]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return f"float({str(value)!r})" if value != value else repr(value)
 
 
 def reported(

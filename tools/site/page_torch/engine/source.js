@@ -114,6 +114,19 @@ const GENERIC = new Set(
 const BEFORE_TUPLE = new Set(["return", "yield", "in"]);
 const ASSIGNS = new Set(["=", "+="]);
 const ASSIGNMENT = /^([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=$/;
+const IN_PLACE = {
+  "*=": "mul",
+  "/=": "truediv",
+  "//=": "floordiv",
+  "%=": "mod",
+  "@=": "matmul",
+  "**=": "pow",
+  "&=": "and",
+  "|=": "or",
+  "^=": "xor",
+  "<<=": "lshift",
+  ">>=": "rshift",
+};
 const ORDER = new Set(["<", "<=", ">", ">="]);
 // what an operand of a comparison ends at, on its left
 const EDGE = /^([,;:([{<>]|:=|->|[<>=!]=|([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=)$/;
@@ -197,6 +210,14 @@ export function plainer(code) {
       }
     } else if (name.text === "dict" && !isOp(before, ".") && !isWord(before, "class")) {
       replace(name, "_dict_");
+      for (const [from, to] of items) {
+        if (isOp(all[from], "**")) replace(all[from], "");
+        else if (isOp(all[from + 1], "=")) {
+          replace(all[from], `(("${all[from].text}"`);
+          replace(all[from + 1], ",");
+          wrap(from + 2, to - 1, "", "),)");
+        }
+      }
     }
   };
 
@@ -271,9 +292,28 @@ export function plainer(code) {
     if (from < at && !chained) wrap(from, at - 1, "_left_(", ")", 0.5);
   };
 
+  /** MicroPython changes in place by += and -= only: the others become calls. */
+  const inPlace = (at) => {
+    let from = at;
+    while (from && !/^(newline|end)$/.test(all[from - 1].kind)) {
+      if (isOp(all[from - 1], ";") || isOp(all[from - 1], ":")) break;
+      if (CLOSES.has(all[from - 1].text) && pairs.has(from - 1)) from = pairs.get(from - 1);
+      else from -= 1;
+    }
+    let to = at + 1;
+    while (!/^(newline|end)$/.test(all[to].kind) && !isOp(all[to], ";")) to = close(to) + 1;
+    if (from === at || to === at + 1) return;
+    const target = plainer(code.slice(all[from].start, all[at - 1].end));
+    replace(all[at], `= _inplace_("${IN_PLACE[all[at].text]}", ${target}, (`);
+    wrap(at + 1, to - 1, "", "))");
+  };
+
   let depth = 0;
   let lambda = 0; // the place of the last one's colon
   all.forEach((token, at) => {
+    if (token.kind === "string" && /^[rR]?[fF]/.test(token.text)) {
+      replace(token, formatted(token.text));
+    }
     if (token.kind === "name") {
       const called = isOp(all[at - 1], ".") && isOp(all[at + 1], "(");
       if (called && METHODS.has(token.text)) {
@@ -290,6 +330,7 @@ export function plainer(code) {
     if (token.kind !== "op") return;
     if (CLOSES.has(token.text)) depth -= 1;
     if (ORDER.has(token.text)) compared(at);
+    if (token.text in IN_PLACE && !depth) inPlace(at);
     if (!depth && at > lambda && ASSIGNS.has(token.text)) bare(at + 1);
     if (!(token.text in OPENS)) return;
     depth += 1;
@@ -312,6 +353,41 @@ export function plainer(code) {
     }
   });
   return edited(code, edits);
+}
+
+/** An f-string whose parts are plainer; MicroPython cannot format a tensor by `:.3f`. */
+function formatted(text) {
+  const [begin, quote] = text.match(/^\w+("""|'''|"|')/);
+  const other = quote[0] === '"' ? "'" : '"';
+  let [found, at] = [begin, begin.length];
+  while (at < text.length - quote.length) {
+    const two = text.slice(at, at + 2);
+    const inner = two === "{{" || two === "}}" || text[at] !== "{";
+    const end = inner ? at + (/^[{}]{2}/.test(two) ? 2 : 1) : fieldEnd(text, at);
+    found += inner ? text.slice(at, end) : field(text.slice(at + 1, end - 1), other);
+    at = end;
+  }
+  return found + text.slice(at);
+}
+
+/** The place past the bracket that closes a part of an f-string. */
+function fieldEnd(text, from) {
+  let depth = 0;
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === "{") depth += 1;
+    if (text[at] === "}") depth -= 1;
+    if (depth === 0) return at + 1;
+  }
+  return text.length;
+}
+
+/** One part of an f-string, such as x:.3f, with its brackets. */
+function field(part, quote) {
+  const [, code, rest] = part.match(/^((?:\((?:[^()]|\([^()]*\))*\)|\[[^[\]]*\]|'[^']*'|"[^"]*"|[^:!]|!=|:=)*)([^]*)$/);
+  if (/=\s*$/.test(code)) return `{${part}}`;
+  const made = plainer(code);
+  const spec = rest.match(/^:([^{}'"]*[a-zA-Z%])$/);
+  return spec ? `{format(${made}, ${quote}${spec[1]}${quote})}` : `{${made}${rest}}`;
 }
 
 /** Applies edits: at one place first what ends there, then what begins, the widest first. */

@@ -77,6 +77,38 @@ class dict_keys:
         return f"dict_keys({list(self)!r})"
 
 
+def _inplace(name, a, b):
+    """What an operator such as *= gives, in place where Python works so."""
+    change = getattr(a, "__i" + name + "__", None)
+    if change is not None:
+        found = change(b)
+        if found is not NotImplemented:
+            return found
+    found = OPERATORS[name](a, b)
+    if type(a) is list:
+        a[:] = found
+        return a
+    if isinstance(a, (set, dict)) and name == "or":
+        a.update(b)
+        return a
+    return found
+
+
+OPERATORS = {
+    "mul": lambda a, b: a * b,
+    "truediv": lambda a, b: a / b,
+    "floordiv": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "matmul": lambda a, b: a @ b,
+    "pow": lambda a, b: a**b,
+    "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b,
+    "xor": lambda a, b: a ^ b,
+    "lshift": lambda a, b: a << b,
+    "rshift": lambda a, b: a >> b,
+}
+
+
 class _Number:
     """A number on the left of a comparison, which lets a tensor on the right decide."""
 
@@ -218,6 +250,13 @@ def _strictly(given):
         yield tuple(items)
 
 
+def format(value, spec=""):
+    """A value as a text, as an f-string writes it."""
+    if hasattr(value, "_t"):  # a tensor
+        return value.__format__(spec)
+    return ("{:" + spec + "}").format(value)
+
+
 def vars(value):
     """What an object holds."""
     return value.__dict__
@@ -284,7 +323,7 @@ def _set_all():
     builtins.zip = zip
     builtins.vars = vars
     builtins.input = _no_input
-    builtins.format = lambda value, spec="": ("{:" + spec + "}").format(value)
+    builtins.format = format
     for name, made in (
         ("dict", _dict),
         ("list", _list),
@@ -294,6 +333,7 @@ def _set_all():
         ("step", _step),
         ("part", _PART),
         ("left", _left),
+        ("inplace", _inplace),
     ):
         setattr(builtins, f"_{name}_", made)
     sys.modules["math"] = _math
