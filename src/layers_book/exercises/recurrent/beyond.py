@@ -267,6 +267,8 @@ def _masks(generator: Generator) -> dict[str, Any]:
 def _seen(answer: Any, **masks: Tensor | None) -> Iterator[Case | tuple[str, Any]]:
     """The mask as attention sees it: for 3 samples and 2 heads, whatever broadcasts."""
     refuse_no_function(answer)
+    # in a page they may come in another order
+    masks = {name: masks[name] for name in ("attn_mask", "key_padding_mask")}
     yield "configuration", describe(masks)
     given = {name: None if m is None else m.clone() for name, m in masks.items()}
     mask = call(answer, *given.values())

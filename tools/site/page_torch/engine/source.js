@@ -86,6 +86,18 @@ function parts(all, pairs, from, to, mark = ",") {
   return found;
 }
 
+/** The first token of what ends at a place: a name, its attributes, calls and parts. */
+function primary(all, pairs, from) {
+  let at = from;
+  for (;;) {
+    if (CLOSES.has(all[at].text) && pairs.has(at)) at = pairs.get(at);
+    const before = all[at - 1];
+    if (all[at].text in OPENS && isPrimary(before)) at -= 1;
+    else if (isOp(before, ".") && all[at].kind === "name") at -= 2;
+    else return at;
+  }
+}
+
 /** The place of a lambda's colon. */
 function lambdaEnd(all, pairs, from, to) {
   for (let at = from + 1; at < to; at += 1) {
@@ -263,18 +275,6 @@ export function plainer(code) {
     return true;
   };
 
-  /** The first token of what a method is asked of. */
-  const primary = (from) => {
-    let at = from;
-    for (;;) {
-      if (CLOSES.has(all[at].text) && pairs.has(at)) at = pairs.get(at);
-      const before = all[at - 1];
-      if (all[at].text in OPENS && isPrimary(before)) at -= 1;
-      else if (isOp(before, ".") && all[at].kind === "name") at -= 2;
-      else return at;
-    }
-  };
-
   /** MicroPython asks only the left side of < how to compare: a number knows no tensor. */
   const compared = (at) => {
     const [next, after] = [all[at + 1], all[at + 2]];
@@ -317,7 +317,7 @@ export function plainer(code) {
     if (token.kind === "name") {
       const called = isOp(all[at - 1], ".") && isOp(all[at + 1], "(");
       if (called && METHODS.has(token.text)) {
-        wrap(primary(at - 2), at, "_method_(");
+        wrap(primary(all, pairs, at - 2), at, "_method_(");
         replace(all[at - 1], ", ");
         replace(token, `"${token.text}")`);
       }
@@ -343,7 +343,7 @@ export function plainer(code) {
     else if (depth === 1 && isAlias(at)) {
       edits.push([token.start, all[end].end, "".padEnd(breaks(at), "\n"), 0]);
     } else if (steps(at, items)) {
-      wrap(primary(at - 1), end, "_step_(");
+      wrap(primary(all, pairs, at - 1), end, "_step_(");
       replace(token, ", ");
       sliced(items[0]);
       replace(all[end], ")");
@@ -465,13 +465,16 @@ function statement(all, line) {
 /** What is done in a line, as Python's own syntax tree names it. */
 export function operations(code, line) {
   const all = statement(tokens(code), line);
+  const pairs = partners(all);
   const found = [];
   all.forEach((token, at) => {
     const before = all[at - 1];
     const isValue = before && (isPrimary(before) || before.kind === "number");
     const { kind, text } = token;
-    if (kind === "name" && isOp(all[at + 1], "(") && !KEYWORDS.has(text)) {
-      if (!isWord(before, "def") && !isWord(before, "class")) found.push(text);
+    if (isOp(token, "(") && isPrimary(before)) {
+      const { start } = all[primary(all, pairs, at - 1)];
+      const defines = /^(def|class)$/.test(all[at - 2]?.text);
+      if (!defines) found.push(code.slice(start, before.end).split(".").at(-1));
     } else if (kind === "name" && (text === "not" || text === "in")) {
       found.push(text === "not" ? "Not" : "Compare");
     }

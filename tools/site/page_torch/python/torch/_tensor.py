@@ -443,8 +443,10 @@ class Tensor:
         return text(self)
 
     def __format__(self, spec):
-        if self.dim() or not spec:
+        if not spec:
             return repr(self)
+        if self.dim():
+            raise TypeError("unsupported format string passed to Tensor.__format__")
         return ("{:" + spec + "}").format(self.item())
 
     # --- operators ---
