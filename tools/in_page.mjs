@@ -6,14 +6,18 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-const folder = join(import.meta.dirname, "site/page_torch");
-// what the page runs, and what its worker does
-const made = { "start.js": "start.js", "engine.js": "engine/worker.js" };
+const site = join(import.meta.dirname, "site");
+const folder = join(site, "page_torch/minified");
+const made = {
+  "engine.js": "page_torch/engine/worker.js", // what the worker runs
+  "exercise.js": "static/exercise.js",
+  "start.js": "page_torch/start.js",
+};
 
-mkdirSync(join(folder, "minified"), { recursive: true });
+mkdirSync(folder, { recursive: true });
 for (const [name, source] of Object.entries(made)) {
   const { outputFiles } = await build({
-    entryPoints: [join(folder, source)],
+    entryPoints: [join(site, source)],
     bundle: true,
     write: false,
     minify: true,
@@ -22,7 +26,7 @@ for (const [name, source] of Object.entries(made)) {
     target: ["chrome111", "firefox115", "safari16.4"],
   });
   const [{ text }] = outputFiles;
-  const target = join(folder, "minified", name);
+  const target = join(folder, name);
   if (!process.argv.includes("--check")) writeFileSync(target, text);
   else if (!existsSync(target) || readFileSync(target, "utf8") !== text) {
     console.error(`page_torch/minified/${name}: run \`make format\``);

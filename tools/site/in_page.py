@@ -55,6 +55,7 @@ from tried import runs
 from helpers import digits
 from layers_book.exercises import exercise as known
 
+MINIFIED = SITE / "page_torch" / "minified"
 MOST = 40_000  # bytes of an exercise's file, gzip
 LZMA: dict[str, Any] = {
     "format": lzma.FORMAT_RAW,
@@ -224,16 +225,17 @@ def hand_over(app: Sphinx, error: Exception | None) -> None:
     static = Path(app.outdir) / "_static"
     shutil.rmtree(static / "exercises", ignore_errors=True)
     shutil.copytree(book(app).scripts, static, dirs_exist_ok=True)
+    shutil.copy(MINIFIED / "exercise.js", static)
 
 
 def engine() -> str:
     """The script that starts a worker, with all that it needs."""
     start, worker = (
-        (SITE / "page_torch/minified" / f"{name}.js").read_bytes()
-        for name in ("start", "engine")
+        (MINIFIED / f"{name}.js").read_bytes() for name in ("start", "engine")
     )
     wasm = (SITE / "vendor/micropython/micropython.wasm").read_bytes()
-    parts = [worker, as_json(files()).encode(), wasm]
+    texts = "\0".join(text for pair in files().items() for text in pair)
+    parts = [wasm, worker, texts.encode()]
     packed = base64.b64encode(lzma.compress(b"".join(parts), **LZMA)).decode()
     said = {"sizes": [len(part) for part in parts], "packed": packed}
     return f"{start.decode()}Object.assign(bookEngine, {as_json(said)});\n"

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -51,11 +52,12 @@ def files() -> dict[str, str]:
 
 
 def stripped(code: str) -> str:
-    """Code without comments, docstrings and empty lines, alike from every Python.
+    """Code without comments, docstrings, annotations and empty lines.
 
-    >>> stripped('def f(x):  # why\\n    "What."\\n\\n    return x')
+    >>> stripped('def f(x: int):  # why\\n    "What."\\n\\n    return x')
     'def f(x):\\n return x\\n'
     """
+    code = _plain(code)
     lines = code.splitlines()
     kept = {  # the lines within a text are part of it
         line
@@ -84,6 +86,30 @@ def stripped(code: str) -> str:
         if line.strip() or row in kept or row - 1 in kept
     ]
     return "\n".join(text) + "\n"
+
+
+def _plain(code: str) -> str:
+    """Code without its annotations."""
+    lines = [line.encode() for line in code.splitlines(keepends=True)]
+    starts = [0, *itertools.accumulate(map(len, lines))]
+    whole = b"".join(lines)
+    cuts = []
+
+    def cut(after: bytes, before: ast.expr) -> None:
+        begin = starts[before.lineno - 1] + before.col_offset
+        end = starts[(before.end_lineno or 1) - 1] + (before.end_col_offset or 0)
+        cuts.append((len(whole[:begin].rstrip().removesuffix(after).rstrip()), end))
+
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.arg) and node.annotation:
+            cut(b":", node.annotation)
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            cut(b"->", node.returns)
+        if isinstance(node, ast.AnnAssign) and node.value:
+            cut(b":", node.annotation)
+    for begin, end in sorted(cuts, reverse=True):
+        whole = whole[:begin] + whole[end:]
+    return whole.decode()
 
 
 def _shorter(indent: re.Match[str]) -> str:

@@ -17,16 +17,21 @@ self.bookEngine = {
     return { url, files, wasm: await WebAssembly.compile(wasm) };
   },
 
-  /** The worker's code, Python's files, and the wasm. */
+  /** The wasm, the worker's code, and Python's files: names and texts in turn. */
   parts() {
-    const bytes = this.unpacked(Uint8Array.from(atob(this.packed), (c) => c.charCodeAt(0)));
+    const bytes = this.unpacked(
+      Uint8Array.from(atob(this.packed), (c) => c.charCodeAt(0)),
+    );
     let from = 0;
-    const [code, files, wasm] = this.sizes.map((size) => {
+    const [wasm, code, texts] = this.sizes.map((size) => {
       from += size;
       return bytes.subarray(from - size, from);
     });
-    const [text, json] = [code, files].map((part) => new TextDecoder().decode(part));
-    return { code: text, files: JSON.parse(json), wasm };
+    const read = (part) => new TextDecoder().decode(part);
+    const files = {};
+    const words = read(texts).split("\0");
+    for (let at = 0; at < words.length; at += 2) files[words[at]] = words[at + 1];
+    return { wasm, code: read(code), files };
   },
 
   /** What raw LZMA (lc 3, lp 0, pb 0) has packed, by the format's specification. */
@@ -34,8 +39,9 @@ self.bookEngine = {
     const out = new Uint8Array(this.sizes.reduce((sum, size) => sum + size));
     const chances = (count) => new Uint16Array(count).fill(1024);
     const literals = chances(0x300 << 3);
-    const [isMatch, isRep, isRep0, isRep1, isRep2, isLong] = Array.from({ length: 6 }, () =>
-      chances(12),
+    const [isMatch, isRep, isRep0, isRep1, isRep2, isLong] = Array.from(
+      { length: 6 },
+      () => chances(12),
     );
     const slots = Array.from({ length: 4 }, () => chances(64));
     const special = chances(128);

@@ -163,7 +163,7 @@ self.bookExercise = (() => {
       cell.after(this);
       if (!runs) return this.refuse();
       boot().catch(() => {});
-      exercise(name).catch(() => {});
+      load(`exercises/${name}`).catch(() => {}); // its data come with the first check
     }
 
     /** The caret where one writes first. */
