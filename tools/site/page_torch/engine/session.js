@@ -23,10 +23,10 @@ export async function boot({ wasm, files, print }) {
     pystack: STACK,
     stdout: print,
   });
-  connect(micropython, ops);
+  const clear = connect(micropython, ops);
   micropython.registerJsModule("_source", {
     plainer: source.plainer,
-    operations: (code, line) => source.operations(code, line).join(" "),
+    operations: (code, line) => source.operations(code, line).join("\n"),
     reduced: source.reduced,
     words: (code) => source.words(code).join(" "),
     mended: source.mended,
@@ -52,6 +52,7 @@ export async function boot({ wasm, files, print }) {
     const start = performance.now();
     let found;
     try {
+      clear();
       write(exercise.modules);
       for (const [name, bytes] of Object.entries(data)) {
         micropython.FS.writeFile(`/${name}.bin`, bytes);

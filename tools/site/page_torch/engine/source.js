@@ -112,7 +112,7 @@ const METHODS = new Set(
   (
     "removeprefix removesuffix ljust rjust zfill title capitalize casefold swapcase " +
     "expandtabs isidentifier isalnum isdecimal isnumeric isprintable isascii istitle " +
-    "translate format_map bit_length bit_count is_integer as_integer_ratio hex keys"
+    "translate format_map bit_length bit_count is_integer as_integer_ratio hex keys format"
   ).split(" "),
 );
 // classes that stand in square brackets at the begin of a file only for type checkers
@@ -142,6 +142,72 @@ const IN_PLACE = {
 const ORDER = new Set(["<", "<=", ">", ">="]);
 // what an operand of a comparison ends at, on its left
 const EDGE = /^([,;:([{<>]|:=|->|[<>=!]=|([+\-*/%@&|^]|\*\*|\/\/|<<|>>)?=)$/;
+
+/** An f-string as arguments of _joined_: its texts, and what is formatted between. */
+function formatted(text) {
+  const [, marks, quote] = text.match(/^(\w*)("""|'''|"|')/);
+  const begin = marks.replace(/f/i, "") + quote;
+  const inside = text.slice(marks.length + quote.length, -quote.length);
+  const found = [];
+  let literal = "";
+  const keep = () => {
+    if (literal) found.push(begin + literal + quote);
+    literal = "";
+  };
+  let at = 0;
+  while (at < inside.length) {
+    const mark = inside[at];
+    if ((mark === "{" || mark === "}") && inside[at + 1] === mark) {
+      literal += mark;
+      at += 2;
+    } else if (mark === "{") {
+      const end = fieldEnd(inside, at);
+      const [said, value] = field(inside.slice(at + 1, end), begin, quote);
+      literal += said;
+      keep();
+      found.push(value);
+      at = end + 1;
+    } else {
+      literal += mark;
+      at += 1;
+    }
+  }
+  keep();
+  return found.join(", ");
+}
+
+/** The place of the bracket that closes a place for a value. */
+function fieldEnd(text, from) {
+  let depth = 0;
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === "{") depth += 1;
+    if (text[at] === "}") depth -= 1;
+    if (depth === 0) return at;
+  }
+  return text.length;
+}
+
+/** What a place says itself, as {x=} does, and its value as a call of _format_. */
+function field(inside, begin, quote) {
+  const all = tokens(inside);
+  const pairs = partners(all);
+  let end = inside.length;
+  for (let at = 0; at < all.length; at += 1) {
+    if (all[at].text in OPENS && pairs.has(at)) at = pairs.get(at);
+    else if (isOp(all[at], ":") || isOp(all[at], "!")) {
+      end = all[at].start;
+      break;
+    }
+  }
+  let code = inside.slice(0, end);
+  let [, conversion = "", spec = ""] = inside.slice(end).match(/^(?:!(\w))?(?::([^]*))?/);
+  const [, said] = code.match(/^([^]*[^=!<>])=\s*$/) ?? [];
+  const shown = said ? code : "";
+  if (said) code = said;
+  if (said && !spec) conversion ||= "r";
+  const how = spec ? `, _joined_(${formatted(`f${begin}${spec}${quote}`)})` : "";
+  return [shown, `_format_("${conversion}", (${plainer(code)})${how})`];
+}
 
 /** Code in words that MicroPython knows: its lines stay where they are. */
 export function plainer(code) {
@@ -220,6 +286,8 @@ export function plainer(code) {
         if (isWord(all[first], "None")) replace(all[first], "type(None)");
         if (past < items[1][1]) replace(all[past], ",");
       }
+    } else if (name.text === "range" && isWord(before, "in")) {
+      replace(name, "_range_"); // else the loop compares with what may be a tensor
     } else if (name.text === "dict" && !isOp(before, ".") && !isWord(before, "class")) {
       replace(name, "_dict_");
       for (const [from, to] of items) {
@@ -308,11 +376,28 @@ export function plainer(code) {
     wrap(at + 1, to - 1, "", "))");
   };
 
+  /** Texts side by side that are one, where one of them is an f-string. */
+  const joined = (at) => {
+    if (all[at - 1]?.kind === "string") return;
+    let last = at;
+    while (all[last + 1].kind === "string") last += 1;
+    const isFormatted = ({ text }) => /^r?f/i.test(text);
+    if (all.slice(at, last + 1).some(isFormatted)) {
+      for (let part = at; part <= last; part += 1) {
+        const { text } = all[part];
+        const more = part < last ? ", " : "";
+        replace(all[part], (isFormatted(all[part]) ? formatted(text) : text) + more);
+      }
+      wrap(at, last, "_joined_(", ")");
+    }
+    if (isOp(all[last + 1], "%")) wrap(at, last, "_text_(", ")", 0.5);
+  };
+
   let depth = 0;
   let lambda = 0; // the place of the last one's colon
   all.forEach((token, at) => {
-    if (token.kind === "string" && /^[rR]?[fF]/.test(token.text)) {
-      replace(token, formatted(token.text));
+    if (token.kind === "string") {
+      joined(at);
     }
     if (token.kind === "name") {
       const called = isOp(all[at - 1], ".") && isOp(all[at + 1], "(");
@@ -353,41 +438,6 @@ export function plainer(code) {
     }
   });
   return edited(code, edits);
-}
-
-/** An f-string whose parts are plainer; MicroPython cannot format a tensor by `:.3f`. */
-function formatted(text) {
-  const [begin, quote] = text.match(/^\w+("""|'''|"|')/);
-  const other = quote[0] === '"' ? "'" : '"';
-  let [found, at] = [begin, begin.length];
-  while (at < text.length - quote.length) {
-    const two = text.slice(at, at + 2);
-    const inner = two === "{{" || two === "}}" || text[at] !== "{";
-    const end = inner ? at + (/^[{}]{2}/.test(two) ? 2 : 1) : fieldEnd(text, at);
-    found += inner ? text.slice(at, end) : field(text.slice(at + 1, end - 1), other);
-    at = end;
-  }
-  return found + text.slice(at);
-}
-
-/** The place past the bracket that closes a part of an f-string. */
-function fieldEnd(text, from) {
-  let depth = 0;
-  for (let at = from; at < text.length; at += 1) {
-    if (text[at] === "{") depth += 1;
-    if (text[at] === "}") depth -= 1;
-    if (depth === 0) return at + 1;
-  }
-  return text.length;
-}
-
-/** One part of an f-string, such as x:.3f, with its brackets. */
-function field(part, quote) {
-  const [, code, rest] = part.match(/^((?:\((?:[^()]|\([^()]*\))*\)|\[[^[\]]*\]|'[^']*'|"[^"]*"|[^:!]|!=|:=)*)([^]*)$/);
-  if (/=\s*$/.test(code)) return `{${part}}`;
-  const made = plainer(code);
-  const spec = rest.match(/^:([^{}'"]*[a-zA-Z%])$/);
-  return spec ? `{format(${made}, ${quote}${spec[1]}${quote})}` : `{${made}${rest}}`;
 }
 
 /** Applies edits: at one place first what ends there, then what begins, the widest first. */

@@ -3,6 +3,26 @@
 from math import *
 
 
+def _open(function):
+    """A function of numbers that takes tensors of one number, too."""
+
+    def call(*args):
+        try:
+            return function(*args)
+        except TypeError:
+            return function(*[float(x) for x in args])
+
+    return call
+
+
+for _name in (
+    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp "
+    "expm1 fabs floor fmod gamma isclose isfinite isinf isnan lgamma log log10 log2 pow "
+    "radians sin sinh sqrt tan tanh trunc"
+).split():
+    globals()[_name] = _open(globals()[_name])
+
+
 def prod(numbers, *, start=1):
     """The product of numbers."""
     for number in numbers:

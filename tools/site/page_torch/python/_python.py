@@ -109,6 +109,34 @@ OPERATORS = {
 }
 
 
+def _number(value):
+    """What % and format take: of a tensor without axes its number."""
+    return value.item() if hasattr(value, "_t") and not value.dim() else value
+
+
+class _Text:
+    """A text on the left of %."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __mod__(self, values):
+        if type(values) is tuple:
+            return self.text % tuple([_number(value) for value in values])
+        return self.text % _number(values)
+
+
+def _format(text, *values, **named):
+    for name in named:
+        named[name] = _number(named[name])
+    return text.format(*[_number(value) for value in values], **named)
+
+
+def _range(*ends):
+    """Whole numbers, also up to one in a tensor."""
+    return range(*[end if isinstance(end, int) or not hasattr(end, "_t") else int(end) for end in ends])
+
+
 class _Number:
     """A number on the left of a comparison, which lets a tensor on the right decide."""
 
@@ -165,6 +193,8 @@ def _method(value, name):
     """A method, also one that a class of MicroPython lacks."""
     if name == "keys" and isinstance(value, dict):
         return lambda: dict_keys(value)
+    if name == "format" and type(value) is str:
+        return lambda *args, **named: _format(value, *args, **named)
     if name not in METHODS or hasattr(value, name):
         return getattr(value, name)
     return lambda *args, **named: METHODS[name](value, *args, **named)
@@ -252,9 +282,55 @@ def _strictly(given):
 
 def format(value, spec=""):
     """A value as a text, as an f-string writes it."""
-    if hasattr(value, "_t"):  # a tensor
+    value = _number(value)
+    if hasattr(value, "__format__"):
         return value.__format__(spec)
+    if isinstance(value, dict) or not spec:
+        return shown(value)
+    if "," in spec and isinstance(value, (int, float)):
+        return _thousands(value, spec)
     return ("{:" + spec + "}").format(value)
+
+
+def _thousands(value, spec):
+    """A number with a comma after each three digits."""
+    before, after = spec.split(",")
+    width = before.lstrip("<>=^+-")
+    sign = before[: len(before) - len(width)]
+    text = ("{:" + ("+" if "+" in sign else "") + after + "}").format(value)
+    start = 1 if text[:1] in "+-" else 0
+    whole = text[start:].split(".")[0]
+    digits = whole
+    while len(digits.split(",")[0]) > 3:
+        first = digits.split(",")[0]
+        digits = first[:-3] + "," + digits[len(first) - 3 :]
+    text = text[:start] + digits + text[start + len(whole) :]
+    return ("{:" + (sign.strip("+-") or ">") + width + "}").format(text)
+
+
+def _formatted(conversion, value, spec=""):
+    """The same with what stands before a colon, such as r in {x!r}."""
+    if conversion:
+        value = shown(value) if conversion == "s" else represented(value)
+    return format(value, spec)
+
+
+def shown(value):
+    """A value as Python prints it: a dict that keeps its order is no other there."""
+    return value if isinstance(value, str) else represented(value, str)
+
+
+def represented(value, other=repr):
+    """The same as `repr` writes it."""
+    if isinstance(value, dict):
+        pairs = [f"{represented(k)}: {represented(v)}" for k, v in value.items()]
+        return "{" + ", ".join(pairs) + "}"
+    if type(value) is list:
+        return "[" + ", ".join([represented(item) for item in value]) + "]"
+    if type(value) is tuple:
+        inside = ", ".join([represented(item) for item in value])
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return other(value)
 
 
 def vars(value):
@@ -333,6 +409,10 @@ def _set_all():
         ("step", _step),
         ("part", _PART),
         ("left", _left),
+        ("range", _range),
+        ("format", _formatted),
+        ("joined", lambda *texts: "".join(texts)),
+        ("text", _Text),
         ("inplace", _inplace),
     ):
         setattr(builtins, f"_{name}_", made)

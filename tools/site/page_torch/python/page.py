@@ -182,7 +182,7 @@ class _Printing:
         self.count = 0
 
     def __call__(self, *values, sep=" ", end="\n", file=None, flush=False):
-        text = (sep or " ").join([_shown(value) for value in values]) + end
+        text = (sep or " ").join([_python.shown(value) for value in values]) + end
         before = self.count
         self.count += len(text)
         if before < MOST:
@@ -191,23 +191,6 @@ class _Printing:
                 _python.print("\n… (more is not shown)")
         if self.count > TOO_MUCH:
             raise Stopped("Your code prints without end: it was stopped.")
-
-
-def _shown(value):
-    """A value as Python prints it: a dict that keeps its order is no other there."""
-    return value if isinstance(value, str) else _represented(value, str)
-
-
-def _represented(value, other=repr):
-    if isinstance(value, dict):
-        pairs = [f"{_represented(k)}: {_represented(v)}" for k, v in value.items()]
-        return "{" + ", ".join(pairs) + "}"
-    if type(value) is list:
-        return "[" + ", ".join([_represented(item) for item in value]) + "]"
-    if type(value) is tuple:
-        inside = ", ".join([_represented(item) for item in value])
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    return other(value)
 
 
 def run(name, text, given):

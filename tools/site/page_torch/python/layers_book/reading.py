@@ -105,7 +105,7 @@ def told(error):
     source = TEXTS.get(ANSWER, "")
     lines = source.split("\n")
     code = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    done = _source.operations(source, line).split(" ") if code else []
+    done = _source.operations(source, line).split("\n") if code else []
     kind, text, wanted = _worded(kind, text, code, done)
     operation = _operation(error, kind, text, wanted, done)
     reduced = bool(code) and "size" in text and bool(_source.reduced(source, line))
