@@ -20,7 +20,7 @@ const micropython = await loadMicroPython({
   pystack: 64 * 1024,
   stdout: (line) => printed.push(line),
 });
-connect(micropython, ops);
+const clear = connect(micropython, ops);
 const files = {};
 for (const entry of readdirSync(PYTHON, { recursive: true, withFileTypes: true })) {
   if (entry.isFile() && entry.name.endsWith(".py")) {
@@ -39,6 +39,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   micropython.globals.set("job", line);
   let answer;
   try {
+    clear();
     micropython.runPython("answer = runner.run(job)");
     answer = JSON.parse(micropython.globals.get("answer"));
   } catch (error) {

@@ -7,7 +7,7 @@
 //   receive(count)             then write doubles to /dev/engine, then made(shape, dtype)
 //   shape(x), strides(x)       "2,3"     type(x)  its place in the order of DTYPES
 //   requires(x)  made_by(x)    the step's name or ""     pointer(x)  where its memory is
-//   held(), collected()        bytes that tensors handed to Python have taken since
+//   gives clear(), to be called between two texts: lets Python free what it can
 // load(micropython, files)     puts Python files, {path: text}, where import finds them
 import {
   alias,
@@ -16,6 +16,7 @@ import {
   grad,
   ints,
   promote,
+  raise,
   record,
   resultType,
   Tensor,
@@ -30,6 +31,7 @@ for (const name of (
 ).split(" ")) {
   CODES.set(DTYPES[name], CODES.size);
 }
+const MOST_HELD = 1.5 * 2 ** 30;
 const pointers = new WeakMap();
 let pointerCount = 0;
 
@@ -89,9 +91,15 @@ export function connect(micropython, ops) {
   let bytes = new Uint8Array(0);
   let place = 0;
 
+  // What Python may still hold: it throws nothing away before a text has ended.
   function count(result) {
-    if (result instanceof Tensor) {
+    if (result instanceof Tensor && !result.storage.counted) {
+      result.storage.counted = true;
       held += result.storage.data.byteLength;
+      if (held > MOST_HELD) {
+        const most = `${MOST_HELD / 2 ** 30} GiB`;
+        raise("MemoryError", `The page has memory for tensors of ${most}, no more.`);
+      }
     }
   }
 
@@ -137,11 +145,6 @@ export function connect(micropython, ops) {
     }
   }
   module.failure = () => failure;
-  module.held = () => held;
-  module.collected = () => {
-    held = 0;
-    return true;
-  };
   micropython.registerJsModule("_engine", module);
 
   // A device's read and write get Python's own memory: numbers pass in one copy.
@@ -160,6 +163,13 @@ export function connect(micropython, ops) {
     },
   });
   FS.mkdev("/dev/engine", 0o666, device);
+
+  // Python collects when it is called next, and only then: no call of it is at work.
+  return function clear() {
+    micropython.runPython("import gc\ngc.collect()");
+    micropython.runPython("");
+    held = 0;
+  };
 }
 
 /** Puts Python files, {path: text}, where import finds them. */
