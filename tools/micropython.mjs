@@ -10,8 +10,7 @@ import { join } from "node:path";
 const npm = "../node_modules/@micropython/micropython-webassembly-pyscript/";
 const source = join(import.meta.dirname, npm, "micropython.wasm");
 const target = join(import.meta.dirname, "site/vendor/micropython/micropython.wasm");
-const KEPT = ["abc.py", "binascii.py", "io.py", "operator.py", "string.py"];
-KEPT.push("time.py", "types.py");
+const KEPT = ["abc.py", "string.py", "types.py"];
 const FIRST = "asyncio/event.py\0asyncio/funcs.py\0"; // of the list of frozen modules
 const UNUSED = ["__em_js__*", "__st*", "mp_js_repl_*", "mp_js_do_exec_async", "fflush"];
 UNUSED.push("strerror", "mp_sched_keyboard_interrupt", "mp_hal_get_interrupt_char");
