@@ -1,8 +1,8 @@
-"""How the exercises run in a page: solutions, starters, known mistakes, foreign answers.
+"""How the exercises run in a page: solutions, starters and known mistakes.
 
-``python tools/in_page_report.py [--only NAME ...] [--mistakes] [--answers FOLDER]``
-prints a line for each exercise where something differs from the notebook's verdict, and
-a summary. Texts are checked under node as the page's worker checks them.
+``python tools/in_page_report.py [--only NAME ...] [--mistakes]`` prints where a verdict
+is not that of the notebook, and a summary. Texts are checked under node, in a copy of
+what runs in a page, as its worker checks them.
 """
 
 import argparse
@@ -10,9 +10,11 @@ import ast
 import base64
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -37,18 +39,23 @@ KEPT = ROOT / "_build" / "exercises"
 
 
 class Page:
-    """A node process that checks texts as the page's worker does."""
+    """A node process that checks texts as the page's worker does.
 
-    def __init__(self) -> None:
+    Args:
+        root: of the repository, or of a copy of what runs in a page.
+        code: Python's files.
+    """
+
+    def __init__(self, root: Path = ROOT, code: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [NODE, ROOT / "tests" / "in_page" / "checks.mjs"],
+            [NODE, root / "tests" / "in_page" / "checks.mjs"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             env={"NODE_NO_WARNINGS": "1"},
         )
-        self.booted: float = self._said({"files": files()})["milliseconds"]
+        self.booted: float = self._said({"files": code or files()})["milliseconds"]
 
     def check(self, name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
         """The verdict on a text: state, message, line, milliseconds, printed."""
@@ -61,7 +68,12 @@ class Page:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(
+                "Python in the page has ended; what it said stands above"
+            )
+        return json.loads(line)
 
 
 def _digits() -> str:
@@ -98,7 +110,7 @@ def _last(code: str) -> str:
 
 def starters() -> dict[str, str]:
     """The starter of each exercise, from the notebooks."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted((ROOT / "notebooks").glob("*/*.ipynb")):
         for cell in json.loads(path.read_text("utf8"))["cells"]:
             text = "".join(cell["source"])
@@ -135,15 +147,30 @@ def _written(value: Any) -> str:
     return f"float({str(value)!r})" if value != value else repr(value)
 
 
+def copied(folder: Path) -> Path:
+    """A copy of what runs in a page, so that work may go on meanwhile."""
+    for name in ("tools/site/page_torch/engine", "tools/site/vendor/micropython"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / "tests" / "in_page").mkdir(parents=True)
+    checks = "tests/in_page/checks.mjs"
+    shutil.copy(ROOT / checks, folder / checks)
+    return folder
+
+
 def reported(
-    name: str, mistakes: bool, starter: str, frozen: dict[str, Any]
+    name: str,
+    mistakes: bool,
+    starter: str,
+    frozen: dict[str, Any],
+    root: Path,
+    code: dict[str, str],
 ) -> list[dict[str, Any]]:
     """What the page says of each text, beside what the notebook says."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     e = exercise(name)
     found = []
-    page = Page()
+    page = Page(root, code)
     kept = given(name, frozen)
     for what, text in texts(e, mistakes, starter, frozen):
         here = page.check(name, text, kept)
@@ -204,9 +231,14 @@ def main() -> None:
     kept = starters()
     frozen = freeze.frozen(names, KEPT)
     rows: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(args.jobs) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(args.jobs) as pool,
+    ):
+        root, code = copied(Path(folder)), files()
         jobs = [
-            pool.submit(reported, n, args.mistakes, kept[n], frozen[n]) for n in names
+            pool.submit(reported, n, args.mistakes, kept[n], frozen[n], root, code)
+            for n in names
         ]
         for job in jobs:
             for row in job.result():

@@ -58,6 +58,7 @@ TEXTS = {  # what a reader may write, its state, and what is said
         "ValueError: not enough values to unpack (expected 5, got 3)",
     ),
     "while True:\n    print('on and on')": ("error", "prints without end"),
+    FUNCTION.format("import scipy"): ("missing", "scipy is not there in the page"),
     "import numpy as np": ("missing", "numpy is not there in the page"),
     "import random\nrandom.seed(3)": ("missing", "random.seed is not there"),
     "import time\ntime.perf_counter()": ("missing", "time.perf_counter is not there"),

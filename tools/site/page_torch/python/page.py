@@ -240,7 +240,7 @@ def _uses(text, setup):
 
 
 def _line(message):
-    number = reading._between(message, "in line ", " ")
+    number = reading.between(message, "in line ", " ")
     return int(number) if number and number.isdigit() else 0
 
 
@@ -260,30 +260,17 @@ def _failed(error):
     if kind == "MemoryError":
         said = "Your code needs more memory than the page has: make it smaller."
         return "error", said, found["line"]
-    if kind in ("ImportError", "AttributeError") and _of_python(found["text"]):
-        return "missing", _of_python(found["text"]), found["line"]
-    if found["type"] == "ModuleNotFoundError":
-        module = reading._between(found["text"], "'", "'") or "this module"
-        said = f"{module} is not there in the page; {COLAB}."
-        return "missing", said, found["line"]
+    if isinstance(error, (ImportError, AttributeError)):
+        name = reading.lacking(found["text"])
+        if name:
+            said = f"{name} is not there in the page; {COLAB}."
+            return "missing", said, found["line"]
     said = found["type"] + (": " + found["text"] if found["text"] else "")
     line = found["line"]
     if line:
         said += f"\nin line {line} of your code"
         said += f": `{found['code']}`" if found["code"] else ""
     return "error", said + ".", line
-
-
-def _of_python(text):
-    """What is said where one of Python's own modules is not whole in the page."""
-    name = reading._between(text, "cannot import name ", "")
-    if name is None and text.startswith("module '"):
-        module = reading._between(text, "module '", "'")
-        name = reading._between(text, "attribute '", "'")
-        if module in ("torch", "math") or module.startswith(("torch.", "helpers")):
-            return ""
-        name = f"{module}.{name}"
-    return f"{name} is not there in the page; {COLAB}." if name else ""
 
 
 def _unreadable(error):

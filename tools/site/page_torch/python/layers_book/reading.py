@@ -132,7 +132,7 @@ def _operation(error, kind, text, wanted, done):
     return calls[-1] if calls else ""
 
 
-def _between(text, before, after):
+def between(text, before, after):
     """What stands between two parts of a text, None if they are not there."""
     start = text.find(before)
     if start < 0:
@@ -170,8 +170,22 @@ def _worded(kind, text, code, done):
     return kind, text, ""
 
 
+def lacking(text):
+    """What of Python's own modules is not there in the page, by an error's text."""
+    name = between(text.lower(), "no module named '", "'")
+    if name is not None:
+        return name
+    name = between(text.replace("can't", "cannot"), "cannot import name ", "")
+    if name is None and text.startswith("module '"):
+        module = between(text, "module '", "'")
+        if module in ("torch", "math") or module.startswith(("torch.", "helpers")):
+            return ""
+        name = module + "." + between(text, "attribute '", "'")
+    return name or ""
+
+
 def _value_error(text, code):
-    number = _between(text, "need more than ", " values")
+    number = between(text, "need more than ", " values")
     if number is not None:
         targets = code.split("=")[0].count(",") + 1
         said = f"not enough values to unpack (expected {targets}, got {number})"
@@ -194,12 +208,12 @@ def _value_error(text, code):
 
 def _type_error(text, code, done):
     kind = "TypeError"
-    method = _between(text, "unsupported types for ", ":")
+    method = between(text, "unsupported types for ", ":")
     if method is not None:
         return _operands(text, method.replace("_", ""), code)
-    method = _between(text, "unsupported type for __", "__: ")
+    method = between(text, "unsupported type for __", "__: ")
     if method is not None:
-        name = _between(text, "__: ", "")
+        name = between(text, "__: ", "")
         if method == "hash":
             return kind, "unhashable type: " + name, ""
         sign = UNARY.get(method, method)
@@ -210,20 +224,20 @@ def _type_error(text, code, done):
     if "isn't subscriptable" in text:
         return kind, text.replace("isn't", "is not"), "Subscript"
     if "isn't iterable" in text:
-        name = _between(text, "'", "'")
+        name = between(text, "'", "'")
         if "Tuple" in done and "=" in code and "," in code.split("=")[0]:
             return kind, f"cannot unpack non-iterable {name} object", "Tuple"
         return kind, text.replace("isn't", "is not"), ""
     if "indices must be integers, not" in text:
         return kind, text.replace("integers, not", "integers or slices, not"), "Subscript"
-    name = _between(text, "unexpected keyword argument '", "'")
+    name = between(text, "unexpected keyword argument '", "'")
     if name is not None and text.startswith("unexpected"):
         called = _called_with(code, name)
         return kind, f"{called}() got an {text}", called
     if "() takes" in text or text.startswith("function takes"):
         return _counted(text, code)
     if "can't convert" in text and " to int" in text:
-        given = _between(text, "can't convert ", " to")
+        given = between(text, "can't convert ", " to")
         return (
             kind,
             "int() argument must be a string, a bytes-like object or a real number, "
@@ -280,7 +294,7 @@ def _name_before(text):
 def _counted(text, code):
     """A call with too many or too few arguments."""
     name = text.split("()")[0] if "()" in text else "function"
-    takes, given = _between(text, "takes ", " "), _between(text, "but ", " ")
+    takes, given = between(text, "takes ", " "), between(text, "but ", " ")
     if not takes or not given or not (takes.isdigit() and given.isdigit()):
         return "TypeError", text, name
     takes, given = int(takes), int(given)
@@ -307,7 +321,7 @@ def _counted(text, code):
 def _parameters(name):
     """The parameters of the reader's function of this name."""
     source = TEXTS.get(ANSWER, "")
-    found = _between(source, "def " + name + "(", ")")
+    found = between(source, "def " + name + "(", ")")
     if found is None:
         return []
     return [part.split("=")[0].split(":")[0].strip() for part in found.split(",")]

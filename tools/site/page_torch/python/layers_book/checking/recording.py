@@ -7,7 +7,7 @@ import math
 import sys
 
 from layers_book.checking.judging.words import CONFIGURATION, article
-from layers_book.reading import place, told
+from layers_book.reading import lacking, place, told
 
 DEPTH = 30
 NUMBERS = 2**21  # of a tensor
@@ -99,7 +99,9 @@ def _isolation():
 
 def _is_missing(error):
     """Whether the page itself lacks something, which is no fault of the answer."""
-    return type(error).__name__ == "NotHere" or isinstance(error, MemoryError)
+    if type(error).__name__ == "NotHere" or isinstance(error, (MemoryError, ImportError)):
+        return True
+    return isinstance(error, AttributeError) and bool(lacking(str(error)))
 
 
 def as_case(yielded):
