@@ -185,6 +185,7 @@ def in_page() -> dict[str, float]:
                     code = section.get_by_label("your code")
                     told = section.locator(".verdict > :first-child")
                     check = section.get_by_role("button", name="Check", exact=True)
+                    _, _, call = code.input_value().rpartition("check(")
                     if at == 0:
                         code.fill("answer = ...")
                         check.click()
@@ -193,7 +194,6 @@ def in_page() -> dict[str, float]:
                         seen.wait(tab)
                         weights.append(sum(seen.sizes.values()) - before)
                     name = section.locator("book-solved").get_attribute("data-name")
-                    _, _, call = code.input_value().rpartition("check(")
                     code.fill(f"{exercise(name or '').solution}\n\ncheck({call}")
                     begun = time.perf_counter()
                     check.click()
