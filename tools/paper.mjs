@@ -175,7 +175,7 @@ function chapters() {
     const copy = inert.importNode(article, true);
     copy.removeAttribute("style"); // of `alone`
     const drop =
-      "form, button, .headerlink, .copybtn, [role=status], .katex-html, details.hide:not(:has(.checked))";
+      "form, button, .headerlink, .copybtn, .where-it-runs, [role=status], .katex-html, details.hide:not(:has(.checked))";
     for (const element of copy.querySelectorAll(drop)) element.remove();
     for (const box of copy.querySelectorAll("details")) {
       const answer = box.matches(
