@@ -1,5 +1,6 @@
 // Python for one page: boots MicroPython, runs a reader's text, tells the verdict.
 // boot({wasm, files, print}) gives a session, wasm being a WebAssembly.Module
+// session.warm() imports what most exercises need, before one is checked
 // session.run(job) gives {state, message, line, milliseconds}, job being what exercise.js
 //   posts: {check: name, exercise, data: {name: bytes}, text}
 import { connect, load } from "./bridge.js";
@@ -84,5 +85,7 @@ export async function boot({ wasm, files, print }) {
     return JSON.parse(micropython.globals.get("_verdict"));
   }
 
-  return { run, micropython };
+  const warm = () => micropython.runPython("page.warm()");
+
+  return { run, warm, micropython };
 }

@@ -32,5 +32,6 @@ self.onmessage = async ({ data }) => {
   if (data.boot) {
     session = await boot({ print, ...data.boot });
     self.postMessage({ ready: true });
+    setTimeout(session.warm); // while the reader thinks
   } else if (data.check) await answer(data);
 };

@@ -19,6 +19,12 @@ known = {}  # by name, each exercise that has been checked
 current = None  # what is being checked
 
 
+def warm():
+    """Import what most exercises need."""
+    import layers_book.checking.exercise
+    import torch.nn.functional
+
+
 class Missing(Exception):
     """What the page lacks, in a sentence."""
 
