@@ -262,3 +262,64 @@ def test_hooks(page: Any) -> None:
         "z = x * 2; z.retain_grad(); z.sum().backward()"
     )
     compare(page, "torch.stack([x.grad] + seen + [z.grad])", before=before)
+
+
+RARE_ARGUMENTS = [
+    "torch.ones(2, 3).sort('a')",
+    "torch.ones(2, 3).sum(0, 1)",
+    "torch.ones(2, 3).quantile([0.5])",
+    "torch.ones(2, 3).repeat_interleave(1.5)",
+    "torch.cat([torch.ones(2)], 0.5)",
+    "torch.linspace(0, 1, 2.5)",
+    "torch.linspace('a', 1, 5)",
+    "torch.arange(True)",
+    "torch.full(2, 3)",
+    "torch.full((2,), 'a')",
+    "torch.full((2,), 300, dtype=torch.uint8)",
+    "torch.full_like(torch.ones(2, dtype=torch.int8), float('nan'))",
+    "torch.ones(2, dtype=torch.uint8).fill_(-256)",
+    "torch.ones(2, dtype=torch.uint8).fill_(-1)",
+    "torch.ones(2, dtype=torch.int32).masked_fill(torch.tensor([True, False]), 2**40)",
+    "torch.ones(2).fill_(1e39)",
+    "torch.ones(2, dtype=torch.uint8).__setitem__(0, 300)",
+    "torch.meshgrid(torch.ones(2), torch.arange(2), indexing='ij')",
+    "torch.ones(2, 2, 2).H",
+    "torch.ones(3).broadcast_to(2, 3)",
+    "torch.zeros(3, 3, 3).fill_diagonal_(1)",
+    "torch.zeros(4, 3).fill_diagonal_(1)",
+    "torch.zeros(2, 3, 4).fill_diagonal_(1)",
+    "torch.arange(6.).view(2, 3)[[[0, 1], [1, 0]]]",
+    "torch.arange(6.).view(2, 3)[[None, slice_]]",
+    "torch.ones(2, 3).scatter(1, torch.tensor([[0], [2]]), 2.0, reduce='add')",
+    "torch.ones(2, 3).scatter_(1, torch.tensor([[0], [2]]), value=3, reduce='multiply')",
+    "torch.ones(2, 3).scatter_(1, torch.tensor([[0]]), 3, reduce='mean')",
+    "torch.ones(2, 3).nonzero(as_tuple=True)[1].view(2, 3)",
+    "torch.sigmoid(torch.ones(2), out=torch.ones(2, dtype=torch.int64))",
+    "torch.max(x, 1, out=(o[0], i)) and [o, i]",
+    "torch.var(x, 1, out=o[0]) is None or o",
+    "torch.arange(2, out=o[1]) is None or o",
+    "torch.where(x > 1, x, x, out=w) is None or w",
+    "x.requires_grad_().register_hook(lambda g: 3) and x.sum().backward()",
+    "Twice.apply(x.requires_grad_(), torch.ones(3)).sum().backward()",
+    "Twice.apply(x.requires_grad_(), 3).sum().backward()",
+    "Twice.apply(x.requires_grad_(), torch.ones(4, 2, 3)).sum().backward() or x.grad",
+]
+BEFORE_RARE = """
+x, slice_ = torch.arange(6.).view(2, 3), torch.arange(2)
+o, w, i = torch.zeros(2, 2), torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
+
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.slope = slope
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.slope, None
+"""
+
+
+@pytest.mark.parametrize("call", RARE_ARGUMENTS)
+def test_rare_arguments(page: Any, call: str) -> None:
+    compare(page, call, before=BEFORE_RARE, text=False)

@@ -12,6 +12,7 @@
 import {
   alias,
   broadcastShapes,
+  checkHolds,
   DTYPES,
   grad,
   ints,
@@ -19,6 +20,9 @@ import {
   raise,
   record,
   resultType,
+  sameShape,
+  shapeText,
+  sumTo,
   Tensor,
   tensor_from,
   typeNames,
@@ -26,9 +30,9 @@ import {
 } from "./tensor.js";
 
 const CODES = new Map();
-for (const name of (
-  "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool"
-).split(" ")) {
+for (const name of "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split(
+  " ",
+)) {
   CODES.set(DTYPES[name], CODES.size);
 }
 const MOST_HELD = 1.5 * 2 ** 30;
@@ -42,13 +46,32 @@ function pointer(x) {
     pointerCount += 1;
     pointers.set(data.buffer, pointerCount);
   }
-  return pointers.get(data.buffer) * 64 + ((x.offset * x.dtype.bytes) % 64) +
-    1024 * Math.floor((x.offset * x.dtype.bytes) / 64);
+  return (
+    pointers.get(data.buffer) * 64 +
+    ((x.offset * x.dtype.bytes) % 64) +
+    1024 * Math.floor((x.offset * x.dtype.bytes) / 64)
+  );
 }
 
-// A step whose gradient is Python's: back(grad) gives a list of tensors.
+// A step whose gradient is Python's: back(grad) gives what `listed` has made.
 function recorded(name, back, out, ...inputs) {
-  return record(alias(out), name, inputs, (g) => back(g));
+  const fitted = (slope, at) => {
+    const { shape } = inputs[at];
+    if (!slope || sameShape(slope.shape, shape)) return slope;
+    const missing = slope.shape.length - shape.length;
+    if (
+      missing < 0 ||
+      shape.some((size, dim) => size !== 1 && size !== slope.shape[dim + missing])
+    ) {
+      raise(
+        "RuntimeError",
+        `Function ${name} returned an invalid gradient at index ${at} - got ` +
+          `${shapeText(slope.shape)} but expected shape compatible with ${shapeText(shape)}`,
+      );
+    }
+    return sumTo(slope, shape);
+  };
+  return record(alias(out), name, inputs, (g) => back(g).map(fitted));
 }
 
 const own = {
@@ -60,6 +83,12 @@ const own = {
   made_by: (x) => x.node?.name ?? "",
   pointer,
   recorded,
+  listed: (...tensors) => tensors,
+  // x is a tensor or a dtype's name
+  fits(value, x) {
+    checkHolds(Number(value), DTYPES[x] ?? x.dtype);
+    return true;
+  },
   promoted: (a, b) => promote(DTYPES[a], DTYPES[b]).name,
   result_name: (a, b) => resultType(a, b).name,
   broadcast_shapes: (...shapes) => broadcastShapes(...shapes.map(ints)).join(),

@@ -25,6 +25,7 @@ import { sum } from "./reduce.js";
 import {
   broadcastShapes,
   cast,
+  checkHolds,
   contiguous,
   contiguousStride,
   detach,
@@ -820,11 +821,8 @@ export function masked_fill(x, mask, value) {
     );
   }
   const shape = broadcastShapes(mask.shape, x.shape);
-  if (x.dtype.integral && !Number.isFinite(read(value)[0])) {
-    const type = x.dtype.name === "int64" ? "int64_t" : x.dtype.name;
-    raise("RuntimeError", `value cannot be converted to type ${type} without overflow`);
-  }
   const [fill] = read(value);
+  if (value.wrapped) checkHolds(fill, x.dtype);
   const hidden = read(expand(mask, shape));
   const data = values(expand(x, shape));
   for (let i = 0; i < data.length; i++) if (hidden[i] !== 0) data[i] = fill;

@@ -156,7 +156,13 @@ export function contiguousStride(shape) {
   return stride;
 }
 
+const pythonNames = { string: "str", number: "float", boolean: "bool" };
+
 export function wrapDim(dim, n) {
+  if (!Number.isInteger(dim)) {
+    const found = pythonNames[typeof dim] ?? typeof dim;
+    raise("TypeError", `argument 'dim' must be int, not ${found}`);
+  }
   const range = Math.max(n, 1);
   if (dim < -range || dim >= range) {
     raise(
@@ -288,6 +294,22 @@ export function full(shape, value, type) {
     data.fill(rounded);
   }
   return new Tensor({ data, version: 0 }, 0, sizes, contiguousStride(sizes), chosen);
+}
+
+const C_NAMES = { uint8: "uint8_t", int8: "int8_t", int16: "int16_t", int32: "int" };
+
+/** Refuses to fill a dtype with a number that it cannot hold, as torch does. */
+export function checkHolds(value, type) {
+  const most = 2 ** (8 * type.bytes - (type.name === "uint8" ? 0 : 1)) - 1;
+  const least = type.name !== "uint8" ? -1 - most : Number.isInteger(value) ? -most : 0;
+  const fits = type.integral
+    ? value >= least && value <= most
+    : type.name !== "float32" ||
+      Number.isFinite(value) === Number.isFinite(Math.fround(value));
+  if (!fits) {
+    const name = C_NAMES[type.name] ?? (type.integral ? "int64_t" : "float");
+    raise("RuntimeError", `value cannot be converted to type ${name} without overflow`);
+  }
 }
 
 export const zeros = (shape, type = null) => full(shape, 0, type);

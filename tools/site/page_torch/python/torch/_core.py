@@ -23,9 +23,11 @@ _new = object.__new__
 NUMBER = (int, bool, _float)  # here a bool is no int
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix that cannot be decomposed or inverted."""
 
+
+LinAlgError = _LinAlgError
 
 ERRORS = {
     "RuntimeError": RuntimeError,
@@ -40,7 +42,9 @@ ERRORS = {
 
 
 def fail():
-    """Raise what the engine's last call raised."""
+    """Raise what the engine's last call raised, or what Python raised within it."""
+    if _state.pending:
+        raise _state.pending.pop()
     kind, text = _engine.failure().split("\n", 1)
     raise ERRORS.get(kind, RuntimeError)(text)
 
@@ -364,8 +368,8 @@ def _c_float(value):
 
 
 def _c_bool(value):
-    if value is None or _isinstance(value, (bool, int)):
-        return bool(value)
+    if value is None or _isinstance(value, bool):
+        return value
     raise Misfit("bool")
 
 
@@ -410,9 +414,12 @@ PYTHON_TYPES = (
 def _c_tensors(value):
     if not _isinstance(value, (list, tuple)):
         raise Misfit("tuple of Tensors")
-    for item in value:
+    for at, item in enumerate(value):
         if not _isinstance(item, Tensor):
-            raise Misfit("tuple of Tensors")
+            raise TypeError(
+                "expected Tensor as element " + str(at) + " in argument 0, but got "
+                + type(item).__name__
+            )
     return [item._t for item in value]
 
 
@@ -639,6 +646,12 @@ def run(plan, args, out, kwargs):
 
 def into(out, result):
     """A result in the tensor that was given for it."""
+    if result.dtype.is_floating_point and not out.dtype.is_floating_point:
+        names = [_engine.type_name(x._t) for x in (result, out)]
+        raise RuntimeError(
+            "result type " + names[0] + " can't be cast to the desired output type "
+            + names[1]
+        )
     if out.shape != result.shape:
         if out.numel():
             refuse("out= with a tensor of another shape")

@@ -30,7 +30,7 @@ from torch._core import (
     wrap_all,
 )
 from torch._make import as_dtype, sizes_of, tensor, tolist
-from torch._state import public, refuse
+from torch._state import called_back, public, refuse
 from torch._table import TABLE
 from torch._tensor import Tensor, operand
 
@@ -193,6 +193,9 @@ def _quantile(name):
     engine = op(name)
 
     def call(input, q, dim=None, keepdim=False, *, interpolation="linear", out=None):
+        if not _isinstance(q, (Tensor, int, _float)):
+            given = type(q).__name__
+            raise TypeError(name + "(): argument 'q' must be float or Tensor, not " + given)
         q = q._t if _isinstance(q, Tensor) else number(q)
         t = need_tensor(input, name)
         return wrap(engine(t, q, dim, bool(keepdim), interpolation))
@@ -251,7 +254,7 @@ def _nonzero(input, *, as_tuple=False, out=None):
         return found
     if not input.dim():
         return (found.reshape(-1).new_zeros(len(found), dtype=int64),)
-    return found.unbind(1)
+    return tuple([x.clone() for x in found.unbind(1)])
 
 
 both("nonzero", _nonzero)
@@ -297,6 +300,11 @@ both("tensor_split", _tensor_split)
 def _repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     if repeats is None:
         input, repeats = tensor(range(len(input))), input
+    if not _isinstance(repeats, (int, Tensor)):
+        raise TypeError(
+            "repeat_interleave(): argument 'repeats' must be int or Tensor, not "
+            + type(repeats).__name__
+        )
     if _isinstance(repeats, Tensor):
         repeats = repeats._t
     return wrap(_engine.repeat_interleave(need_tensor(input, "repeat_interleave"), repeats,
@@ -306,21 +314,33 @@ def _repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 both("repeat_interleave", _repeat_interleave)
 
 
+def _swapped(t, name, *given):
+    return (name, t) + given
+
+
 def _scatter(name):
-    def arguments(dim, index, src, value, reduce):
+    def arguments(self, dim, index, src, value, reduce):
         src = src if value is None else value
         given = operand(src)
         if given is None:
             raise TypeError(name + "(): argument 'src' must be Tensor or Number")
-        return (dim, index._t, given, reduce)
+        if reduce is None:
+            return name, dim, index._t, given
+        if reduce not in ("add", "multiply"):
+            raise RuntimeError("reduce argument must be either add or multiply.")
+        if not _isinstance(src, Tensor):
+            given = self.new_full(index.shape, src)._t
+        way = "sum" if reduce == "add" else "prod"
+        return "scatter_reduce", dim, index._t, given, way, True
 
     def call(input, dim, index, src=None, *, value=None, reduce=None, out=None):
-        given = arguments(dim, index, src, value, reduce)
-        return wrap(op(name)(need_tensor(input, name), *given))
+        t = need_tensor(input, name)
+        used, *given = arguments(input, dim, index, src, value, reduce)
+        return wrap(op(used)(t, *given))
 
     def call_(self, dim, index, src=None, *, value=None, reduce=None):
-        given = arguments(dim, index, src, value, reduce)
-        checked(_engine.inplace(name, self._t, *given))
+        checked(_engine.inplace(
+            *_swapped(self._t, *arguments(self, dim, index, src, value, reduce))))
         return self
 
     both(name, call)
@@ -439,6 +459,8 @@ free("broadcast_shapes", _broadcast_shapes)
 def _meshgrid(*tensors, indexing="ij"):
     if len(tensors) == 1 and _isinstance(tensors[0], (list, tuple)):
         tensors = tensors[0]
+    if len(set([x.dtype for x in tensors])) > 1:
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     tensors = [x.reshape(-1) for x in tensors]
     if indexing == "xy" and len(tensors) > 1:
         tensors[0], tensors[1] = tensors[1], tensors[0]
@@ -486,6 +508,8 @@ free("combinations", _combinations)
 
 def _searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None,
                   sorter=None, out=None):
+    if sorter is not None:
+        refuse("torch.searchsorted with sorter=")
     right = right if side is None else side == "right"
     t = operand(input)
     return wrap(_engine.searchsorted(sorted_sequence._t, t, right, out_int32))
@@ -599,6 +623,10 @@ TYPE_NAMES = {
 }
 
 
+def _contiguous(self, memory_format=None):
+    return self if _engine.is_contiguous(self._t) else wrap(_engine.contiguous(self._t))
+
+
 def _type(self, dtype=None, non_blocking=False):
     if dtype is None:
         return "torch." + _engine.type_name(self._t) + "Tensor"
@@ -607,9 +635,12 @@ def _type(self, dtype=None, non_blocking=False):
         if name not in TYPE_NAMES:
             raise ValueError("invalid type: '" + dtype + "'")
         dtype = DTYPES[TYPE_NAMES[name]]
+    elif not _isinstance(dtype, type(self.dtype)):
+        raise ValueError("invalid type: '" + str(dtype) + "'")
     return _to(self, dtype)
 
 
+method("contiguous", _contiguous)
 method("type", _type)
 method("type_as", lambda self, other: _to(self, other.dtype))
 method("cpu", lambda self, memory_format=None: self)
@@ -704,11 +735,17 @@ _new("new_ones", 1)
 _new("new_empty", 0)
 
 
+def _filling(t, value):
+    checked(_engine.fits(number(value), t))
+    checked(_engine.copy_(t, operand(value)))
+    return wrap(t)
+
+
 def _new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False,
               layout=None, pin_memory=False):
     kind = as_dtype(dtype) or self.dtype
     value = fill_value.item() if _isinstance(fill_value, Tensor) else fill_value
-    made = wrap(_engine.full(sizes_of((size,), "new_full"), number(value), kind.name))
+    made = _filling(_engine.full(sizes_of((size,), "new_full"), 0, kind.name), value)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -761,6 +798,8 @@ def _fill_(self, value):
             "fill_ only supports 0-dimension value tensor but got tensor with "
             + str(value.dim()) + " dimensions."
         )
+    if not _isinstance(value, Tensor):
+        checked(_engine.fits(number(value), self._t))
     checked(_engine.copy_(self._t, given))
     return self
 
@@ -773,7 +812,15 @@ FUNCTIONS["fill"] = lambda input, value: input.clone().fill_(value)
 
 
 def _fill_diagonal_(self, fill_value, wrap=False):
-    self.diagonal().fill_(fill_value)
+    sizes = self.shape
+    if len(sizes) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(sizes) > 2 and min(sizes) != max(sizes):
+        raise RuntimeError("all dimensions of input must be of equal length")
+    if wrap and sizes[0] > sizes[1] + 1:
+        refuse("Tensor.fill_diagonal_ with wrap=True of a tall matrix")
+    step = sum(self.stride())
+    self.as_strided((min(sizes),), (step,), self.storage_offset()).fill_(fill_value)
     return self
 
 
@@ -823,9 +870,12 @@ def _backward(self, gradient=None, retain_graph=None, create_graph=False, inputs
 def _register_hook(self, hook):
     def call(t):
         found = hook(wrap(t))
-        return None if found is None else found._t
+        if found is None or _isinstance(found, Tensor):
+            return None if found is None else found._t
+        name = type(found).__name__
+        raise TypeError("expected Variable, but hook returned '" + name + "'")
 
-    return checked(_engine.register_hook(self._t, call))
+    return checked(_engine.register_hook(self._t, called_back(call)))
 
 
 method("requires_grad_", _requires_grad_)

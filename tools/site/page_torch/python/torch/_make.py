@@ -56,6 +56,10 @@ def finish(t, requires_grad, device=None):
     """An engine's new tensor as Python's."""
     on_cpu(device)
     made = wrap(t)
+    if requires_grad and not made.dtype.is_floating_point:
+        raise RuntimeError(
+            "Only Tensors of floating point and complex dtype can require gradients"
+        )
     return made.requires_grad_() if requires_grad else made
 
 
@@ -259,8 +263,23 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None,
     if _isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     kind = as_dtype(dtype) or _kind_of(fill_value)
-    t = _engine.full(sizes_of((size,), "full"), number(fill_value), kind.name)
+    if _isinstance(size, int):
+        raise TypeError(
+            "full(): argument 'size' (position 1) must be tuple of ints, not int"
+        )
+    t = _engine.full(sizes_of((size,), "full"), _fill(fill_value, kind), kind.name)
     return finish(t, requires_grad, device)
+
+
+def _fill(value, kind):
+    if not _isinstance(value, NUMBER):
+        raise TypeError(
+            "full(): argument 'fill_value' (position 2) must be Number, not "
+            + type(value).__name__
+        )
+    if _engine.fits(number(value), kind.name) is None:
+        fail()
+    return number(value)
 
 
 def _kind_of(value):
@@ -294,7 +313,7 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None,
     if _isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     kind = as_dtype(dtype) or input.dtype
-    t = _engine.full_like(input._t, number(fill_value), kind.name)
+    t = _engine.full_like(input._t, _fill(fill_value, kind), kind.name)
     return finish(t, requires_grad, device)
 
 
@@ -330,7 +349,7 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=
     kind = as_dtype(dtype)
     if kind is None:
         kind = _default[0] if any(_isinstance(x, _float) for x in found) else int64
-    made = _engine.arange(*map(number, found), kind.name)
+    made = _engine.arange(*[number(+x) for x in found], kind.name)
     return finish(made, requires_grad, device)
 
 
@@ -339,6 +358,12 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     """Numbers at even distances, both ends among them."""
     kind = as_dtype(dtype) or _default[0]
     ends = number(_plain_number(start)), number(_plain_number(end))
+    for value, wanted in (ends[0], NUMBER), (ends[1], NUMBER), (steps, int):
+        if not _isinstance(value, wanted):
+            raise TypeError(
+                "linspace() received an invalid combination of arguments - got "
+                + type(value).__name__
+            )
     return finish(_engine.linspace(*ends, steps, kind.name), requires_grad, device)
 
 
@@ -355,6 +380,9 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None,
         requires_grad=False):
     """Ones on the diagonal."""
     kind = as_dtype(dtype) or _default[0]
+    if not _isinstance(n, int):
+        said = "eye(): argument 'n' (position 1) must be int, not "
+        raise TypeError(said + type(n).__name__)
     return finish(_engine.eye(n, m, kind.name), requires_grad, device)
 
 
@@ -388,3 +416,10 @@ def _count(shape):
     for size in tuple(shape)[:-1]:
         count *= size
     return count
+
+
+for _name in (
+    "tensor as_tensor full full_like arange linspace logspace eye tril_indices "
+    "triu_indices"
+).split():
+    globals()[_name] = _state.public(_name, "torch.", globals()[_name])

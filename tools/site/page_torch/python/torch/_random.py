@@ -210,8 +210,6 @@ def _multinomial(input, num_samples, replacement=False, *, generator=None, out=N
 
 free("multinomial", _multinomial)
 method("multinomial", _multinomial)
-free("poisson", lambda input, generator=None: wrap(
-    _engine.poisson(input._t, _of(generator))))
 
 
 def _filling(name, first, second):

@@ -10,6 +10,7 @@ before = None
 after = None
 depth = 0
 raised = None, ""
+pending = []  # what a function of Python has raised that the engine has called
 
 
 def hooks(before_call=None, after_call=None):
@@ -56,17 +57,59 @@ def watched(name, path, function, args, kwargs, given=None):
     return result
 
 
+def called_back(function):
+    """A function for the engine to call; what it raises is raised when that returns."""
+
+    def call(*args):
+        try:
+            return function(*args)
+        except BaseException as error:
+            pending.append(error)
+            raise
+
+    return call
+
+
 def public(name, path, function):
     """A function as others may call it: heard by the hooks, named by its errors."""
 
     # not a closure, whose calls with many arguments are slow in MicroPython
     def call(*args, _call=(function, name, path), **kwargs):
         try:
+            out = kwargs.get("out")
+            if out is not None:  # one without the parameter says so
+                kwargs["out"] = None
             if on:
-                return watched(_call[1], _call[2], _call[0], args, kwargs)
-            return _call[0](*args, **kwargs)
+                found = watched(_call[1], _call[2], _call[0], args, kwargs)
+            else:
+                found = _call[0](*args, **kwargs)
+            return found if out is None else given_out(out, found)
         except Exception as error:
+            error = worded(error, _call[1])
             failed(error, _call[1])
-            raise
+            raise error
 
     return call
+
+
+def given_out(out, found):
+    """Results in the tensors that were given for them."""
+    from torch._core import into
+
+    if type(out) not in (list, tuple):
+        return into(out, found)
+    for place, result in zip(out, found):
+        into(place, result)
+    return found
+
+
+def worded(error, name):
+    """A wrong call's error with the function's name, which MicroPython leaves out."""
+    text = str(error)
+    if type(error) is TypeError and text.startswith(_WRONG_CALL):
+        said = " got an " if text.startswith("unexpected") else ": "
+        return TypeError(name + "()" + said + text)
+    return error
+
+
+_WRONG_CALL = ("unexpected keyword argument", "function missing", "function takes")

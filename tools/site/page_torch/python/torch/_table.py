@@ -84,7 +84,8 @@ fm|input axis0:i axis1:i|swapaxes=transpose
 fm|input|t
 fm|input source:Z destination:Z|movedim moveaxis=movedim
 m|input size:z|expand
-fm|input size:Z|broadcast_to
+f|input size:Z|broadcast_to
+m|input size:z|broadcast_to
 fm|input dim=None:Z|squeeze
 fm|input dim:i|unsqueeze
 fm|input dim:i index:i|select
@@ -93,7 +94,7 @@ m|input dimension:i size:i step:i|unfold=unfold_dim
 fm|input size:Z stride:Z storage_offset=None:i|as_strided
 fm|input chunks:i dim=0:i -> *|chunk
 fm|input dim=0:i -> *|unbind
-m|input|alias contiguous
+m|input|alias
 f|tensors:L dim=0:i|stack
 f|tensors:L|hstack vstack row_stack=vstack dstack column_stack
 fmi|input dim:i index src|scatter_add

@@ -13,6 +13,7 @@ from torch._core import (
     as_size,
     boolean,
     fail,
+    number,
     on_cpu,
     scalar,
     wrap,
@@ -185,6 +186,10 @@ def _unary(op, name, label, sign=""):
 def _part(index):
     """An index for the engine: its text, and the tensors in it."""
     words, tensors = [], []
+    if _isinstance(index, list) and len(index) < 32:  # as torch still takes lists of these
+        parts = (list, tuple, range, Tensor)
+        if any([x is None or x is ... or _isinstance(x, parts) for x in index]):
+            index = tuple(index)
     for item in index if _isinstance(index, tuple) else (index,):
         words.append(_word(item, tensors))
     return ";".join(words), tensors
@@ -365,8 +370,18 @@ class Tensor:
         """The last two dimensions swapped."""
         return _watched_get("mT", self, _matrices_transposed)
 
-    H = T
     mH = mT
+
+    @property
+    def H(self):
+        """The transposed matrix."""
+        if self.dim() not in (0, 2):
+            raise RuntimeError(
+                "tensor.H is only supported on matrices (2-D tensors). Got "
+                + str(self.dim()) + "-D tensor."
+                + " For batches of matrices, consider using tensor.mH" * (self.dim() > 2)
+            )
+        return self.T
 
     @property
     def real(self):
@@ -443,11 +458,11 @@ class Tensor:
         return text(self)
 
     def __format__(self, spec):
-        if not spec:
-            return repr(self)
-        if self.dim():
+        if not self.dim():
+            return ("{:" + spec + "}").format(self.item())
+        if spec:
             raise TypeError("unsupported format string passed to Tensor.__format__")
-        return ("{:" + spec + "}").format(self.item())
+        return repr(self)
 
     # --- operators ---
 
@@ -468,7 +483,7 @@ class Tensor:
     __radd__ = _reflected("add", "__radd__", "Add", "+")
     __rsub__ = _reflected("sub", "__rsub__", "Sub", "-")
     __rmul__ = _reflected("mul", "__rmul__", "Mult", "*")
-    __rtruediv__ = _reflected("div", "__rtruediv__", "Div", "/")
+    __rtruediv__ = _reflected("rdiv", "__rtruediv__", "Div", "/")
     __rfloordiv__ = _reflected("floor_divide", "__rfloordiv__", "FloorDiv", "//")
     __rmod__ = _reflected("remainder", "__rmod__", "Mod", "%")
     __rpow__ = _reflected("pow", "__rpow__", "Pow", "** or pow()")
@@ -626,6 +641,8 @@ def _set(self, index, value):
             "can't assign a " + type(value).__name__ + " to a torch."
             + _engine.type_name(self._t) + "Tensor"
         )
+    if not _isinstance(value, Tensor) and _engine.fits(number(value), self._t) is None:
+        fail()
     spec, tensors = _part(index)
     if _engine.index_put_(self._t, given, False, spec, *tensors) is None:
         fail()

@@ -205,9 +205,15 @@ class Function:
                     "of gradients (expected " + str(len(args)) + ", got "
                     + str(len(grads)) + ")"
                 )
-            return [None if grads[at] is None else grads[at]._t for at in places]
+            for grad in grads:
+                if grad is not None and not _isinstance(grad, Tensor):
+                    found = type(grad).__name__
+                    raise RuntimeError("expected Variable or None (got " + found + ")")
+            found = [None if grads[at] is None else grads[at]._t for at in places]
+            return _engine.listed(*found)
 
         given = [x._t for x in tensors]
+        back = _state.called_back(back)
         t = _engine.recorded(cls.__name__ + "Backward", back, found._t, *given)
         return wrap(checked(t))
 

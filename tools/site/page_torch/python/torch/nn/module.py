@@ -4,8 +4,17 @@ from collections import OrderedDict, namedtuple
 
 import torch
 from torch import Tensor
+from torch._state import refuse
 from torch.nn._names import typename
 from torch.nn.parameter import Buffer, Parameter
+
+
+_MISSING = set(
+    "compile get_extra_state set_extra_state register_backward_hook to_empty "
+    "register_full_backward_hook register_full_backward_pre_hook share_memory "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_state_dict_post_hook register_state_dict_pre_hook".split()
+)
 
 
 class _IncompatibleKeys(
@@ -143,6 +152,8 @@ class Module:
             found = own.get(kind)
             if found is not None and name in found:
                 return found[name]
+        if name in _MISSING:
+            refuse("torch.nn.Module." + name)
         raise AttributeError(
             f"'{type(self).__name__}' object has no attribute '{name}'"
         )
