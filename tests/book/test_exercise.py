@@ -205,6 +205,11 @@ def test_code_is_typed(exercise):
     keys.type('"')
     keys.type("a long string" * 20)
     exercise.lines_up()
+    # a phone types quotes that Python does not read
+    code.fill("")
+    for quote in "“a” ‘b’":
+        keys.insert_text(quote)
+    assert exercise.text == "\"a\" 'b'"
     # the keyboard's user gets out
     keys.press("Escape")
     keys.press("Tab")
@@ -282,7 +287,7 @@ def test_what_never_ends_is_stopped(open_page):
     expect(running).to_contain_text("Running …")
     tab.clock.run_for(11_000)
     expect(exercise.verdict).to_contain_text(
-        "Stopped after 10 s: is there a loop that never ends?"
+        "Stopped after 10 s: is there a loop that never ends, or a very large tensor?"
     )
     assert exercise.text == "while True: pass"
     # the next check has a worker of its own, and one check ends another
@@ -341,6 +346,11 @@ def test_the_readers_code_is_kept(exercise):
     expect(exercise.note).to_contain_text("too long to be kept")
     assert kept(tab)["texts"]["instance_norm/by_hand"]["text"] == "mine = 1"
     assert len(exercise.text) == 100_001
+    # many lines come at once
+    exercise.code.evaluate("(e) => { e.value = 'x = 1\\n'.repeat(2000); e.oninput(); }")
+    exercise.press("Reset")
+    exercise.press("Undo")
+    assert exercise.text == "x = 1\n" * 2000
 
 
 def test_progress_has_the_code(exercise, open_page, tmp_path):
@@ -531,7 +541,8 @@ def test_python_checks_an_answer(open_page, base, scheme):
         exercise = Exercise(tab, number).open()
         exercise.press("Check")
         expect(exercise.verdict).to_contain_text("Not answered yet", timeout=SLOW)
-        exercise.check(solution(exercise))
+        right = solution(exercise)
+        exercise.check(right)
         expect(exercise.verdict).to_contain_text("✓", timeout=SLOW)
     exercise.check("x = 1\nx +=")
     expect(exercise.verdict).to_contain_text("SyntaxError", timeout=SLOW)
@@ -542,7 +553,20 @@ def test_python_checks_an_answer(open_page, base, scheme):
     exercise.check("while True: pass")
     expect(exercise.all.locator(".running")).to_contain_text("Running …", timeout=SLOW)
     exercise.press("Stop")
-    exercise.check("check(1)")
-    expect(exercise.verdict).to_contain_text("TypeError", timeout=SLOW)
+    for code, said in {
+        "check(1)": "TypeError",
+        "print(“a”)": "straight",
+        "import js\njs.fetch('https://example.com/')": "js.fetch is not there",
+        "import _source\n_source.plainer.constructor": "no attribute 'constructor'",
+        "open('data.txt')": "no files",
+        "def f(a, a): pass": "argument name reused\nin line 1 of your code: "
+        "`def f(a, a): pass`.",
+        "torch.Tensor.mean = None": "Nothing has been checked",
+        right: "This exercise cannot be checked",
+    }.items():
+        exercise.check(code)
+        expect(exercise.verdict).to_contain_text(said, timeout=SLOW)
+    exercise.press("Check")  # what an answer has changed lasts no longer
+    expect(exercise.verdict).to_contain_text("✓", timeout=SLOW)
     assert tab.seen.foreign == []
     assert tab.seen.errors == []

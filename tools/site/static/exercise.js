@@ -4,6 +4,8 @@ self.bookExercise = (() => {
   const STATIC = `${document.documentElement.dataset.content_root}_static/`;
   const LINK = "#write~";
   const LATE = 300; // milliseconds without a word
+  const MANY = 200; // lines, each of which takes a browser longer to insert than the last
+  const STRAIGHT = { "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "‚": "'" };
   const MARKS = { right: "✓", wrong: "✗", error: "✗" };
   const PAIRS = { "(": ")", "[": "]", "{": "}", '"': '"', "'": "'" };
   const touch = matchMedia("(pointer: coarse)");
@@ -221,9 +223,12 @@ self.bookExercise = (() => {
       area.focus({ preventScroll: true });
       area.setSelectionRange(from, to);
       this.writes = true;
-      const done = text
-        ? document.execCommand("insertText", false, text)
-        : from === to || document.execCommand("delete");
+      const many = count(area.value.slice(from, to) + text, "\n") > MANY;
+      const done =
+        !many &&
+        (text
+          ? document.execCommand("insertText", false, text)
+          : from === to || document.execCommand("delete"));
       this.writes = false;
       if (done) return;
       area.setRangeText(text, from, to, "end");
@@ -258,7 +263,8 @@ self.bookExercise = (() => {
         if (/^ {2,}$/.test(line)) this.write("", from - (((line.length - 1) % 4) + 1), to);
         else if (pair && pair === value[to] && !touch.matches) this.write("", from - 1, to + 1);
         else done = false;
-      } else
+      } else if (STRAIGHT[data]) this.write(STRAIGHT[data]); // a phone's own quotes
+      else
         done =
           inputType === "insertText" && !touch.matches && this.pair(data, value, from, to);
       if (done) event.preventDefault();
@@ -478,17 +484,21 @@ self.bookExercise = (() => {
         const { limit } = task;
         Object.assign(run, { words: "Running …", worker, since: performance.now() });
         run.limit = setTimeout(
-          () => this.stop(`Stopped after ${limit} s: is there a loop that never ends?`),
+          () =>
+            this.stop(
+              `Stopped after ${limit} s: is there a loop that never ends, or a very large tensor?`,
+            ),
           1000 * limit,
         );
         worker.onmessage = ({ data: { printed, verdict } }) => {
+          if (this.run !== run) return;
           if (printed) {
             this.printed.hidden = false;
             this.printed.append(printed);
           }
           if (!verdict) return;
           const { state, message, line, dead } = verdict;
-          if (dead) quit();
+          if (dead || state === "missing") quit(); // an answer may have changed torch
           this.end(state, message, line);
           if (state === "right") memory.solve(this.name);
         };

@@ -28,6 +28,7 @@ Object.assign(TO, { known: 6, object: 7, python: 8 });
 // how one comes from there
 const FROM = { exception: -1, null: 0, none: 1, boolean: 2, integer: 3, double: 4 };
 Object.assign(FROM, { string: 5, callable: 6, generator: 7, object: 9, known: 10 });
+const MAKER = "constructor"; // of a function it makes others, out of any text
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -141,8 +142,8 @@ export async function loadMicroPython({ wasm, heapsize, pystack, stdout }) {
   }
 
   // Objects that Python holds, by number; those of Python that are held here.
-  const held = [globalThis, undefined];
-  const numbers = new Map([[globalThis, 0]]);
+  const held = [{}, undefined]; // the module js has nothing: no network, no page
+  const numbers = new Map();
   const proxies = new Map();
   const known = [undefined];
   let free = held.length;
@@ -291,6 +292,7 @@ export async function loadMicroPython({ wasm, heapsize, pystack, stdout }) {
     lookup_attr(o, name, out) {
       const base = held[o];
       const attribute = text(name);
+      if (attribute === MAKER) return 0;
       const value = base[attribute];
       if (value === undefined && !(attribute in base)) return 0;
       toPython(value, out);
@@ -345,6 +347,7 @@ export async function loadMicroPython({ wasm, heapsize, pystack, stdout }) {
         if (at < 0 || at >= target.length)
           throw new PythonError("IndexError", "index out of range");
       }
+      if (at === MAKER) throw new PythonError("KeyError", MAKER);
       toPython(target[at], out);
     },
     js_subscr_store(o, index, value) {

@@ -58,8 +58,10 @@ export async function boot({ wasm, files, print }) {
       for (const [name, bytes] of Object.entries(data)) {
         micropython.FS.writeFile(`/${name}.bin`, bytes);
       }
+      const strange = source.strange(text);
       const lacks = source.lacking(text);
-      if (lacks) {
+      if (strange) found = { state: "error", ...strange };
+      else if (lacks) {
         const message = `The page's Python does not have ${lacks.what}, in line ${lacks.line} of your code: write it another way, or open the notebook in Colab.`;
         found = { state: "missing", message, line: lacks.line };
       } else found = ask(check, text, exercise);

@@ -15,7 +15,7 @@ const KEYWORDS = new Set(
 // keywords that are values, after which a bracket is a subscript or call
 const VALUES = new Set(["False", "None", "True"]);
 const TOKEN =
-  /(?<comment>#[^\n]*)|(?<string>(?:\b(?:[rR][bBfF]?|[bBfF][rR]?|[uU]))?(?:"""(?:\\[^]|[^\\])*?"""|'''(?:\\[^]|[^\\])*?'''|"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'))|(?<number>(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?[jJ]?))|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<joined>\\\n)|(?<newline>\n)|(?<space>[ \t\f\r]+)|(?<op>\*\*=|\/\/=|>>=|<<=|\.\.\.|!=|->|:=|\*\*|\/\/|<<|>>|<=|>=|==|[+\-*/%@&|^]=|[^])/gu;
+  /(?<comment>#[^\n]*)|(?<string>(?:\b(?:[rR][bBfF]?|[bBfF][rR]?|[uU]))?(?:"""(?:\\[\s\S]|[^\\])*?"""|'''(?:\\[\s\S]|[^\\])*?'''|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'))|(?<number>(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?[jJ]?))|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<joined>\\\n)|(?<newline>\n)|(?<space>[ \t\f\r]+)|(?<op>\*\*=|\/\/=|>>=|<<=|\.\.\.|!=|->|:=|\*\*|\/\/|<<|>>|<=|>=|==|[+\-*/%@&|^]=|[\s\S])/gu;
 const OPENS = { "(": ")", "[": "]", "{": "}" };
 const CLOSES = new Set([")", "]", "}"]);
 
@@ -200,8 +200,10 @@ function field(inside, begin, quote) {
     }
   }
   let code = inside.slice(0, end);
-  let [, conversion = "", spec = ""] = inside.slice(end).match(/^(?:!(\w))?(?::([^]*))?/);
-  const [, said] = code.match(/^([^]*[^=!<>])=\s*$/) ?? [];
+  let [, conversion = "", spec = ""] = inside
+    .slice(end)
+    .match(/^(?:!(\w))?(?::([\s\S]*))?/);
+  const [, said] = code.match(/^([\s\S]*[^=!<>])=\s*$/) ?? [];
   const shown = said ? code : "";
   if (said) code = said;
   if (said && !spec) conversion ||= "r";
@@ -346,7 +348,7 @@ export function plainer(code) {
   /** MicroPython asks only the left side of < how to compare: a number knows no tensor. */
   const compared = (at) => {
     const [next, after] = [all[at + 1], all[at + 2]];
-    const ends = !after || after.kind !== "op" || !/^([-+*/%@&|^.]|\*\*|\/\/)$/.test(after.text);
+    const ends = after?.kind !== "op" || !/^([-+*/%@&|^.]|\*\*|\/\/)$/.test(after.text);
     if (["number", "string"].includes(next.kind) && ends) return;
     let from = at;
     while (from > 0) {
@@ -365,11 +367,13 @@ export function plainer(code) {
     let from = at;
     while (from && !/^(newline|end)$/.test(all[from - 1].kind)) {
       if (isOp(all[from - 1], ";") || isOp(all[from - 1], ":")) break;
-      if (CLOSES.has(all[from - 1].text) && pairs.has(from - 1)) from = pairs.get(from - 1);
+      if (CLOSES.has(all[from - 1].text) && pairs.has(from - 1))
+        from = pairs.get(from - 1);
       else from -= 1;
     }
     let to = at + 1;
-    while (!/^(newline|end)$/.test(all[to].kind) && !isOp(all[to], ";")) to = close(to) + 1;
+    while (!/^(newline|end)$/.test(all[to].kind) && !isOp(all[to], ";"))
+      to = close(to) + 1;
     if (from === at || to === at + 1) return;
     const target = plainer(code.slice(all[from].start, all[at - 1].end));
     replace(all[at], `= _inplace_("${IN_PLACE[all[at].text]}", ${target}, (`);
@@ -543,9 +547,9 @@ export function operations(code, line) {
 }
 
 const REDUCING = new Set(
-  (
-    "mean sum var std amax amin max min norm vector_norm prod logsumexp median"
-  ).split(" "),
+  "mean sum var std amax amin max min norm vector_norm prod logsumexp median".split(
+    " ",
+  ),
 );
 
 /** Whether a reduction in tokens loses its axis. */
@@ -592,7 +596,35 @@ export function words(code) {
 }
 
 const BLOCKS =
-  /^\s*(def|class|if|elif|else|for|while|try|except|finally|with)\b(?!.*:\s*(#.*)?$)/;
+  /^\s*(def|class|if|elif|else|for|while|try|except|finally|with)\b(?!\s*=)/;
+const QUOTES = /[“”„‘’‚]/;
+
+/** The first character that no Python has outside a text: {message, line}, or null. */
+export function strange(code) {
+  const found = tokens(code).find(
+    ({ kind, text }) => kind === "op" && text > "\x7f" && !/\p{M}/u.test(text),
+  );
+  if (!found) return null;
+  const { text, line } = found;
+  const number = `U+${text.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  const isSeen = !/[\p{Z}\p{C}]/u.test(text);
+  const what = isSeen
+    ? `character '${text}' (${number})`
+    : `non-printable character ${number}`;
+  let help = isSeen ? "" : " Write a space in its place, or nothing.";
+  if (QUOTES.test(text)) help = " Write a straight \" or ' in its place.";
+  const shown = code.split("\n")[line - 1].trim();
+  return {
+    message: `SyntaxError: invalid ${what}\nin line ${line} of your code: \`${shown}\`.${help}`,
+    line,
+  };
+}
+
+/** Whether a statement's line has the colon that begins its block. */
+function hasColon(text) {
+  const all = tokens(text);
+  return parts(all, partners(all), 0, all.length, ":").length > 1;
+}
 
 /** What helps where Python cannot read a line. */
 export function mended(code, line) {
@@ -622,7 +654,8 @@ export function mended(code, line) {
   const lines = code.split("\n");
   for (const at of [line - 1, line - 2]) {
     const text = lines[at] ?? "";
-    if (BLOCKS.test(text)) return `Line ${at + 1} needs a colon at its end.`;
+    if (BLOCKS.test(text) && !hasColon(text))
+      return `Line ${at + 1} needs a colon at its end.`;
   }
   if (/^\s*(if|elif|while)\b[^=!<>]*[^=!<>:]=[^=]/.test(lines[line - 1] ?? "")) {
     return "Write == to compare; a single = gives a name its value.";

@@ -5,6 +5,7 @@ import sys
 
 import _python
 import _source
+
 from layers_book import reading
 from layers_book.checking import sketch
 from layers_book.checking.judging.verdict import first_difference, judge
@@ -14,15 +15,15 @@ from layers_book.checking.values import asked, measure_steps, value_steps
 COLAB = "open the notebook in Colab"
 MOST = 20_000  # characters that are shown of what a text prints
 TOO_MUCH = 200_000  # characters after which it is stopped
-DIGITS = ("digits",)
 known = {}  # by name, each exercise that has been checked
 current = None  # what is being checked
 
 
 def warm():
     """Import what most exercises need."""
-    import layers_book.checking.exercise
     import torch.nn.functional
+
+    import layers_book.checking.exercise
 
 
 class Missing(Exception):
@@ -71,8 +72,7 @@ class Known:
         if index not in self.right:
             if self.whole:
                 found = [
-                    tuple(case)
-                    for case in sketch.unpacked(self.frozen["right"][index])
+                    tuple(case) for case in sketch.unpacked(self.frozen["right"][index])
                 ]
             else:
                 if self._solution is None:
@@ -87,9 +87,7 @@ class Known:
         """The records of a known mistake, as far as an answer's tell it."""
         kept = self.frozen["mistakes"][number]
         if self.whole:
-            return lambda index: [
-                tuple(case) for case in sketch.unpacked(kept[index])
-            ]
+            return lambda index: [tuple(case) for case in sketch.unpacked(kept[index])]
         return lambda index: sketch.rebuilt(
             kept[index], self.expected(index), got(index), told.setdefault(index, {})
         )
@@ -188,7 +186,8 @@ class _Printing:
         self.count = 0
 
     def __call__(self, *values, sep=" ", end="\n", file=None, flush=False):
-        text = (sep or " ").join([_python.shown(value) for value in values]) + end
+        text = (sep or " ").join([_python.shown(value) for value in values])
+        text += "\n" if end is None else end
         before = self.count
         self.count += len(text)
         if before < MOST:
@@ -263,6 +262,9 @@ def _failed(error):
     found = raised(error)
     if kind == "NotHere":
         return "missing", found["text"], found["line"]
+    if kind == "OSError" and found["text"] == "44":
+        said = f"The page has no files to open; {COLAB}."
+        return "missing", said, found["line"]
     if kind == "MemoryError":
         said = "Your code needs more memory than the page has: make it smaller."
         return "error", said, found["line"]
