@@ -20,8 +20,9 @@ function fixed(value, digits) {
 }
 
 function scientific(value, digits) {
+  const sign = Object.is(value, -0) ? "-" : "";
   const text = even(value.toExponential(digits), value.toExponential(digits + 50), digits);
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
+  return sign + text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
 const special = (value) =>

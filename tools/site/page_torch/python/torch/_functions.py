@@ -800,7 +800,11 @@ def _fill_(self, value):
         )
     if not _isinstance(value, Tensor):
         checked(_engine.fits(number(value), self._t))
-    checked(_engine.copy_(self._t, given))
+    target = self
+    for dim, step in enumerate(self.stride()):
+        if not step and self.shape[dim] > 1:  # one element that is seen many times
+            target = target.narrow(dim, 0, 1)
+    checked(_engine.copy_(target._t, given))
     return self
 
 

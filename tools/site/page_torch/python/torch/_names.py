@@ -78,7 +78,7 @@ NAMES = (
     " pairwise_distance parse_ir parse_schema parse_type_comment pca_lowrank pdist"
     " per_channel_affine per_channel_affine_float_qparams per_channel_symmetric"
     " per_tensor_affine per_tensor_symmetric permute_copy pixel_shuffle pixel_unshuffle"
-    " poisson_nll_loss polar prelu prepare_multiprocessing_environment profiler"
+    " poisson poisson_nll_loss polar prelu prepare_multiprocessing_environment profiler"
     " profiler_allow_cudagraph_cupti_lazy_reinit_cuda12 put q_per_channel_axis"
     " q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qint32 qint8"
     " qr qscheme quantization quantize_per_channel quantize_per_tensor"

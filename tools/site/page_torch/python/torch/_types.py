@@ -36,8 +36,8 @@ class finfo:
         return (
             "finfo(resolution={}, min={}, max={}, eps={}, smallest_normal={}, tiny={}, "
             "dtype={})"
-        ).format(self.resolution, self.min, self.max, self.eps, self.tiny, self.tiny,
-                 self.dtype)
+        ).format(*["{:g}".format(x) for x in (self.resolution, self.min, self.max,
+                   self.eps, self.tiny, self.tiny)], self.dtype)
 
 
 class iinfo:
