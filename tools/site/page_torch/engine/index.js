@@ -379,10 +379,11 @@ export const nonzero = (x) => {
   const out = new Float64Array(found.length * n);
   found.forEach((place, i) => {
     for (let d = 0; d < n; d++) {
-      out[i * n + d] = Math.floor(place / stride[d]) % x.shape[d];
+      out[d * found.length + i] = Math.floor(place / stride[d]) % x.shape[d];
     }
   });
-  return tensor_from(out, [found.length, n], "int64");
+  // column by column, as torch lays it out
+  return transpose(tensor_from(out, [n, found.length], "int64"), 0, 1);
 };
 
 export const argwhere = nonzero;

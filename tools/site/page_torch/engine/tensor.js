@@ -300,8 +300,10 @@ const C_NAMES = { uint8: "uint8_t", int8: "int8_t", int16: "int16_t", int32: "in
 
 /** Refuses to fill a dtype with a number that it cannot hold, as torch does. */
 export function checkHolds(value, type) {
-  const most = 2 ** (8 * type.bytes - (type.name === "uint8" ? 0 : 1)) - 1;
-  const least = type.name !== "uint8" ? -1 - most : Number.isInteger(value) ? -most : 0;
+  const signed = type.name !== "uint8";
+  const most = 2 ** (8 * type.bytes - Number(signed)) - 1;
+  const whole = signed || Number.isInteger(value);
+  const least = whole ? -most - Number(signed) : 0;
   const fits = type.integral
     ? value >= least && value <= most
     : type.name !== "float32" ||

@@ -254,7 +254,7 @@ def _nonzero(input, *, as_tuple=False, out=None):
         return found
     if not input.dim():
         return (found.reshape(-1).new_zeros(len(found), dtype=int64),)
-    return tuple([x.clone() for x in found.unbind(1)])
+    return found.unbind(1)
 
 
 both("nonzero", _nonzero)
