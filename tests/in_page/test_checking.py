@@ -58,6 +58,10 @@ TEXTS = {  # what a reader may write, its state, and what is said
         "ValueError: not enough values to unpack (expected 5, got 3)",
     ),
     "while True:\n    print('on and on')": ("error", "prints without end"),
+    FUNCTION.format("while True:\n        print('on and on')"): (
+        "error",
+        "Your code prints without end: it was stopped.",
+    ),
     FUNCTION.format("import scipy"): ("missing", "scipy is not there in the page"),
     "import numpy as np": ("missing", "numpy is not there in the page"),
     "import random\nrandom.seed(3)": ("missing", "random.seed is not there"),

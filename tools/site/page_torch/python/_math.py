@@ -15,11 +15,12 @@ def _open(function):
     return call
 
 
-for _name in (
-    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp "
-    "expm1 fabs floor fmod gamma isclose isfinite isinf isnan lgamma log log10 log2 pow "
-    "radians sin sinh sqrt tan tanh trunc"
-).split():
+NUMBERS = (
+    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp"
+    " expm1 fabs floor fmod gamma isclose isfinite isinf isnan lgamma log log10 log2 pow"
+    " radians sin sinh sqrt tan tanh trunc"
+)
+for _name in NUMBERS.split():
     globals()[_name] = _open(globals()[_name])
 
 

@@ -134,7 +134,12 @@ def _format(text, *values, **named):
 
 def _range(*ends):
     """Whole numbers, also up to one in a tensor."""
-    return range(*[end if isinstance(end, int) or not hasattr(end, "_t") else int(end) for end in ends])
+    return range(
+        *[
+            end if isinstance(end, int) or not hasattr(end, "_t") else int(end)
+            for end in ends
+        ]
+    )
 
 
 class _Number:
@@ -174,7 +179,11 @@ def made_slice(*ends):
     """What `slice(...)` gives in Python."""
     if len(ends) == 1:
         return _PART[: ends[0]]
-    return _PART[ends[0] : ends[1]] if len(ends) == 2 else _PART[ends[0] : ends[1] : ends[2]]
+    return (
+        _PART[ends[0] : ends[1]]
+        if len(ends) == 2
+        else _PART[ends[0] : ends[1] : ends[2]]
+    )
 
 
 _PART = _Part()
@@ -220,10 +229,6 @@ def _title(text):
 
 def _bits(number):
     return len(bin(abs(number))) - 2 if number else 0
-
-
-def _is_identifier(text):
-    return bool(text) and not text[0].isdigit() and not text.replace("_", "a")[0] == " "
 
 
 METHODS = {

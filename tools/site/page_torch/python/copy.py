@@ -4,7 +4,9 @@ from collections import OrderedDict
 
 ATOMS = (int, float, str, bytes, bool, type, type(None), type(...), range, complex)
 FUNCTIONS = (
-    type(lambda: None), type(len), type(ATOMS.count),
+    type(lambda: None),
+    type(len),
+    type(ATOMS.count),
     type((lambda x: lambda: x)(0)),
 )
 

@@ -21,7 +21,9 @@ def reduce(function, items, *start):
         try:
             found = next(items)
         except StopIteration:
-            raise TypeError("reduce() of empty iterable with no initial value")
+            raise TypeError(
+                "reduce() of empty iterable with no initial value"
+            ) from None
     for item in items:
         found = function(found, item)
     return found

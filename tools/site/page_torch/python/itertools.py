@@ -14,8 +14,7 @@ def cycle(items):
     """Items over and over."""
     kept = list(items)
     while kept:
-        for item in kept:
-            yield item
+        yield from kept
 
 
 def repeat(item, times=None):

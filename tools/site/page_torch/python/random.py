@@ -1,6 +1,7 @@
 """The module random, but for a seed: its numbers would not be Python's."""
 
 from math import cos, log, pi, sqrt
+
 from urandom import getrandbits
 
 from layers_book.missing import refuse

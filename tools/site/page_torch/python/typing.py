@@ -11,7 +11,7 @@ List, Dict, Set = list, dict, set
 Sequence = (list, tuple, str, range, bytes)
 MutableSequence = (list,)
 Mapping = MutableMapping = dict
-Iterator = Iterable = Generator = type((i for i in ()))
+Iterator = Iterable = Generator = type(i for i in ())
 Sized = Collection = Iterable = (list, tuple, str, range, bytes, dict, set, Iterator)
 Hashable = (int, float, str, tuple, bool, frozenset, bytes)
 Callable = type(lambda: None)

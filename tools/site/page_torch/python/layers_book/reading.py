@@ -11,11 +11,20 @@ ANSWER = "<answer>"
 TORCH = re.compile(r"[^\w](torch|nn|F|Tensor)[^\w]")
 WORD = re.compile(r"^[A-Za-z_]\w*")
 TEXTS = {}  # by file, what has been run
-CLASSES = {  # what only a syntax tree calls so
-    "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "MatMult", "Pow", "BitAnd", "BitOr",
-    "BitXor", "LShift", "RShift", "USub", "UAdd", "Invert", "Not", "Compare", "Attribute",
-    "Name", "Subscript", "List", "Tuple",
-}  # fmt: skip
+# what only a syntax tree calls so
+CLASSES = set(
+    (
+        "Add Sub Mult Div FloorDiv Mod MatMult Pow BitAnd BitOr BitXor LShift RShift "
+        "USub UAdd Invert Not Compare Attribute Name Subscript List Tuple"
+    ).split()
+)
+# methods of Python's own classes that are not there
+LACKED = set(
+    (
+        "expandtabs isidentifier isprintable istitle translate maketrans format_map "
+        "as_integer_ratio hex fromhex"
+    ).split()
+)
 SIGNS = {
     "add": ("+", "Add"),
     "sub": ("-", "Sub"),
@@ -41,7 +50,9 @@ def tidy(code):
     lines = code.split("\n")
     indents = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
     indent = min(indents) if indents else 0
-    return "\n".join([line[indent:] if line.strip() else "" for line in lines]).strip("\n")
+    return "\n".join([line[indent:] if line.strip() else "" for line in lines]).strip(
+        "\n"
+    )
 
 
 def space(setup, code, name):
@@ -181,6 +192,9 @@ def lacking(text):
         if module in ("torch", "math") or module.startswith(("torch.", "helpers")):
             return ""
         name = module + "." + between(text, "attribute '", "'")
+    kind, attribute = between(text, "'", "' object"), between(text, "attribute '", "'")
+    if name is None and attribute in LACKED and kind in ("str", "int", "float"):
+        name = kind + "." + attribute
     return name or ""
 
 
@@ -229,7 +243,11 @@ def _type_error(text, code, done):
             return kind, f"cannot unpack non-iterable {name} object", "Tuple"
         return kind, text.replace("isn't", "is not"), ""
     if "indices must be integers, not" in text:
-        return kind, text.replace("integers, not", "integers or slices, not"), "Subscript"
+        return (
+            kind,
+            text.replace("integers, not", "integers or slices, not"),
+            "Subscript",
+        )
     name = between(text, "unexpected keyword argument '", "'")
     if name is not None and text.startswith("unexpected"):
         called = _called_with(code, name)
@@ -286,7 +304,9 @@ def _called_with(code, name):
 
 def _name_before(text):
     at = len(text)
-    while at and (text[at - 1].isalpha() or text[at - 1].isdigit() or text[at - 1] == "_"):
+    while at and (
+        text[at - 1].isalpha() or text[at - 1].isdigit() or text[at - 1] == "_"
+    ):
         at -= 1
     return text[at:] or "function"
 
@@ -314,7 +334,9 @@ def _counted(text, code):
         )
     plural = "" if takes == 1 else "s"
     were = "was" if given == 1 else "were"
-    said = f"{name}() takes {takes} positional argument{plural} but {given} {were} given"
+    said = (
+        f"{name}() takes {takes} positional argument{plural} but {given} {were} given"
+    )
     return "TypeError", said, name
 
 

@@ -98,8 +98,10 @@ def _isolation():
 
 
 def _is_missing(error):
-    """Whether the page itself lacks something, which is no fault of the answer."""
-    if type(error).__name__ == "NotHere" or isinstance(error, (MemoryError, ImportError)):
+    """Whether the page itself lacks or stops something, no fault of the answer."""
+    if isinstance(error, (MemoryError, ImportError)):
+        return True
+    if type(error).__name__ in ("NotHere", "Stopped"):
         return True
     return isinstance(error, AttributeError) and bool(lacking(str(error)))
 
@@ -155,9 +157,7 @@ def _plain(value, depth, left):
     if isinstance(value, tuple):
         return tuple(items(value))
     if isinstance(value, list) or name in ITERATORS:
-        return list(items(value))
-    if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
-        return {"object": kind(value)}
+        return items(value)
     return {"object": kind(value)}
 
 
