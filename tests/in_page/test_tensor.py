@@ -281,6 +281,7 @@ RARE_ARGUMENTS = [
     "torch.ones(2, dtype=torch.uint8).fill_(-1)",
     "torch.ones(2, dtype=torch.int32).masked_fill(torch.tensor([True, False]), 2**40)",
     "torch.ones(2).fill_(1e39)",
+    "torch.ones(2).addcmul(i.byte() + 99, i.byte() + 99)",
     "torch.ones(3).expand(2, 3).fill_(2)",
     "torch.ones(2, dtype=torch.uint8).__setitem__(0, 300)",
     "torch.meshgrid(torch.ones(2), torch.arange(2), indexing='ij')",

@@ -5,7 +5,7 @@
 //   logsigmoid erf erfc erfinv logit(x, eps) floor ceil trunc frac round(x, decimals)
 //   isnan isinf isfinite isposinf isneginf signbit logical_not bitwise_not
 //   nan_to_num(x, nan, posinf, neginf) clamp(x, min, max) clamp_min clamp_max clip
-// Two (a, b): add(a, b, alpha) sub(a, b, alpha) rsub mul div(a, b, rounding_mode)
+// Two (a, b): add(a, b, alpha) sub(a, b, alpha) rsub mul rdiv div(a, b, rounding_mode)
 //   floor_divide remainder fmod pow float_power maximum minimum fmax fmin eq ne lt le gt ge
 //   atan2 hypot xlogy copysign logaddexp heaviside gcd lcm logical_and logical_or
 //   logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift
@@ -767,17 +767,17 @@ export function div(first, second, rounding_mode = null) {
   const type = resultType(a, b);
   if (rounding_mode === null) {
     const out = mapped([a, b], over, floatType({ dtype: type }));
-    return bothSaved(
+    return record(
       out,
       "DivBackward0",
-      a,
-      b,
+      [a, b],
       sides(
         a,
         b,
         (grad) => div(grad, b),
         (grad) => neg(mul(grad, div(div(a, b), b))),
       ),
+      b.requires_grad ? [a, b] : [b],
     );
   }
   if (rounding_mode !== "floor" && rounding_mode !== "trunc") {
@@ -795,6 +795,9 @@ export function div(first, second, rounding_mode = null) {
   const out = mapped([a, b], type.floating ? f : noZero(f), type);
   return record(out, "DivBackward1", [a, b], () => [zerosLike(out), zerosLike(out)]);
 }
+
+// A number divided by a tensor: what the gradient needs is 1 / x, not x.
+export const rdiv = (number, x) => mul(reciprocal(x), number);
 
 export function floor_divide(first, second) {
   const [a, b] = [operand(first), operand(second)];
@@ -819,17 +822,17 @@ function remainderBy(first, second, f, name) {
   }
   const mode = name === "fmod" ? "trunc" : "floor";
   const title = name === "fmod" ? "FmodBackward" : "RemainderBackward";
-  return bothSaved(
+  return record(
     out,
     title + (b.wrapped ? 0 : 1),
-    a,
-    b,
+    [a, b],
     sides(
       a,
       b,
       (grad) => grad,
       (grad) => neg(mul(grad, div(a, b, mode))),
     ),
+    b.requires_grad ? [a, b] : [],
   );
 }
 
@@ -1231,7 +1234,7 @@ export function lerp(start, end, by) {
 }
 
 export const addcmul = (x, a, b, value = 1) =>
-  add(x, scaled(mul(a, b), numberOf(value)));
+  add(x, scaled(mul(cast(a, resultType(x, a)), b), numberOf(value)));
 
 export function addcdiv(x, a, b, value = 1) {
   if (!a.dtype.floating && !b.dtype.floating) {
