@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from layers_book import figures
-from layers_book.figures.link import linked, parsed
+from layers_book.figures.link import anchor, linked, parsed
 
 ELEMENT = re.compile(
     r"""<(nn-[a-z-]+) class="nn-figure" id="([\w-]+)"(?: state='([^']*)')?.*?</\1>""",
@@ -63,13 +63,13 @@ if (parent !== window)
 
 def anchored(body: str) -> str:
     """Mark each figure of a page, with its anchor."""
+    kinds = {kind.tag: kind for kind in figures.FIGURES.values()}
     counts: Counter[str] = Counter()
 
     def marked(found: re.Match[str]) -> str:
         tag = found[1]
         counts[tag] += 1
-        number = "" if counts[tag] == 1 else f"-{counts[tag]}"
-        return f'<{tag} class="nn-figure" id="{tag.removeprefix("nn-")}{number}"'
+        return f'<{tag} class="nn-figure" id="{anchor(kinds[tag], counts[tag])}"'
 
     return re.sub(r"<(nn-[a-z-]+)(?=[ >])", marked, body)
 
