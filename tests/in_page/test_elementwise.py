@@ -203,3 +203,15 @@ def test_closeness(page: Any, data: st.DataObject) -> None:
 @pytest.mark.parametrize("call", ERRORS)
 def test_errors(page: Any, call: str) -> None:
     compare(page, call)
+
+
+@pytest.mark.parametrize("call", ["a / 2", "2 / a", "a / b", "a % b"])
+def test_what_no_gradient_needs_may_change(page: Any, call: str) -> None:
+    code = f"a, b = x * 1, 2 * x.detach()\ny = {call}\na += 1\n"
+    code += "result = torch.autograd.grad(y.sum(), x)[0]"
+    x = torch.linspace(1, 2, 4, dtype=torch.float64)
+    page_s = page.run("x = x.requires_grad_()\n" + code, x=x)
+    names = {"torch": torch, "x": x.clone().requires_grad_()}
+    exec(code, names)
+    assert page_s is not None, page.error
+    torch.testing.assert_close(page_s, names["result"])

@@ -1253,16 +1253,16 @@ function shifted([a, b, c], u, shift, scale) {
 const ones = (count) => new Float64Array(count).fill(1);
 
 // Mean and variance of each b over a and c; without a center the mean square.
-function moments(source, sizes, center = true) {
+function moments(source, sizes, round, center = true) {
   const count = sizes[1];
-  const average = center ? means(sizes, source) : new Float64Array(count);
+  const average = center ? means(sizes, source).map(round) : new Float64Array(count);
   const apart = shifted(sizes, source, average, ones(count));
   return [average, means(sizes, apart, apart)];
 }
 
 // Brings each b of x, seen as [a, b, c], to mean 0 (if centered) and mean square 1.
 function standardize(x, sizes, eps, center = true, stats = null) {
-  const [average, spread] = stats ?? moments(read(x), sizes, center);
+  const [average, spread] = stats ?? moments(read(x), sizes, x.dtype.round, center);
   const scale = spread.map((value) => 1 / Math.sqrt(value + eps));
   const out = tensor_from(shifted(sizes, read(x), average, scale), x.shape, x.dtype);
   const backward = (grad) => [
@@ -1509,7 +1509,7 @@ export function batch_norm(
     }
     const sizes = [x.shape[0], channels, numel(x.shape.slice(2))];
     const count = sizes[0] * sizes[2];
-    const stats = moments(read(t), sizes);
+    const stats = moments(read(t), sizes, t.dtype.round);
     follow(running_mean, stats[0], momentum);
     follow(
       running_var,
@@ -1567,7 +1567,7 @@ export function instance_norm(
   checkParameters(x, running_mean, running_var, weight, bias);
   return precisely(x, (t) => {
     const sizes = [1, batch * channels, width];
-    const stats = moments(read(t), sizes);
+    const stats = moments(read(t), sizes, t.dtype.round);
     const overBatch = (list, factor) =>
       Float64Array.from({ length: channels }, (_, c) => {
         let total = 0;
