@@ -334,3 +334,12 @@ def test_half_types_are_rounded_once(page: Any, dtype: torch.dtype) -> None:
     compare(page, "F.rms_norm(x, (4,))", x=x)
     compare(page, "F.avg_pool2d(x, 2)", x=x)
     compare(page, "F.pad(x, (1, 1))", x=x)
+
+
+def test_float32_norms_round_their_mean(page: Any) -> None:
+    x = 1e4 + torch.linspace(0, 1, 24).reshape(8, 3)
+    by_hand = "(x - x.mean(1, True)) / (x.var(1, False, True) + 1e-5).sqrt()"
+    code = f"result = (torch.nn.functional.layer_norm(x, (3,)) - {by_hand}).abs()"
+    apart = page.run(code, x=x)
+    assert apart is not None, page.error
+    assert apart.max() < 1e-3
