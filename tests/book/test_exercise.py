@@ -389,6 +389,13 @@ def test_a_link_carries_the_code(exercise, open_page):
     link = tab.evaluate("navigator.clipboard.readText()")
     assert link.startswith(f"{tab.url}#write~instance_norm/by_hand~")
     assert len(link) < 300
+    for given, said in {
+        "": "no code yet",
+        "#" * 100_001: "too long for a link",
+    }.items():
+        exercise.code.fill(given)
+        exercise.press("Copy link")
+        expect(exercise.note).to_contain_text(said)
     # to a reader without code of his own it becomes his
     fragment = "#" + link.partition("#")[2]
     new = Exercise(open_page(PAGE + fragment))

@@ -403,7 +403,11 @@ self.bookExercise = (() => {
     async share() {
       const isFile = location.protocol === "file:";
       const page = isFile ? document.querySelector("[rel=canonical]").href : location.href;
-      const words = await packed(this.area.value);
+      const text = this.area.value;
+      if (!text) return this.note("There is no code yet that a link could carry.");
+      const words = await packed(text);
+      if (Math.max(text.length, words.length) > memory.LONGEST)
+        return this.note("This text is too long for a link: save it to a file.");
       const link = `${page.replace(/#.*/, "")}${LINK}${this.name}~${words}`;
       try {
         await navigator.clipboard.writeText(link);
