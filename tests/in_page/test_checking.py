@@ -107,7 +107,8 @@ t = torch.tensor(2.5)
 print(f"{t:.2f} {t} {t!r} {{x}} {d['b']} {3:>{4}} {t=} {1 + 1=}" f"{'x' if n else 1}")
 print(rf"\\d{t}", f'''a{
     n}''', f"{[*sizes]}", "%.3f %s" % (t, 1), "{:.1f} {a}".format(t, a=t), f"{0 < t}")
-print(f"{d!r:>9} {(lambda x: x)(3)} {12345.678:,.1f} {0.5:.0%} {'ab':<4}|", f"{y.shape}")
+print(f"{d!r:>9} {(lambda x: x)(3)} {12345.678:,.1f} {0.5:.0%} {'ab':<4}|",
+      f"{y.shape}")
 print(math.sqrt(t), math.floor(t), [i for i in range(torch.tensor(2))])
 print([n for n in range(9) if 2 <= n < 5], (1.0).is_integer(), max(x[0]), x.shape)
 """

@@ -6,7 +6,14 @@
 // tri_indices(rows, columns, offset, upper) -> [2, n] of int64
 
 import { raise } from "./errors.js";
-import { DTYPES, dtypeOf, empty_like_values, full, numel, tensor_from } from "./tensor.js";
+import {
+  DTYPES,
+  dtypeOf,
+  empty_like_values,
+  full,
+  numel,
+  tensor_from,
+} from "./tensor.js";
 
 export function arange(start, end, step, type) {
   if (step === 0) {

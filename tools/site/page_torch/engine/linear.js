@@ -350,7 +350,7 @@ export function linear(x, weight, bias = null) {
   // torch folds the batch, so that a bias that does not fit is told of two dimensions
   const rows = product(x.shape.slice(0, -1));
   const flat = reshape(x, [rows, x.shape.at(-1)]);
-  const made = p === 1 ? matmul(x, turned) : mm(flat, turned, p === 2);
+  const made = p === 1 ? matmul(x, turned) : mm(flat, turned, true);
   const out = plus(bias, made, 1, 1, weight);
   return reshape(out, [...x.shape.slice(0, -1), weight.shape[0]]);
 }

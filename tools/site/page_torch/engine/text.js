@@ -16,17 +16,22 @@ function even(text, exact, digits) {
 function fixed(value, digits) {
   const sign = value < 0 || Object.is(value, -0) ? "-" : "";
   const size = Math.abs(value);
-  return sign + even(size.toFixed(digits), size.toFixed(Math.min(100, digits + 50)), digits);
+  return (
+    sign + even(size.toFixed(digits), size.toFixed(Math.min(100, digits + 50)), digits)
+  );
 }
 
 function scientific(value, digits) {
   const sign = Object.is(value, -0) ? "-" : "";
-  const text = even(value.toExponential(digits), value.toExponential(digits + 50), digits);
+  const text = even(
+    value.toExponential(digits),
+    value.toExponential(digits + 50),
+    digits,
+  );
   return sign + text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
-const special = (value) =>
-  Number.isNaN(value) ? "nan" : value === Infinity ? "inf" : "-inf";
+const special = (value) => String(value).toLowerCase().replace("infinity", "inf");
 
 // How each number is written, so that all have one width.
 function writer(values, type, precision, sciMode) {
@@ -44,9 +49,7 @@ function writer(values, type, precision, sciMode) {
     const finite =
       normal.length > 0 && (sciMode ?? wide)
         ? (v) => scientific(v, precision)
-        : whole
-          ? (v) => `${fixed(v, 0)}.`
-          : (v) => fixed(v, precision);
+        : (v) => (whole ? `${fixed(v, 0)}.` : fixed(v, precision));
     write = (v) => (Number.isFinite(v) ? finite(v) : special(v));
   }
   const counted = type.floating

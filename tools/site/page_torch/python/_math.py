@@ -17,8 +17,8 @@ def _open(function):
 
 NUMBERS = (
     "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp"
-    " expm1 fabs floor fmod gamma isclose isfinite isinf isnan lgamma log log10 log2 pow"
-    " radians sin sinh sqrt tan tanh trunc"
+    " expm1 fabs floor fmod gamma isclose isfinite isinf isnan lgamma log log10 log2"
+    " pow radians sin sinh sqrt tan tanh trunc"
 )
 for _name in NUMBERS.split():
     globals()[_name] = _open(globals()[_name])

@@ -120,8 +120,14 @@ def _legacy(kind):
 
 
 for _name, _kind in (
-    ("Float", "float32"), ("Double", "float64"), ("Half", "float16"), ("Long", "int64"),
-    ("Int", "int32"), ("Short", "int16"), ("Byte", "uint8"), ("Bool", "bool"),
+    ("Float", "float32"),
+    ("Double", "float64"),
+    ("Half", "float16"),
+    ("Long", "int64"),
+    ("Int", "int32"),
+    ("Short", "int16"),
+    ("Byte", "uint8"),
+    ("Bool", "bool"),
 ):
     globals()[_name + "Tensor"] = _legacy(DTYPES[_kind])
 

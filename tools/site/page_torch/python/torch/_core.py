@@ -81,21 +81,23 @@ class dtype:
         return self
 
 
-TYPES = tuple([  # in the order that the bridge counts them
-    dtype(name, size, floating, signed)
-    for name, size, floating, signed in (
-        ("float64", 8, True, True),
-        ("float32", 4, True, True),
-        ("float16", 2, True, True),
-        ("bfloat16", 2, True, True),
-        ("int64", 8, False, True),
-        ("int32", 4, False, True),
-        ("int16", 2, False, True),
-        ("int8", 1, False, True),
-        ("uint8", 1, False, False),
-        ("bool", 1, False, False),
-    )
-])
+TYPES = tuple(
+    [  # in the order that the bridge counts them
+        dtype(name, size, floating, signed)
+        for name, size, floating, signed in (
+            ("float64", 8, True, True),
+            ("float32", 4, True, True),
+            ("float16", 2, True, True),
+            ("bfloat16", 2, True, True),
+            ("int64", 8, False, True),
+            ("int32", 4, False, True),
+            ("int16", 2, False, True),
+            ("int8", 1, False, True),
+            ("uint8", 1, False, False),
+            ("bool", 1, False, False),
+        )
+    ]
+)
 DTYPES = {kind.name: kind for kind in TYPES}
 float32, float64, int64, boolean = (
     DTYPES[name] for name in ("float32", "float64", "int64", "bool")
@@ -417,7 +419,9 @@ def _c_tensors(value):
     for at, item in enumerate(value):
         if not _isinstance(item, Tensor):
             raise TypeError(
-                "expected Tensor as element " + str(at) + " in argument 0, but got "
+                "expected Tensor as element "
+                + str(at)
+                + " in argument 0, but got "
                 + type(item).__name__
             )
     return [item._t for item in value]
@@ -552,9 +556,15 @@ class Plan:
             said = "() takes no arguments (" + str(count) + " given)"
             raise TypeError("TensorBase." + self.name + said)
         raise TypeError(
-            self.name + "() takes " + str(most) + " positional argument"
-            + ("" if most == 1 else "s") + " but " + str(count)
-            + (" was" if count == 1 else " were") + " given"
+            self.name
+            + "() takes "
+            + str(most)
+            + " positional argument"
+            + ("" if most == 1 else "s")
+            + " but "
+            + str(count)
+            + (" was" if count == 1 else " were")
+            + " given"
         )
 
     def _place(self, name, count):
@@ -577,8 +587,11 @@ class Plan:
         ]
         if missing:
             raise TypeError(
-                self.name + "() missing " + str(len(missing))
-                + " required positional arguments: " + ", ".join(missing)
+                self.name
+                + "() missing "
+                + str(len(missing))
+                + " required positional arguments: "
+                + ", ".join(missing)
             )
         for i in self.places:
             try:
@@ -587,8 +600,15 @@ class Plan:
                 break
         place = " (position " + str(i + 1 - self.own) + ")" if i < count else ""
         raise TypeError(
-            self.name + "(): argument '" + self.names[i] + "'" + place + " must be "
-            + str(wanted) + ", not " + type(values[i]).__name__
+            self.name
+            + "(): argument '"
+            + self.names[i]
+            + "'"
+            + place
+            + " must be "
+            + str(wanted)
+            + ", not "
+            + type(values[i]).__name__
         )
 
 
@@ -618,7 +638,9 @@ def function(name, line, call=None, path=""):
     """A function of the table."""
 
     # not a closure, whose calls with many arguments are slow in MicroPython
-    def called(*args, out=None, _plan=Plan(name, line, op(call or name), path), **kwargs):
+    def called(
+        *args, out=None, _plan=Plan(name, line, op(call or name), path), **kwargs
+    ):
         try:
             if _state.on:
                 given = _plan, args, out, kwargs
@@ -649,7 +671,9 @@ def into(out, result):
     if result.dtype.is_floating_point and not out.dtype.is_floating_point:
         names = [_engine.type_name(x._t) for x in (result, out)]
         raise RuntimeError(
-            "result type " + names[0] + " can't be cast to the desired output type "
+            "result type "
+            + names[0]
+            + " can't be cast to the desired output type "
             + names[1]
         )
     if out.shape != result.shape:
@@ -668,7 +692,9 @@ def inplace(name, line, call=None):
             if _state.on:
                 given = _plan, self, args, kwargs
                 all_given = (self,) + args
-                return _state.watched(_plan.name, ".", run_inplace, given, {}, all_given)
+                return _state.watched(
+                    _plan.name, ".", run_inplace, given, {}, all_given
+                )
             return run_inplace(_plan, self, args, kwargs)
         except Exception as error:
             _state.failed(error, _plan.name)
@@ -686,6 +712,6 @@ def run_inplace(plan, self, args, kwargs):
     return self
 
 
-from torch._tensor import Tensor  # noqa: E402, since it needs what stands above
+from torch._tensor import Tensor
 
 _builtins.TENSOR += [Tensor, Size]

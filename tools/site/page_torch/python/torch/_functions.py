@@ -75,7 +75,10 @@ def need_tensor(value, name, what="input"):
     """The engine's tensor of an argument."""
     if not _isinstance(value, Tensor):
         raise TypeError(
-            name + "(): argument '" + what + "' (position 1) must be Tensor, not "
+            name
+            + "(): argument '"
+            + what
+            + "' (position 1) must be Tensor, not "
             + type(value).__name__
         )
     return value._t
@@ -85,13 +88,16 @@ def need_tensors(values, name):
     """The engine's tensors of a list."""
     if not _isinstance(values, (list, tuple)):
         raise TypeError(
-            name + "(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            name
+            + "(): argument 'tensors' (position 1) must be tuple of Tensors, not "
             + type(values).__name__
         )
     for at, value in enumerate(values):
         if not _isinstance(value, Tensor):
             raise TypeError(
-                "expected Tensor as element " + str(at) + " in argument 0, but got "
+                "expected Tensor as element "
+                + str(at)
+                + " in argument 0, but got "
                 + type(value).__name__
             )
     return [value._t for value in values]
@@ -116,8 +122,16 @@ def _extreme(name):
     engine = op(name)
     pair = {"max": "maximum", "min": "minimum"}.get(name)
 
-    def call(input, dim=None, keepdim=False, *, other=None, axis=None, keepdims=None,
-             out=None):
+    def call(
+        input,
+        dim=None,
+        keepdim=False,
+        *,
+        other=None,
+        axis=None,
+        keepdims=None,
+        out=None,
+    ):
         t = need_tensor(input, name)
         dim = axis if axis is not None else dim
         keepdim = keepdim if keepdims is None else keepdims
@@ -128,8 +142,10 @@ def _extreme(name):
             return wrap(engine(t))
         if not _isinstance(dim, int):
             raise TypeError(
-                name + "() received an invalid combination of arguments - got (Tensor, "
-                + type(dim).__name__ + "), but expected one of: (Tensor input), (Tensor "
+                name
+                + "() received an invalid combination of arguments - got (Tensor, "
+                + type(dim).__name__
+                + "), but expected one of: (Tensor input), (Tensor "
                 "input, int dim, bool keepdim = False)"
             )
         return RETURN[name](*wrap_all(engine(t, dim, bool(keepdim))))
@@ -145,8 +161,17 @@ def _spread(name):
     engine = op(name)
     pair = name.endswith("_mean")
 
-    def call(input, dim=None, unbiased=True, keepdim=False, *, correction=1, axis=None,
-             keepdims=None, out=None):
+    def call(
+        input,
+        dim=None,
+        unbiased=True,
+        keepdim=False,
+        *,
+        correction=1,
+        axis=None,
+        keepdims=None,
+        out=None,
+    ):
         t = need_tensor(input, name)
         dim = axis if axis is not None else dim
         if _isinstance(dim, bool):
@@ -169,8 +194,15 @@ def _norm(input, p="fro", dim=None, keepdim=False, dtype=None, out=None):
     dims = None if dim is None else ints_text(dim)
     kind = as_dtype(dtype)
     t = need_tensor(input, "norm")
-    return wrap(_engine.norm(t, p if p is None or _isinstance(p, str) else number(p),
-                             dims, keepdim, kind and kind.name))
+    return wrap(
+        _engine.norm(
+            t,
+            p if p is None or _isinstance(p, str) else number(p),
+            dims,
+            keepdim,
+            kind and kind.name,
+        )
+    )
 
 
 both("norm", _norm)
@@ -195,7 +227,9 @@ def _quantile(name):
     def call(input, q, dim=None, keepdim=False, *, interpolation="linear", out=None):
         if not _isinstance(q, (Tensor, int, _float)):
             given = type(q).__name__
-            raise TypeError(name + "(): argument 'q' must be float or Tensor, not " + given)
+            raise TypeError(
+                name + "(): argument 'q' must be float or Tensor, not " + given
+            )
         q = q._t if _isinstance(q, Tensor) else number(q)
         t = need_tensor(input, name)
         return wrap(engine(t, q, dim, bool(keepdim), interpolation))
@@ -238,7 +272,8 @@ def _where(condition, input=None, other=None, *, self=None, out=None):
         found = [type(x).__name__ for x in (condition, input, other)]
         raise TypeError(
             "where() received an invalid combination of arguments - got ("
-            + ", ".join(found) + "), but expected (Tensor condition, Tensor input, "
+            + ", ".join(found)
+            + "), but expected (Tensor condition, Tensor input, "
             "Tensor other)"
         )
     return wrap(_engine.where(condition._t, *sides))
@@ -282,7 +317,9 @@ def _split(tensor, split_size_or_sections, dim=0):
 free("split", _split)
 method("split", lambda self, split_size, dim=0: _split(self, split_size, dim))
 free("split_with_sizes", _split)
-method("split_with_sizes", lambda self, split_sizes, dim=0: _split(self, split_sizes, dim))
+method(
+    "split_with_sizes", lambda self, split_sizes, dim=0: _split(self, split_sizes, dim)
+)
 
 
 def _tensor_split(input, indices_or_sections, dim=0):
@@ -291,7 +328,9 @@ def _tensor_split(input, indices_or_sections, dim=0):
         where = where.tolist()
     if not _isinstance(where, int):
         where = ints_text(where)
-    return wrap_all(_engine.tensor_split(need_tensor(input, "tensor_split"), where, dim))
+    return wrap_all(
+        _engine.tensor_split(need_tensor(input, "tensor_split"), where, dim)
+    )
 
 
 both("tensor_split", _tensor_split)
@@ -307,8 +346,9 @@ def _repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         )
     if _isinstance(repeats, Tensor):
         repeats = repeats._t
-    return wrap(_engine.repeat_interleave(need_tensor(input, "repeat_interleave"), repeats,
-                                          dim))
+    return wrap(
+        _engine.repeat_interleave(need_tensor(input, "repeat_interleave"), repeats, dim)
+    )
 
 
 both("repeat_interleave", _repeat_interleave)
@@ -339,8 +379,11 @@ def _scatter(name):
         return wrap(op(used)(t, *given))
 
     def call_(self, dim, index, src=None, *, value=None, reduce=None):
-        checked(_engine.inplace(
-            *_swapped(self._t, *arguments(self, dim, index, src, value, reduce))))
+        checked(
+            _engine.inplace(
+                *_swapped(self._t, *arguments(self, dim, index, src, value, reduce))
+            )
+        )
         return self
 
     both(name, call)
@@ -351,14 +394,27 @@ _scatter("scatter")
 
 
 def _reducing(name, parts):
-    def call(input, dim, index, source=None, reduce=None, *, include_self=True, src=None,
-             out=None):
+    def call(
+        input,
+        dim,
+        index,
+        source=None,
+        reduce=None,
+        *,
+        include_self=True,
+        src=None,
+        out=None,
+    ):
         source = src if source is None else source
-        return wrap(op(name)(
-            need_tensor(input, name), dim, index._t, source._t, reduce, include_self
-        ))
+        return wrap(
+            op(name)(
+                need_tensor(input, name), dim, index._t, source._t, reduce, include_self
+            )
+        )
 
-    def call_(self, dim, index, source=None, reduce=None, *, include_self=True, src=None):
+    def call_(
+        self, dim, index, source=None, reduce=None, *, include_self=True, src=None
+    ):
         source = src if source is None else source
         given = (dim, index._t, source._t, reduce, include_self)
         checked(_engine.inplace(name, self._t, *given))
@@ -380,8 +436,12 @@ def _index_put_(self, indices, values, accumulate=False):
 
 
 method("index_put_", _index_put_)
-both("index_put", lambda input, indices, values, accumulate=False: _index_put_(
-    input.clone(), indices, values, accumulate))
+both(
+    "index_put",
+    lambda input, indices, values, accumulate=False: _index_put_(
+        input.clone(), indices, values, accumulate
+    ),
+)
 
 
 def _einsum(equation, *operands):
@@ -506,8 +566,16 @@ def _combinations(input, r=2, with_replacement=False):
 free("combinations", _combinations)
 
 
-def _searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None,
-                  sorter=None, out=None):
+def _searchsorted(
+    sorted_sequence,
+    input,
+    *,
+    out_int32=False,
+    right=False,
+    side=None,
+    sorter=None,
+    out=None,
+):
     if sorter is not None:
         refuse("torch.searchsorted with sorter=")
     right = right if side is None else side == "right"
@@ -521,8 +589,12 @@ def _bucketize(input, boundaries, *, out_int32=False, right=False, out=None):
 
 free("searchsorted", _searchsorted)
 free("bucketize", _bucketize)
-free("isin", lambda elements, test_elements, *, assume_unique=False, invert=False: wrap(
-    _engine.isin(operand(elements), operand(test_elements), invert)))
+free(
+    "isin",
+    lambda elements, test_elements, *, assume_unique=False, invert=False: wrap(
+        _engine.isin(operand(elements), operand(test_elements), invert)
+    ),
+)
 
 
 def _trapezoid(y, x=None, *, dx=1.0, dim=-1):
@@ -555,8 +627,12 @@ def _isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 
 both("isclose", _isclose)
-both("allclose", lambda input, other, rtol=1e-05, atol=1e-08, equal_nan=False: bool(
-    _isclose(input, other, rtol, atol, equal_nan).all()))
+both(
+    "allclose",
+    lambda input, other, rtol=1e-05, atol=1e-08, equal_nan=False: bool(
+        _isclose(input, other, rtol, atol, equal_nan).all()
+    ),
+)
 
 
 # --- dtypes ---
@@ -584,8 +660,16 @@ free("result_type", result_type)
 free("can_cast", can_cast)
 
 
-def _to(self, *args, dtype=None, device=None, non_blocking=False, copy=False,
-        memory_format=None, other=None):
+def _to(
+    self,
+    *args,
+    dtype=None,
+    device=None,
+    non_blocking=False,
+    copy=False,
+    memory_format=None,
+    other=None,
+):
     for arg in args + (() if other is None else (other,)):
         if _isinstance(arg, Tensor):
             dtype = arg.dtype
@@ -610,15 +694,29 @@ def _converts(kind):
 
 method("to", _to)
 for _name, _kind in (
-    ("float", "float32"), ("double", "float64"), ("half", "float16"), ("long", "int64"),
-    ("bfloat16", "bfloat16"), ("int", "int32"), ("short", "int16"), ("char", "int8"),
-    ("byte", "uint8"), ("bool", "bool"),
+    ("float", "float32"),
+    ("double", "float64"),
+    ("half", "float16"),
+    ("long", "int64"),
+    ("bfloat16", "bfloat16"),
+    ("int", "int32"),
+    ("short", "int16"),
+    ("char", "int8"),
+    ("byte", "uint8"),
+    ("bool", "bool"),
 ):
     method(_name, _converts(DTYPES[_kind]))
 
 TYPE_NAMES = {
-    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
-    "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Long": "int64",
+    "Int": "int32",
+    "Short": "int16",
+    "Char": "int8",
+    "Byte": "uint8",
     "Bool": "bool",
 }
 
@@ -656,8 +754,13 @@ def _size(self, dim=None):
     if not -max(1, len(shape)) <= dim < max(1, len(shape)):
         n = max(1, len(shape))
         raise IndexError(
-            "Dimension out of range (expected to be in range of [" + str(-n) + ", "
-            + str(n - 1) + "], but got " + str(dim) + ")"
+            "Dimension out of range (expected to be in range of ["
+            + str(-n)
+            + ", "
+            + str(n - 1)
+            + "], but got "
+            + str(dim)
+            + ")"
         )
     return shape[dim]
 
@@ -719,8 +822,16 @@ method("is_set_to", _is_set_to)
 
 
 def _new(name, fill):
-    def call(self, *size, dtype=None, device=None, requires_grad=False, layout=None,
-             pin_memory=False, **other):
+    def call(
+        self,
+        *size,
+        dtype=None,
+        device=None,
+        requires_grad=False,
+        layout=None,
+        pin_memory=False,
+        **other,
+    ):
         size = (other.pop("size"),) if "size" in other else size
         on_cpu(device)
         kind = as_dtype(dtype) or self.dtype
@@ -741,8 +852,17 @@ def _filling(t, value):
     return wrap(t)
 
 
-def _new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False,
-              layout=None, pin_memory=False):
+def _new_full(
+    self,
+    size,
+    fill_value,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
     kind = as_dtype(dtype) or self.dtype
     value = fill_value.item() if _isinstance(fill_value, Tensor) else fill_value
     made = _filling(_engine.full(sizes_of((size,), "new_full"), 0, kind.name), value)
@@ -796,7 +916,8 @@ def _fill_(self, value):
     if _isinstance(value, Tensor) and value.dim():
         raise RuntimeError(
             "fill_ only supports 0-dimension value tensor but got tensor with "
-            + str(value.dim()) + " dimensions."
+            + str(value.dim())
+            + " dimensions."
         )
     if not _isinstance(value, Tensor):
         checked(_engine.fits(number(value), self._t))
@@ -832,8 +953,6 @@ method("fill_diagonal_", _fill_diagonal_)
 
 
 def _becoming(name):
-    engine = op(name)
-
     def call(self, *args):
         checked(_engine.becoming(name, self._t, *args))
         return self
@@ -884,7 +1003,7 @@ def _register_hook(self, hook):
 
 method("requires_grad_", _requires_grad_)
 method("retain_grad", _retain_grad)
-setattr(Tensor, "backward", public("backward", "torch._tensor.", _backward))
+Tensor.backward = public("backward", "torch._tensor.", _backward)
 method("register_hook", _register_hook)
 
 

@@ -27,6 +27,7 @@ from torch._tensor import Tensor, as_kind, from_numbers
 
 _default = [float32]
 
+
 def get_default_dtype():
     """The dtype of numbers with a point."""
     return _default[0]
@@ -69,7 +70,7 @@ def _is_list(value):
 
 def _sizes(data):
     found = []
-    while _is_list(data) or _isinstance(data, str) and found:
+    while _is_list(data) or (_isinstance(data, str) and found):
         if _isinstance(data, str):
             raise ValueError("too many dimensions 'str'")
         found.append(len(data))
@@ -88,8 +89,13 @@ def _flat(data, sizes):
                 raise TypeError("not a sequence")
             if len(row) != size:
                 raise ValueError(
-                    "expected sequence of length " + str(size) + " at dim " + str(dim)
-                    + " (got " + str(len(row)) + ")"
+                    "expected sequence of length "
+                    + str(size)
+                    + " at dim "
+                    + str(dim)
+                    + " (got "
+                    + str(len(row))
+                    + ")"
                 )
             below.extend(row)
         level = below
@@ -134,7 +140,9 @@ def _one(value, wanted):
     """A value that is no plain number, as one."""
     if _isinstance(value, Tensor):
         if value.numel() != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars"
+            )
         return value.item()
     if _isinstance(value, NUMBER):
         return value
@@ -216,13 +224,15 @@ def sizes_of(size, name, least=0):
             size = size if _isinstance(size, list) else (size,)
         if not _is_list(size):
             raise TypeError(
-                name + "(): argument 'size' (position 1) must be tuple of ints, not "
+                name
+                + "(): argument 'size' (position 1) must be tuple of ints, not "
                 + type(size).__name__
             )
     for at, one in enumerate(size):
         if not _isinstance(one, (int, Tensor)):
             raise TypeError(
-                name + "(): argument 'size' (position 1) must be tuple of ints, but found "
+                name
+                + "(): argument 'size' (position 1) must be tuple of ints, but found "
                 "element of type " + type(one).__name__ + " at pos " + str(at)
             )
         if _isinstance(one, int) and one < least:
@@ -231,8 +241,17 @@ def sizes_of(size, name, least=0):
 
 
 def _filled(name, fill):
-    def make(*args, size=None, out=None, dtype=None, layout=None, device=None,
-             pin_memory=False, requires_grad=False, memory_format=None):
+    def make(
+        *args,
+        size=None,
+        out=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=False,
+        requires_grad=False,
+        memory_format=None,
+    ):
         if size is not None:
             args = (size,)
         elif not args:
@@ -257,8 +276,16 @@ ones = _filled("ones", 1)
 empty = _filled("empty", 0)  # what lies there is not said; here zeros
 
 
-def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None,
-         requires_grad=False):
+def full(
+    size,
+    fill_value,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+):
     """A tensor of one value."""
     if _isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
@@ -289,15 +316,26 @@ def _kind_of(value):
 
 
 def _alike(name, fill):
-    def make(input, *, dtype=None, layout=None, device=None, requires_grad=False,
-             memory_format=None, pin_memory=False):
+    def make(
+        input,
+        *,
+        dtype=None,
+        layout=None,
+        device=None,
+        requires_grad=False,
+        memory_format=None,
+        pin_memory=False,
+    ):
         if not _isinstance(input, Tensor):
             raise TypeError(
-                name + "(): argument 'input' (position 1) must be Tensor, not "
+                name
+                + "(): argument 'input' (position 1) must be Tensor, not "
                 + type(input).__name__
             )
         kind = as_dtype(dtype) or input.dtype
-        return finish(_engine.full_like(input._t, fill, kind.name), requires_grad, device)
+        return finish(
+            _engine.full_like(input._t, fill, kind.name), requires_grad, device
+        )
 
     return _state.public(name, "torch.", make)
 
@@ -307,8 +345,17 @@ ones_like = _alike("ones_like", 1)
 empty_like = _alike("empty_like", 0)
 
 
-def full_like(input, fill_value, *, dtype=None, layout=None, device=None,
-              requires_grad=False, memory_format=None, pin_memory=False):
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """A tensor like another, of one value."""
     if _isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
@@ -321,13 +368,23 @@ def _plain_number(value):
     return value.item() if _isinstance(value, Tensor) else value
 
 
-def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=None,
-           device=None, pin_memory=False, requires_grad=False):
+def arange(
+    *args,
+    start=None,
+    end=None,
+    step=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Numbers from start to before end."""
     args = list(args)
     if end is None:
         if not args:
-            raise TypeError("arange() missing 1 required positional arguments: \"end\"")
+            raise TypeError('arange() missing 1 required positional arguments: "end"')
         if len(args) == 1:
             end = args.pop()
         else:
@@ -338,8 +395,10 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=
         step = args.pop(0)
     if args:
         raise TypeError("arange() takes at most 3 positional arguments")
-    found = [_plain_number(x) for x in (0 if start is None else start, end,
-                                         1 if step is None else step)]
+    found = [
+        _plain_number(x)
+        for x in (0 if start is None else start, end, 1 if step is None else step)
+    ]
     for value in found:
         if not _isinstance(value, NUMBER):
             raise TypeError(
@@ -353,8 +412,17 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, layout=
     return finish(made, requires_grad, device)
 
 
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None,
-             requires_grad=False):
+def linspace(
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+):
     """Numbers at even distances, both ends among them."""
     kind = as_dtype(dtype) or _default[0]
     ends = number(_plain_number(start)), number(_plain_number(end))
@@ -367,8 +435,18 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     return finish(_engine.linspace(*ends, steps, kind.name), requires_grad, device)
 
 
-def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
-             device=None, requires_grad=False):
+def logspace(
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+):
     """Powers of a base at even distances of the exponent."""
     kind = as_dtype(dtype) or _default[0]
     ends = number(_plain_number(start)), number(_plain_number(end))
@@ -376,8 +454,9 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     return finish(t, requires_grad, device)
 
 
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None,
-        requires_grad=False):
+def eye(
+    n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False
+):
     """Ones on the diagonal."""
     kind = as_dtype(dtype) or _default[0]
     if not _isinstance(n, int):

@@ -121,18 +121,41 @@ def _of(generator):
 def _drawn(name):
     engine = getattr(_engine, name)
 
-    def call(*size, generator=None, dtype=None, device=None, requires_grad=False,
-             out=None, layout=None, pin_memory=False, names=None, **other):
+    def call(
+        *size,
+        generator=None,
+        dtype=None,
+        device=None,
+        requires_grad=False,
+        out=None,
+        layout=None,
+        pin_memory=False,
+        names=None,
+        **other,
+    ):
         size = (other.pop("size"),) if "size" in other else size
         kind = as_dtype(dtype) or _default[0]
         t = engine(sizes_of(size, name), kind.name, _of(generator))
         return finish(t, requires_grad, device)
 
-    def like(input, *, dtype=None, device=None, requires_grad=False, layout=None,
-             memory_format=None, generator=None):
+    def like(
+        input,
+        *,
+        dtype=None,
+        device=None,
+        requires_grad=False,
+        layout=None,
+        memory_format=None,
+        generator=None,
+    ):
         need_tensor(input, name + "_like")
-        return call(input.shape, dtype=dtype or input.dtype, generator=generator,
-                    requires_grad=requires_grad, device=device)
+        return call(
+            input.shape,
+            dtype=dtype or input.dtype,
+            generator=generator,
+            requires_grad=requires_grad,
+            device=device,
+        )
 
     free(name, call)
     free(name + "_like", like)
@@ -142,8 +165,19 @@ _drawn("rand")
 _drawn("randn")
 
 
-def _randint(*args, low=None, high=None, size=None, generator=None, dtype=None,
-             device=None, requires_grad=False, out=None, layout=None, pin_memory=False):
+def _randint(
+    *args,
+    low=None,
+    high=None,
+    size=None,
+    generator=None,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    out=None,
+    layout=None,
+    pin_memory=False,
+):
     args = list(args)
     if args and size is None:
         size = args.pop()
@@ -157,18 +191,35 @@ def _randint(*args, low=None, high=None, size=None, generator=None, dtype=None,
             "of: (int high, tuple of ints size), (int low, int high, tuple of ints size)"
         )
     kind = as_dtype(dtype) or int64
-    bounds = [number(x.item() if _isinstance(x, Tensor) else x) for x in (low or 0, high)]
-    t = _engine.randint(*bounds, sizes_of((size,), "randint"), kind.name, _of(generator))
+    bounds = [
+        number(x.item() if _isinstance(x, Tensor) else x) for x in (low or 0, high)
+    ]
+    t = _engine.randint(
+        *bounds, sizes_of((size,), "randint"), kind.name, _of(generator)
+    )
     return finish(t, requires_grad, device)
 
 
 free("randint", _randint)
-free("randint_like", lambda input, *args, dtype=None, **kwargs: _randint(
-    *args, input.shape, dtype=dtype or input.dtype, **kwargs))
+free(
+    "randint_like",
+    lambda input, *args, dtype=None, **kwargs: _randint(
+        *args, input.shape, dtype=dtype or input.dtype, **kwargs
+    ),
+)
 
 
-def _randperm(n, *, generator=None, out=None, dtype=None, device=None, layout=None,
-              requires_grad=False, pin_memory=False):
+def _randperm(
+    n,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    device=None,
+    layout=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     kind = as_dtype(dtype) or int64
     return finish(_engine.randperm(n, kind.name, _of(generator)), requires_grad, device)
 
@@ -176,8 +227,17 @@ def _randperm(n, *, generator=None, out=None, dtype=None, device=None, layout=No
 free("randperm", _randperm)
 
 
-def _normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None,
-            device=None, requires_grad=False):
+def _normal(
+    mean=0.0,
+    std=1.0,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+):
     kind = as_dtype(dtype) or _default[0]
     given = [x._t if _isinstance(x, Tensor) else number(x) for x in (mean, std)]
     if size is None and not any(_isinstance(x, Tensor) for x in (mean, std)):
@@ -217,7 +277,7 @@ def _filling(name, first, second):
     parameters = [x for x in (first, second) if x is not None]
 
     def call(self, *args, generator=None, **kwargs):
-        values = list(args) + [default for _, default in parameters[len(args):]]
+        values = list(args) + [default for _, default in parameters[len(args) :]]
         for at, (key, _) in enumerate(parameters):
             for word in (key, key.rstrip("_"), key + "_"):
                 if word in kwargs:
@@ -253,7 +313,9 @@ method("random_", _random_)
 
 def _dropout(name):
     def call(input, p, train):
-        return wrap(getattr(_engine, name)(need_tensor(input, name), number(p), bool(train)))
+        return wrap(
+            getattr(_engine, name)(need_tensor(input, name), number(p), bool(train))
+        )
 
     def call_(self, p, train):
         return self.copy_(call(self, p, train))

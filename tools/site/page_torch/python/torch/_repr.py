@@ -9,8 +9,14 @@ _DEFAULT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80}
 _options = dict(_DEFAULT, sci_mode=None)
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None,
-                     profile=None, sci_mode=None):
+def set_printoptions(
+    precision=None,
+    threshold=None,
+    edgeitems=None,
+    linewidth=None,
+    profile=None,
+    sci_mode=None,
+):
     """How many digits and elements are written from now on."""
     if profile is not None:
         _options.update(_DEFAULT)
@@ -18,8 +24,12 @@ def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=N
             _options.update({"precision": 2, "edgeitems": 2})
         if profile == "full":
             _options["threshold"] = 1 << 29
-    given = (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems),
-             ("linewidth", linewidth))
+    given = (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    )
     for name, value in given:
         if value is not None:
             _options[name] = min(int(value), 1 << 29)
@@ -43,8 +53,15 @@ def text(x):
             suffixes.append("dtype=" + repr(kind))
     else:
         o = _options
-        numbers = _engine.text(x._t, len(prefix), o["precision"], o["threshold"],
-                               o["edgeitems"], o["linewidth"], o["sci_mode"])
+        numbers = _engine.text(
+            x._t,
+            len(prefix),
+            o["precision"],
+            o["threshold"],
+            o["edgeitems"],
+            o["linewidth"],
+            o["sci_mode"],
+        )
         if kind not in (usual, int64, boolean):
             suffixes.append("dtype=" + repr(kind))
     made_by = _engine.made_by(x._t)

@@ -119,8 +119,13 @@ class _Operator:
         if self.op in ("eq", "ne"):
             return self.op == "ne"
         raise TypeError(
-            "'" + self.sign + "' not supported between instances of '"
-            + type(left).__name__ + "' and '" + type(right).__name__ + "'"
+            "'"
+            + self.sign
+            + "' not supported between instances of '"
+            + type(left).__name__
+            + "' and '"
+            + type(right).__name__
+            + "'"
         )
 
     def unary(self, value):
@@ -135,8 +140,13 @@ class _Operator:
     def unfit(self, left, right):
         """Raise what Python raises for objects that do not go together."""
         raise TypeError(
-            "unsupported operand type(s) for " + self.sign + ": '" + type(left).__name__
-            + "' and '" + type(right).__name__ + "'"
+            "unsupported operand type(s) for "
+            + self.sign
+            + ": '"
+            + type(left).__name__
+            + "' and '"
+            + type(right).__name__
+            + "'"
         )
 
 
@@ -186,7 +196,9 @@ def _unary(op, name, label, sign=""):
 def _part(index):
     """An index for the engine: its text, and the tensors in it."""
     words, tensors = [], []
-    if _isinstance(index, list) and len(index) < 32:  # as torch still takes lists of these
+    if (
+        _isinstance(index, list) and len(index) < 32
+    ):  # as torch still takes lists of these
         parts = (list, tuple, range, Tensor)
         if any([x is None or x is ... or _isinstance(x, parts) for x in index]):
             index = tuple(index)
@@ -218,9 +230,11 @@ def _word(item, tensors):
     if _isinstance(item, Tensor):
         if not item.dim() and not item.dtype.is_floating_point:
             value = item.item()
-            return ("b1" if value else "b0") if value in (True, False) and (
-                item.dtype is boolean
-            ) else "i" + str(value)
+            return (
+                ("b1" if value else "b0")
+                if value in (True, False) and (item.dtype is boolean)
+                else "i" + str(value)
+            )
         tensors.append(item._t)
         return "t"
     if _isinstance(item, int):
@@ -338,8 +352,10 @@ class Tensor:
             self._t.grad = None
             return
         if not _isinstance(value, Tensor):
-            raise TypeError("assigned grad expected to be a Tensor or None but got grad "
-                            "of type " + type(value).__name__)
+            raise TypeError(
+                "assigned grad expected to be a Tensor or None but got grad "
+                "of type " + type(value).__name__
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if _engine.set_grad(self._t, value._t) is None:
@@ -378,8 +394,10 @@ class Tensor:
         if self.dim() not in (0, 2):
             raise RuntimeError(
                 "tensor.H is only supported on matrices (2-D tensors). Got "
-                + str(self.dim()) + "-D tensor."
-                + " For batches of matrices, consider using tensor.mH" * (self.dim() > 2)
+                + str(self.dim())
+                + "-D tensor."
+                + " For batches of matrices, consider using tensor.mH"
+                * (self.dim() > 2)
             )
         return self.T
 
@@ -409,7 +427,8 @@ class Tensor:
     def _single(self):
         if self.numel() != 1:
             raise RuntimeError(
-                "a Tensor with " + str(self.numel())
+                "a Tensor with "
+                + str(self.numel())
                 + " elements cannot be converted to Scalar"
             )
         return one_number(self._t, self.dtype)
@@ -445,7 +464,8 @@ class Tensor:
         if operand(element) is None:
             raise RuntimeError(
                 "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
-                + str(type(element)) + "."
+                + str(type(element))
+                + "."
             )
         return bool((self == element).any())
 
@@ -581,9 +601,7 @@ class Tensor:
         if name in METHODS:
             refuse("Tensor." + name)
         found = type(self).__name__
-        raise AttributeError(
-            "'" + found + "' object has no attribute '" + name + "'"
-        )
+        raise AttributeError("'" + found + "' object has no attribute '" + name + "'")
 
 
 def _watched_get(name, self, get):
@@ -638,8 +656,11 @@ def _set(self, index, value):
     given = operand(value)
     if given is None:
         raise TypeError(
-            "can't assign a " + type(value).__name__ + " to a torch."
-            + _engine.type_name(self._t) + "Tensor"
+            "can't assign a "
+            + type(value).__name__
+            + " to a torch."
+            + _engine.type_name(self._t)
+            + "Tensor"
         )
     if not _isinstance(value, Tensor) and _engine.fits(number(value), self._t) is None:
         fail()

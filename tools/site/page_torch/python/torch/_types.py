@@ -36,8 +36,20 @@ class finfo:
         return (
             "finfo(resolution={}, min={}, max={}, eps={}, smallest_normal={}, tiny={}, "
             "dtype={})"
-        ).format(*["{:g}".format(x) for x in (self.resolution, self.min, self.max,
-                   self.eps, self.tiny, self.tiny)], self.dtype)
+        ).format(
+            *[
+                f"{x:g}"
+                for x in (
+                    self.resolution,
+                    self.min,
+                    self.max,
+                    self.eps,
+                    self.tiny,
+                    self.tiny,
+                )
+            ],
+            self.dtype,
+        )
 
 
 class iinfo:
@@ -47,7 +59,8 @@ class iinfo:
         if type.is_floating_point:
             raise TypeError(
                 "torch.iinfo() requires an integer input type. Use torch.finfo to handle '"
-                + repr(type) + "'"
+                + repr(type)
+                + "'"
             )
         self.dtype = type.name
         self.bits = type.itemsize * 8
@@ -55,4 +68,4 @@ class iinfo:
         self.min = -(2 ** (self.bits - 1)) if type.is_signed else 0
 
     def __repr__(self):
-        return "iinfo(min={}, max={}, dtype={})".format(self.min, self.max, self.dtype)
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

@@ -110,37 +110,61 @@ def _list(value):
     return [value] if _isinstance(value, Tensor) else list(value)
 
 
-def _grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False,
-          allow_unused=None, is_grads_batched=False, materialize_grads=False):
+def _grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
     if is_grads_batched:
         refuse("torch.autograd.grad with is_grads_batched")
     outputs, inputs = _list(outputs), _list(inputs)
     given = [None] * len(outputs) if grad_outputs is None else _list(grad_outputs)
     if len(given) != len(outputs):
         raise RuntimeError(
-            "got " + str(len(outputs)) + " tensors and " + str(len(given)) + " gradients"
+            "got "
+            + str(len(outputs))
+            + " tensors and "
+            + str(len(given))
+            + " gradients"
         )
     if not inputs:
         raise ValueError("grad requires non-empty inputs.")
     tensors = [x._t for x in outputs + inputs]
     tensors += [None if g is None else g._t for g in given]
-    found = checked(_engine.gradients(
-        len(outputs), len(inputs), retain_graph, bool(create_graph),
-        bool(allow_unused or materialize_grads), *tensors
-    ))
+    found = checked(
+        _engine.gradients(
+            len(outputs),
+            len(inputs),
+            retain_graph,
+            bool(create_graph),
+            bool(allow_unused or materialize_grads),
+            *tensors,
+        )
+    )
     grads = tuple([None if t is None else wrap(t) for t in found])
     if materialize_grads:
-        grads = tuple([
-            x.new_zeros(x.shape) if g is None else g for x, g in zip(inputs, grads)
-        ])
+        grads = tuple(
+            [x.new_zeros(x.shape) if g is None else g for x, g in zip(inputs, grads)]
+        )
     return grads
 
 
 grad = _state.public("grad", "torch.autograd.", _grad)
 
 
-def _backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False,
-              grad_variables=None, inputs=None):
+def _backward(
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
+):
     tensors = _list(tensors)
     given = [None] * len(tensors) if grad_tensors is None else _list(grad_tensors)
     for at, (x, g) in enumerate(zip(tensors, given)):
@@ -201,9 +225,14 @@ class Function:
             grads = grads if _isinstance(grads, (tuple, list)) else (grads,)
             if len(grads) != len(args):
                 raise RuntimeError(
-                    "function " + cls.__name__ + "Backward returned an incorrect number "
-                    "of gradients (expected " + str(len(args)) + ", got "
-                    + str(len(grads)) + ")"
+                    "function "
+                    + cls.__name__
+                    + "Backward returned an incorrect number "
+                    "of gradients (expected "
+                    + str(len(args))
+                    + ", got "
+                    + str(len(grads))
+                    + ")"
                 )
             for grad in grads:
                 if grad is not None and not _isinstance(grad, Tensor):
@@ -219,7 +248,15 @@ class Function:
 
 
 def __getattr__(name):
-    if name in ("functional", "profiler", "graph", "gradcheck", "gradgradcheck",
-                "forward_ad", "Variable", "profile"):
+    if name in (
+        "functional",
+        "profiler",
+        "graph",
+        "gradcheck",
+        "gradgradcheck",
+        "forward_ad",
+        "Variable",
+        "profile",
+    ):
         refuse("torch.autograd." + name)
     raise AttributeError("module 'torch.autograd' has no attribute '" + name + "'")

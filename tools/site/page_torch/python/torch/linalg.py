@@ -30,7 +30,9 @@ for _row in _TABLE.strip().split("\n"):
 def _normed(name, first, order, dims):
     engine = getattr(_engine, "linalg_" + name)
 
-    def call(A=None, ord=order, dim=dims, keepdim=False, *, dtype=None, out=None, x=None):
+    def call(
+        A=None, ord=order, dim=dims, keepdim=False, *, dtype=None, out=None, x=None
+    ):
         kind = as_dtype(dtype)
         given = (A if x is None else x)._t
         size = ord if ord is None or _isinstance(ord, str) else number(ord)

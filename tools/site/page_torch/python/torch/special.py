@@ -4,10 +4,21 @@ from torch._functions import FUNCTIONS
 from torch._state import refuse
 
 _SAME = {
-    "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv",
-    "exp2": "exp2", "expm1": "expm1", "log1p": "log1p", "logit": "logit",
-    "logsumexp": "logsumexp", "log_softmax": "log_softmax", "softmax": "softmax",
-    "round": "round", "xlogy": "xlogy", "gammaln": "lgamma", "digamma": "digamma",
+    "expit": "sigmoid",
+    "erf": "erf",
+    "erfc": "erfc",
+    "erfinv": "erfinv",
+    "exp2": "exp2",
+    "expm1": "expm1",
+    "log1p": "log1p",
+    "logit": "logit",
+    "logsumexp": "logsumexp",
+    "log_softmax": "log_softmax",
+    "softmax": "softmax",
+    "round": "round",
+    "xlogy": "xlogy",
+    "gammaln": "lgamma",
+    "digamma": "digamma",
     "sinc": "sinc",
 }
 for _name in _SAME:

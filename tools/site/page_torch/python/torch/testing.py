@@ -12,27 +12,57 @@ _TOLERANCE = {
 }
 
 
-def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=None,
-                 equal_nan=False, check_device=True, check_dtype=True,
-                 check_layout=True, check_stride=False, msg=None):
+def assert_close(
+    actual,
+    expected,
+    *,
+    allow_subclasses=True,
+    rtol=None,
+    atol=None,
+    equal_nan=False,
+    check_device=True,
+    check_dtype=True,
+    check_layout=True,
+    check_stride=False,
+    msg=None,
+):
     """Raise AssertionError if two tensors, or lists of them, are not close."""
     if _isinstance(actual, (list, tuple)):
         if len(actual) != len(expected):
             raise AssertionError(
-                "The length of the sequences mismatch: " + str(len(actual)) + " != "
+                "The length of the sequences mismatch: "
+                + str(len(actual))
+                + " != "
                 + str(len(expected))
             )
         for a, b in zip(actual, expected):
-            assert_close(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan,
-                         check_dtype=check_dtype, msg=msg)
+            assert_close(
+                a,
+                b,
+                rtol=rtol,
+                atol=atol,
+                equal_nan=equal_nan,
+                check_dtype=check_dtype,
+                msg=msg,
+            )
         return
     if _isinstance(actual, NUMBER):
         actual, expected = tensor(actual), tensor(expected)
-    _fits(actual.shape == expected.shape, "values for attribute 'shape'", actual.shape,
-          expected.shape, msg)
+    _fits(
+        actual.shape == expected.shape,
+        "values for attribute 'shape'",
+        actual.shape,
+        expected.shape,
+        msg,
+    )
     if check_dtype:
-        _fits(actual.dtype is expected.dtype, "values for attribute 'dtype'", actual.dtype,
-              expected.dtype, msg)
+        _fits(
+            actual.dtype is expected.dtype,
+            "values for attribute 'dtype'",
+            actual.dtype,
+            expected.dtype,
+            msg,
+        )
     else:
         actual, expected = actual.double(), expected.double()
     both = [_TOLERANCE.get(x.dtype.name, (0.0, 0.0)) for x in (actual, expected)]
@@ -42,11 +72,19 @@ def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=Non
     if not close.all():
         count, wrong = close.numel(), int((~close).sum())
         off = (actual.double() - expected.double()).abs()
-        raise AssertionError(msg or (
-            "Tensor-likes are not close!\n\nMismatched elements: " + str(wrong) + " / "
-            + str(count) + " (" + "{:.1f}".format(100 * wrong / count) + "%)\n"
-            "Greatest absolute difference: " + str(off.max().item())
-        ))
+        raise AssertionError(
+            msg
+            or (
+                "Tensor-likes are not close!\n\nMismatched elements: "
+                + str(wrong)
+                + " / "
+                + str(count)
+                + " ("
+                + f"{100 * wrong / count:.1f}"
+                + "%)\n"
+                "Greatest absolute difference: " + str(off.max().item())
+            )
+        )
 
 
 def _fits(good, what, a, b, msg):

@@ -2,7 +2,7 @@
 
 import sys
 
-from torch.nn import (  # noqa: F401, since readers use them
+from torch.nn import (
     functional,
     grad,
     init,

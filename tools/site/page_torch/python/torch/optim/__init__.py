@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn._names import absent, typename
-from torch.optim import lr_scheduler  # noqa: F401, since readers use it
+from torch.optim import lr_scheduler
 
 _MISSING = (
     "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils"

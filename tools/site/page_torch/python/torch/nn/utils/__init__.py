@@ -1,7 +1,5 @@
 """Gradients that are clipped, and all parameters in one vector."""
 
-# ruff: noqa: F401, since readers use what is imported
-
 import torch
 from torch import Tensor
 from torch.nn._names import absent, typename
