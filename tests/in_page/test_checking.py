@@ -110,6 +110,10 @@ print(rf"\\d{t}", f'''a{
 print(f"{d!r:>9} {(lambda x: x)(3)} {12345.678:,.1f} {0.5:.0%} {'ab':<4}|",
       f"{y.shape}")
 print(math.sqrt(t), math.floor(t), [i for i in range(torch.tensor(2))])
+lengths = [3, 3, 2, 3, 2, 3]
+lengths.sort(key=lambda k: -k)
+print(lengths, sorted(range(6), key=lambda i: -lengths[i] % 2), sorted("ba"))
+print(sorted(range(9), key=lambda i: i % 2, reverse=True))
 print([n for n in range(9) if 2 <= n < 5], (1.0).is_integer(), max(x[0]), x.shape)
 """
 

