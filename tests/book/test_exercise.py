@@ -554,6 +554,9 @@ def test_python_checks_an_answer(open_page, base, scheme):
     exercise.check("x = 1\nx +=")
     expect(exercise.verdict).to_contain_text("SyntaxError", timeout=SLOW)
     expect(exercise.verdict.get_by_role("button", name="line 2")).to_be_visible()
+    for word in ("one", "other"):
+        exercise.check(f"print('{word}', end='')")
+        expect(exercise.printed).to_have_text(word, timeout=SLOW)
     exercise.check("while True: print(1)")
     expect(exercise.printed).to_contain_text("1", timeout=SLOW)
     expect(exercise.verdict).to_contain_text("stopped", timeout=SLOW, ignore_case=True)

@@ -4,7 +4,7 @@
 //
 // loadMicroPython({wasm, heapsize, pystack, stdout}) gives what that script gives:
 //   runPython(code), globals.get(name) and .set(name, value), registerJsModule(name, o),
-//   FS (writeFile, mkdir, analyzePath, makedev, registerDevice, mkdev), _module.setValue
+//   FS (writeFile, mkdir, analyzePath, makedev, registerDevice, mkdev, end), _module.setValue
 
 export class PythonError extends Error {
   constructor(type, text) {
@@ -44,18 +44,22 @@ function fileSystem(stdout) {
       .filter((p) => p && p !== ".")
       .join("/")}`;
 
+  function flush() {
+    stdout?.(decoder.decode(new Uint8Array(line)));
+    line = [];
+  }
+
   function print(bytes) {
     for (const byte of bytes) {
-      if (byte === 10) {
-        stdout?.(decoder.decode(new Uint8Array(line)));
-        line = [];
-      } else line.push(byte);
+      if (byte === 10) flush();
+      else line.push(byte);
     }
   }
 
   return {
     nodes,
     streams,
+    end: () => line.length && flush(), // the last line, which has not ended
     writeFile(path, data) {
       const bytes = typeof data === "string" ? encoder.encode(data) : data;
       nodes.set(whole(path), { mode: FILE, bytes });

@@ -74,6 +74,7 @@ export async function boot({ wasm, files, print }) {
         why: String(error),
       };
     }
+    micropython.FS.end();
     return { ...found, milliseconds: performance.now() - start };
   }
 
