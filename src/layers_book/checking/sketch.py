@@ -16,6 +16,8 @@ their places. A mistake's case is one of
 - ``0``: the right one;
 - ``s``: as the right one, but for numbers whose differences from it have this sum;
 - ``[w, s]``: what it is made of differs as well;
+- ``"?"``: any other tensor of the right one's form, where float32 alone shows the
+  mistake: it has no digits left there, so that its numbers are chance;
 - ``{"raised": [type, text, operation]}``;
 - ``{"value": value}``: a short one, packed.
 
@@ -29,6 +31,7 @@ from layers_book.checking.judging.compare import (
     TOLERANCES,
     as_number,
     conformed,
+    form,
     helper,
     is_dict,
     is_list,
@@ -108,10 +111,14 @@ def sketch(expected: "Record", mistake: "Record") -> "list[Any]":
         expected: the right record.
         mistake: that of the mistake.
     """
-    return [
+    found = [
         _sketched(expected[at] if at < len(expected) else None, case)
         for at, case in enumerate(mistake)
     ]
+    for kept, right, case in zip(found, expected, mistake):
+        if kept != 0 and not _rough(right, case):
+            return found
+    return ["?" if kept != 0 else 0 for kept in found]
 
 
 def rebuilt(
@@ -141,6 +148,15 @@ def rebuilt(
     return found
 
 
+def _rough(right: "Any", case: "Any") -> bool:
+    """Whether a case is a tensor of float32 of the right one's form."""
+    value = case[3]
+    named = list(case[:3]) == list(right[:3]) and "float32" in case[2]
+    if not named or not is_tensor(value) or not is_tensor(right[3]):
+        return False
+    return bool(form(right[3]) == form(value))
+
+
 def _whole(kept: "Any", right: "Any") -> "Any":
     if "raised" in kept:
         kind, text, operation = kept["raised"]
@@ -156,6 +172,7 @@ class _Told:
 
     def __init__(self, right: "Any", got: "Any") -> None:
         self.words = self.others = None
+        self.rough = right is not None and got[0] == right[0] and _rough(right, got)
         self.differs = True
         if got[0] == "raised" or (right is not None and same_case(right, got)):
             self.differs = False
@@ -171,6 +188,8 @@ class _Told:
         """Whether it is as a mistake's case that is not the right one."""
         if not self.differs:
             return False
+        if kept == "?":
+            return self.rough
         if isinstance(kept, list):
             return kept[0] == self.words and _near(
                 kept[1], self.total, self.numbers, LESS_DIGITS, LESS

@@ -28,6 +28,7 @@ export async function boot({ wasm, files, print }) {
   micropython.registerJsModule("_source", {
     plainer: source.plainer,
     operations: (code, line) => source.operations(code, line).join("\n"),
+    placed: source.placed,
     reduced: source.reduced,
     words: (code) => source.words(code).join(" "),
     mended: source.mended,

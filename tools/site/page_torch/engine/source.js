@@ -3,6 +3,7 @@
 // plainer(code)    the same code, line by line, in words that MicroPython knows
 // lacking(code)    {line, what}: what MicroPython cannot run and Python can, or null
 // operations(code, line)  what is done in a line, in order: "Add", "softmax" ...
+// placed(code, line, operation)   the line in which its statement does that
 // reduced(code, line)     whether an operand there was averaged or summed without keepdim
 
 const KEYWORDS = new Set(
@@ -517,34 +518,46 @@ function statement(all, line) {
   return found;
 }
 
-/** What is done in a line, as Python's own syntax tree names it. */
-export function operations(code, line) {
+/** What is done in the statement of a line, as Python's syntax tree names it, and where. */
+function done(code, line) {
   const all = statement(tokens(code), line);
   const pairs = partners(all);
   const found = [];
+  const add = (name, from) => found.push({ name, line: from.line });
   all.forEach((token, at) => {
     const before = all[at - 1];
     const isValue = before && (isPrimary(before) || before.kind === "number");
     const { kind, text } = token;
     if (isOp(token, "(") && isPrimary(before)) {
-      const { start } = all[primary(all, pairs, at - 1)];
+      const from = all[primary(all, pairs, at - 1)];
       const defines = /^(def|class)$/.test(all[at - 2]?.text);
-      if (!defines) found.push(code.slice(start, before.end).split(".").at(-1));
+      if (!defines) add(code.slice(from.start, before.end).split(".").at(-1), from);
     } else if (kind === "name" && (text === "not" || text === "in")) {
-      found.push(text === "not" ? "Not" : "Compare");
+      add(text === "not" ? "Not" : "Compare", token);
     }
-    if (kind === "name" && isOp(before, ".")) found.push("Attribute");
-    else if (kind === "name" && !KEYWORDS.has(text)) found.push("Name");
+    if (kind === "name" && isOp(before, ".")) add("Attribute", token);
+    else if (kind === "name" && !KEYWORDS.has(text)) add("Name", token);
     if (kind !== "op") return;
-    if (text === "[") found.push(isValue ? "Subscript" : "List");
-    else if (COMPARES.has(text)) found.push("Compare");
-    else if (text in BINARY && isValue) found.push(BINARY[text]);
-    else if (text in UNARY && !isValue) found.push(UNARY[text]);
+    if (text === "[") add(isValue ? "Subscript" : "List", token);
+    else if (COMPARES.has(text)) add("Compare", token);
+    else if (text in BINARY && isValue) add(BINARY[text], token);
+    else if (text in UNARY && !isValue) add(UNARY[text], token);
     else if (text.length > 1 && text.endsWith("=") && text.slice(0, -1) in BINARY) {
-      found.push(BINARY[text.slice(0, -1)]);
-    } else if (text === "," && !found.includes("Tuple")) found.push("Tuple");
+      add(BINARY[text.slice(0, -1)], token);
+    } else if (text === "," && !found.some(({ name }) => name === "Tuple"))
+      add("Tuple", token);
   });
   return found;
+}
+
+/** What is done in the statement of a line, in order. */
+export function operations(code, line) {
+  return done(code, line).map(({ name }) => name);
+}
+
+/** Where in the statement of a line something is done. */
+export function placed(code, line, operation) {
+  return done(code, line).find(({ name }) => name === operation)?.line ?? line;
 }
 
 const REDUCING = new Set(

@@ -119,6 +119,9 @@ def told(error):
     done = _source.operations(source, line).split("\n") if code else []
     kind, text, wanted = _worded(kind, text, code, done)
     operation = _operation(error, kind, text, wanted, done)
+    if operation:  # MicroPython tells the last line of what it has read
+        line = int(_source.placed(source, line, operation))
+        code = lines[line - 1].strip()
     reduced = bool(code) and "size" in text and bool(_source.reduced(source, line))
     return kind, text, line, code, operation, reduced
 
@@ -136,6 +139,10 @@ def _operation(error, kind, text, wanted, done):
         return ""
     state = sys.modules.get("torch._state")
     torchs = state.operation(error) if state else ""
+    if kind == "ZeroDivisionError":
+        torchs = ""
+        wanted = [name for name in ("FloorDiv", "Mod", "Div") if name in done][:1]
+        wanted = wanted[0] if wanted else ""
     for name in (torchs, wanted):
         if name in done:
             return name
@@ -164,7 +171,7 @@ def _worded(kind, text, code, done):
     if kind == "AttributeError":
         return kind, text.replace("'OrderedDict'", "'dict'"), "Attribute"
     if kind == "ZeroDivisionError":
-        return kind, text.replace("divide by zero", "division by zero"), ""
+        return kind, _divided(text, done), ""
     if kind == "KeyError":
         return kind, repr(text) if "'" not in text else text, "Subscript"
     if kind == "IndexError":
@@ -196,6 +203,15 @@ def lacking(text):
     if name is None and attribute in LACKED and kind in ("str", "int", "float"):
         name = kind + "." + attribute
     return name or ""
+
+
+def _divided(text, done):
+    """What is said of a division by zero."""
+    if "FloorDiv" in done:
+        return "integer division or modulo by zero"
+    if "Mod" in done:
+        return "integer modulo by zero"
+    return text.replace("divide by zero", "division by zero")
 
 
 def _value_error(text, code):

@@ -141,7 +141,7 @@ def _plain(value, depth, left):
         return value
     name = type(value).__name__
     if name in BY_TEXT:
-        return {"object": kind(value), "text": repr(value)[:TEXT]}
+        return {"object": kind(value), "text": _written(value)[:TEXT]}
 
     def items(values):
         kept = []
@@ -159,6 +159,13 @@ def _plain(value, depth, left):
     if isinstance(value, list) or name in ITERATORS:
         return items(value)
     return {"object": kind(value)}
+
+
+def _written(value):
+    """What `repr` says; a set of whole numbers in the order that Python has them in."""
+    if type(value) is set and value and all([isinstance(n, int) for n in value]):
+        return "{" + ", ".join([repr(n) for n in sorted(value)]) + "}"
+    return repr(value)
 
 
 def _tensor(x):
