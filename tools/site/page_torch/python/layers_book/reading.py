@@ -305,7 +305,10 @@ def _operands(text, method, code):
 
 
 def _called_with(code, name):
-    """The function that a line calls with a named argument."""
+    """The function that a line calls with a named argument; without a line the answer."""
+    if not code:
+        last = TEXTS.get(ANSWER, "").split("check(")[-1].split(",")[-1]
+        return last.split(")")[0].strip() or "function"
     before = code.split(name + "=")[0].split(name + " =")[0]
     depth = 0
     for at in range(len(before) - 1, -1, -1):

@@ -140,6 +140,9 @@ def _plain(value, depth, left):
             return float(value)
         return value
     name = type(value).__name__
+    if name == "Fraction":
+        whole = value.denominator == 1
+        return value.numerator if whole else value.numerator / value.denominator
     if name in BY_TEXT:
         return {"object": kind(value), "text": _written(value)[:TEXT]}
 
