@@ -166,9 +166,15 @@ def _plain(value, depth, left):
 
 def _written(value):
     """What `repr` says; a set of whole numbers in the order that Python has them in."""
-    if type(value) is set and value and all([isinstance(n, int) for n in value]):
-        return "{" + ", ".join([repr(n) for n in sorted(value)]) + "}"
-    return repr(value)
+    if type(value) is not set or not all([isinstance(n, int) for n in value]):
+        return repr(value)
+    slots = 8
+    for count in range(1, len(value) + 1):
+        if 5 * count >= 3 * (slots - 1):
+            while slots <= 4 * count:
+                slots *= 2
+    ordered = sorted([(n % slots, n) for n in value])
+    return "{" + ", ".join([repr(n) for _, n in ordered]) + "}" if value else "set()"
 
 
 def _tensor(x):
