@@ -109,6 +109,12 @@ print(rf"\\d{t}", f'''a{
     n}''', f"{[*sizes]}", "%.3f %s" % (t, 1), "{:.1f} {a}".format(t, a=t), f"{0 < t}")
 print(f"{d!r:>9} {(lambda x: x)(3)} {12345.678:,.1f} {0.5:.0%} {'ab':<4}|",
       f"{y.shape}")
+seen = set()
+for p in [t, y, t]:
+    print(p in seen, len(seen))
+    seen.add(p)
+print(len({p for p in (t, y, t)}), len(set([t, y, t, y])), len(seen - {1}))
+print({n % 2 for n in sizes}, set(sizes) == {1, 2, 3})
 print(math.sqrt(t), math.floor(t), [i for i in range(torch.tensor(2))])
 lengths = [3, 3, 2, 3, 2, 3]
 lengths.sort(key=lambda k: -k)

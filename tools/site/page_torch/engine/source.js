@@ -270,7 +270,10 @@ export function plainer(code) {
       (isWord(all[end + 1], "in") && isWord(all[at - 1], "for"));
     const { text } = all[at];
     if (text === "{" && (!items.length || isDict(items[0]))) dict(at, items);
-    else if (isTarget || !items.some(starred)) return;
+    else if (text === "{" && isFor(items[0])) {
+      replace(all[at], "_set_of_([");
+      replace(all[end], "])");
+    } else if (isTarget || !items.some(starred)) return;
     else if (text === "(") wrap(at, end, "_tuple_");
     else {
       replace(all[at], text === "[" ? "_list_(" : "_set_(");
@@ -290,6 +293,8 @@ export function plainer(code) {
         if (isWord(all[first], "None")) replace(all[first], "type(None)");
         if (past < items[1][1]) replace(all[past], ",");
       }
+    } else if (name.text === "set" && !isOp(before, ".") && !isWord(before, "class")) {
+      replace(name, "_set_of_");
     } else if (name.text === "range" && isWord(before, "in")) {
       replace(name, "_range_"); // else the loop compares with what may be a tensor
     } else if (name.text === "dict" && !isOp(before, ".") && !isWord(before, "class")) {

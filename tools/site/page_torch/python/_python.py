@@ -198,6 +198,110 @@ def _step(value, index):
     return value[index]
 
 
+def _set_of(items=()):
+    """A set; one that holds tensors, or may come to, tells them apart by themselves."""
+    items = list(items)
+    if items and not any([hasattr(item, "_t") for item in items]):
+        return set(items)
+    return _Set(items)
+
+
+def _key(item):
+    return ("tensor", id(item)) if hasattr(item, "_t") else item
+
+
+class _Set:
+    """A set in which tensors may be: there a set compares its items by ==."""
+
+    def __init__(self, items=()):
+        self._items = OrderedDict()
+        self.update(items)
+
+    def update(self, *others):
+        """Take in more."""
+        for items in others:
+            for item in items:
+                self.add(item)
+
+    def add(self, item):
+        """Take in one more."""
+        self._items[_key(item)] = item
+
+    def discard(self, item):
+        """Take one out, if it is in."""
+        self._items.pop(_key(item), None)
+
+    def remove(self, item):
+        """Take one out."""
+        del self._items[_key(item)]
+
+    def pop(self):
+        """Take out any."""
+        for key in self._items:
+            return self._items.pop(key)
+        raise KeyError("pop from an empty set")
+
+    def clear(self):
+        """Take out all."""
+        self._items.clear()
+
+    def copy(self):
+        """Another with the same items."""
+        return _Set(self)
+
+    def __contains__(self, item):
+        return _key(item) in self._items
+
+    def __iter__(self):
+        return iter(list(self._items.values()))
+
+    def __len__(self):
+        return len(self._items)
+
+    def __or__(self, other):
+        found = _Set(self)
+        found.update(other)
+        return found
+
+    def __and__(self, other):
+        other = _Set(other)
+        return _Set([item for item in self if item in other])
+
+    def __sub__(self, other):
+        other = _Set(other)
+        return _Set([item for item in self if item not in other])
+
+    def __xor__(self, other):
+        return (self - other) | (_Set(other) - self)
+
+    def __le__(self, other):
+        other = _Set(other)
+        return all([item in other for item in self])
+
+    def __ge__(self, other):
+        return all([item in self for item in other])
+
+    def __eq__(self, other):
+        return len(self) == len(other) and self <= other
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __lt__(self, other):
+        return self <= other and len(self) < len(other)
+
+    def __gt__(self, other):
+        return self >= other and len(self) > len(other)
+
+    def __repr__(self):
+        inside = ", ".join([represented(item) for item in self])
+        return "{" + inside + "}" if inside else "set()"
+
+    union, intersection, difference = __or__, __and__, __sub__
+    issubset, issuperset, __ror__ = __le__, __ge__, __or__
+    __rand__ = __and__
+
+
 def _method(value, name):
     """A method, also one that a class of MicroPython lacks."""
     if name == "keys" and isinstance(value, dict):
@@ -431,6 +535,7 @@ def _set_all():
         ("set", _set),
         ("method", _method),
         ("step", _step),
+        ("set_of", _set_of),
         ("part", _PART),
         ("left", _left),
         ("range", _range),

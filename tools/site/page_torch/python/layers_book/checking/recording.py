@@ -139,6 +139,8 @@ def _plain(value, depth, left):
         if isinstance(value, int) and abs(value) >= 2**63:
             return float(value)
         return value
+    if type(value).__name__ == "_Set":
+        value = set(value)
     name = type(value).__name__
     if name == "Fraction":
         whole = value.denominator == 1
