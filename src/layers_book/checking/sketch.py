@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 WEIGHTS = 1009  # a prime; how many different weights there are, plus one
 WORDS = 1 << 20  # different numbers made of words
 DIGITS = 8  # of a right record's sum
-LESS_DIGITS = 6  # of a mistake's
+LESS_DIGITS = 5  # of a mistake's
 SHORT = 24  # characters of a value that is kept whole
 HALVES = {"float16": (2e-3, 0.0), "bfloat16": (2e-2, 0.0)}
 ROOM = 4.0  # how far a right sum may be off, in deviations of independent errors
