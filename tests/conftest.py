@@ -9,6 +9,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from site_server import launch
 
+collect_ignore = ["fake_gpu.py"]  # pretends for the whole process, once it is imported
+
 
 class Scheduling(LoadFileScheduling):
     """A file's tests share a process, but of the book's site only those of a page.

