@@ -74,7 +74,7 @@ NAMES = (
     " mkldnn_max_pool3d mkldnn_rnn_layer monitor mtia multiprocessing nan_to_num_"
     " narrow_copy native_batch_norm native_channel_shuffle native_dropout"
     " native_group_norm native_layer_norm native_norm neg_ negative_ nested"
-    " nonzero_static norm_except_dim nuclear_norm ops orgqr ormqr overrides package"
+    " nonzero_static norm_except_dim nuclear_norm onnx ops orgqr ormqr overrides package"
     " pairwise_distance parse_ir parse_schema parse_type_comment pca_lowrank pdist"
     " per_channel_affine per_channel_affine_float_qparams per_channel_symmetric"
     " per_tensor_affine per_tensor_symmetric permute_copy pixel_shuffle pixel_unshuffle"
