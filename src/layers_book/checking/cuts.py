@@ -7,23 +7,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-# what gives a value without its history, and how a reader writes it
-WRITTEN = {
-    "detach": ".detach()",
-    "detach_": ".detach_()",
-    "data": ".data",
-    "tensor": "torch.tensor(...)",
-}
-# what leaves torch, so that the value cannot be followed
-LEFT = {
-    "item": ".item()",
-    "tolist": ".tolist()",
-    "numpy": ".numpy()",
-    "__array__": "NumPy",
-    "__float__": "float(...)",
-}
-# what fills a tensor with numbers that come from no other
-FILLS = {"uniform_", "normal_", "zero_", "fill_", "trunc_normal_", "bernoulli_"}
+from layers_book.checking.ways import FILLS, LEFT, WRITTEN
 
 
 def tensors(value: Any) -> Iterator[Tensor]:

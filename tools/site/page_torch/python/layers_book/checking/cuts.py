@@ -3,20 +3,7 @@
 import torch
 from torch import Tensor
 
-WRITTEN = {
-    "detach": ".detach()",
-    "detach_": ".detach_()",
-    "data": ".data",
-    "tensor": "torch.tensor(...)",
-}
-LEFT = {
-    "item": ".item()",
-    "tolist": ".tolist()",
-    "numpy": ".numpy()",
-    "__array__": "NumPy",
-    "__float__": "float(...)",
-}
-FILLS = {"uniform_", "normal_", "zero_", "fill_", "trunc_normal_", "bernoulli_"}
+from layers_book.checking.ways import FILLS, LEFT, WRITTEN
 
 
 def tensors(value):
