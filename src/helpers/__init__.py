@@ -4,7 +4,7 @@ Part of the distribution ``torch-layers-book``, installed from the book's reposi
 """
 
 from helpers._compare import assert_same
-from helpers._data import digits, layer_names
+from helpers._data import alice, digits, layer_names
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
@@ -22,6 +22,7 @@ __all__ = [
     "Node",
     "ParameterCount",
     "Verdict",
+    "alice",
     "assert_same",
     "assert_shape",
     "begin",

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import helpers
-from helpers import begin, digits, layer_names
+from helpers import alice, begin, digits, layer_names
 
 
 def test_begin_makes_a_page_repeatable(monkeypatch, capsys):
@@ -48,6 +48,14 @@ def test_digits_are_those_of_the_source():
     assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert (x_train.min(), x_train.max()) == (0, 1)
     assert digits(torch.float32)[0].dtype == torch.float32
+
+
+def test_alice_is_one_text_in_few_characters():
+    train, test = alice()
+    assert set(train) == set(test) and len(set(train)) == 36
+    assert not train.endswith("\n") and test.startswith("the king and queen")
+    for text in (train, test):
+        assert not any(pair in text for pair in ("  ", "\n\n", " \n", "\n "))
 
 
 def test_layer_names_are_those_of_torch():

@@ -1,0 +1,1 @@
+"""Exercises of the chapter on attention and the Transformer."""
