@@ -12,6 +12,7 @@ from helpers._session import begin
 from helpers._training import paired, steps, table
 from layers_book import figures
 from layers_book.checking import Verdict
+from layers_book.decoder import trained_decoder
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
 from layers_book.flow import Node, draw_flow
@@ -42,6 +43,7 @@ __all__ = [
     "shows_error",
     "steps",
     "table",
+    "trained_decoder",
     "transposed_count",
     "window_count",
 ]

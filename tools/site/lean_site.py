@@ -78,6 +78,9 @@ def prepare(app: Sphinx) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("core", "links", *figures.FIGURES):
             (folder / f"{name}.js").write_text(figures.script_part(name), "utf8")
+        for name, kind in figures.FIGURES.items():
+            if data := kind.data():
+                (folder / f"{name}.data.js").write_text(data, "utf8")
 
 
 def lighten_page(

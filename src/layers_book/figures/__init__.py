@@ -22,6 +22,7 @@ from layers_book.figures.sequence_shapes import SequenceShapes
 from layers_book.figures.shape_pipe import ShapePipe
 from layers_book.figures.signal_depth import SignalDepth
 from layers_book.figures.sliding_window import SlidingWindow
+from layers_book.figures.trained_attention import TrainedAttention
 from layers_book.figures.transposed_convolution import TransposedConvolution
 from layers_book.figures.unfold_fold import UnfoldFold
 
@@ -43,6 +44,7 @@ __all__ = [
     "ShapePipe",
     "SignalDepth",
     "SlidingWindow",
+    "TrainedAttention",
     "TransposedConvolution",
     "UnfoldFold",
     "linked",

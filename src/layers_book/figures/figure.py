@@ -54,7 +54,9 @@ def script(name: str | None = None) -> str:
     """
     if name is not None and name not in FIGURES:
         raise ValueError(f"name is {name!r}: allowed are {', '.join(FIGURES)}, None")
-    return "".join(map(script_part, ["core", *([name] if name else FIGURES)]))
+    names = [name] if name else [*FIGURES]
+    parts = [script_part(part) for part in ("core", *names)]
+    return "".join([*parts, *(FIGURES[part].data() for part in names)])
 
 
 @cache
@@ -279,6 +281,11 @@ class Figure:
                 words = trait.metadata.get("says", f"allowed are {_words(trait)}")
                 raise ValueError(f"{label} is {value!r}: {words}") from None
         return {key: getattr(state, key) for key in given}
+
+    @classmethod
+    def data(cls) -> str:
+        """JavaScript that a page of the site loads only when the figure asks for it."""
+        return ""
 
     @property
     def state(self) -> dict[str, Any]:

@@ -119,7 +119,10 @@ def _fit(form: Form, items: list[Any]) -> Any:
     if kind == "pair" and len(items) == 2:
         return [_fit(["int", *rest[:2]], [item]) for item in items]
     (value,) = items
-    if kind == "bool":
+    if kind == "text":
+        value = {True: "true", False: "false", None: "null"}.get(value, value)
+        fits = isinstance(value, str) and len(value) <= rest[0]
+    elif kind == "bool":
         fits = isinstance(value, bool)
     elif kind == "word":
         fits = isinstance(value, str) and value in rest
@@ -172,6 +175,8 @@ def _words(form: Form) -> str:
         return "true, false"
     if kind == "word":
         return ", ".join(map(str, rest))
+    if kind == "text":
+        return f"words of up to {rest[0]} characters"
     if kind == "pair":
         return ", ".join([f"{rest[0]} to {rest[1]}, one or two", *rest[2:]])
     if kind == "list":

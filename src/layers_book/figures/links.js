@@ -67,6 +67,10 @@ function fit([kind, ...rest], items) {
   if (kind === "pair" && items.length === 2)
     return items.map((item) => fit(["int", rest[0], rest[1]], [item]));
   want(items.length === 1);
+  if (kind === "text") {
+    want(typeof value !== "number" && String(value).length <= rest[0]);
+    return String(value);
+  }
   if (kind === "bool") want(typeof value === "boolean");
   else if (kind === "word") want(rest.includes(value));
   else if (typeof value === "number") {
