@@ -120,7 +120,8 @@ def _fit(form: Form, items: list[Any]) -> Any:
         return [_fit(["int", *rest[:2]], [item]) for item in items]
     (value,) = items
     if kind == "text":
-        value = {True: "true", False: "false", None: "null"}.get(value, value)
+        if value is None or isinstance(value, bool):  # words all the same
+            value = json.dumps(value)
         fits = isinstance(value, str) and len(value) <= rest[0]
     elif kind == "bool":
         fits = isinstance(value, bool)

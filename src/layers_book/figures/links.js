@@ -68,8 +68,9 @@ function fit([kind, ...rest], items) {
     return items.map((item) => fit(["int", rest[0], rest[1]], [item]));
   want(items.length === 1);
   if (kind === "text") {
-    want(typeof value !== "number" && String(value).length <= rest[0]);
-    return String(value);
+    const word = value === null || typeof value === "boolean" ? String(value) : value;
+    want(typeof word === "string" && word.length <= rest[0]);
+    return word;
   }
   if (kind === "bool") want(typeof value === "boolean");
   else if (kind === "word") want(rest.includes(value));

@@ -103,8 +103,9 @@ class TrainedAttention(Figure):
         s = self.values
         place, share = self._favorite()
         return (
-            f"TrainedAttention: block {s['block']}, head {s['head']}; letter {s['at']}, "
-            f"{s['text'][s['at']]!r}, attends {100 * share:.0f} % to letter {place}"
+            f"TrainedAttention: block {s['block']}, head {s['head']}; letter "
+            f"{s['at']}, {s['text'][s['at']]!r}, attends {100 * share:.0f} % to letter "
+            f"{place}"
         )
 
     def rows(self) -> tuple[str, list[tuple[str, str]]]:
