@@ -23,6 +23,7 @@ from layers_book.figures.shape_pipe import ShapePipe
 from layers_book.figures.signal_depth import SignalDepth
 from layers_book.figures.sliding_window import SlidingWindow
 from layers_book.figures.trained_attention import TrainedAttention
+from layers_book.figures.transformer_block import TransformerBlock
 from layers_book.figures.transposed_convolution import TransposedConvolution
 from layers_book.figures.unfold_fold import UnfoldFold
 
@@ -45,6 +46,7 @@ __all__ = [
     "SignalDepth",
     "SlidingWindow",
     "TrainedAttention",
+    "TransformerBlock",
     "TransposedConvolution",
     "UnfoldFold",
     "linked",
