@@ -542,7 +542,7 @@ CACHED = Exercise(
         ),
         (
             "torch.ones(L, S, dtype=torch.bool).tril(S - L)",
-            "torch.arange(S) <= S - L",
+            "(torch.arange(S) <= S - L).expand(L, S)",
             "All your queries see the keys that the first may see: each next one sees "
             "one more.",
         ),
