@@ -15,6 +15,7 @@ from layers_book.figures.link import linked
 from layers_book.figures.lookup_table import LookupTable
 from layers_book.figures.normalized_axes import NormalizedAxes
 from layers_book.figures.pooling_bins import PoolingBins
+from layers_book.figures.position_scores import PositionScores
 from layers_book.figures.receptive_field import ReceptiveField
 from layers_book.figures.resampling import Resampling
 from layers_book.figures.running_statistics import RunningStatistics
@@ -38,6 +39,7 @@ __all__ = [
     "LookupTable",
     "NormalizedAxes",
     "PoolingBins",
+    "PositionScores",
     "ReceptiveField",
     "Resampling",
     "RunningStatistics",
