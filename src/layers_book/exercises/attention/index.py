@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -18,8 +17,8 @@ MEAN = Exercise(
         (
             "(1 + 1 + 2)",
             "3",
-            "You divide by the number of keys: divide by the sum of 1, 1 and 2, so that "
-            "the weights sum to 1.",
+            "You divide by the number of keys: divide by the sum of 1, 1 and 2, so "
+            "that the weights sum to 1.",
         ),
         (
             " / (1 + 1 + 2)",
