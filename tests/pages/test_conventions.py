@@ -13,21 +13,12 @@ import new_page
 import pages as tool
 
 TEMPLATE = Path(new_page.__file__).with_name("template")
-# pages of before the conventions: strike one off as soon as it keeps them
-NOT_YET = ("recurrent/beyond",)
 
 
 @pytest.mark.parametrize("page", tool.pages())
 def test_a_page_keeps_the_conventions(page):
     found = conventions.problems(*conventions.read(page))
-    if page in NOT_YET:
-        assert found, f"{page} keeps the conventions: strike it off NOT_YET"
-    else:
-        assert not found, f"book/{page}.md: {'; '.join(found)}"
-
-
-def test_the_list_names_pages():
-    assert set(NOT_YET) <= set(tool.pages())
+    assert not found, f"book/{page}.md: {'; '.join(found)}"
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +136,6 @@ Three layers see [13](#receptive-field~1~dims:1) cells,
 figures.ReceptiveField((2, 2, 2))
 ```
 """
-
-
-@pytest.mark.parametrize("page", NOT_YET)
-def test_words_drive_the_figures_of_older_pages(page):
-    assert list(conventions.driven(conventions.read(page)[0])) == []
 
 
 def test_words_drive_each_figure():

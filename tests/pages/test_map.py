@@ -38,6 +38,6 @@ def test_each_page_of_a_group_names_a_class_of_it():
 def test_what_the_map_leads_to_from_a_single_class_is_there():
     for page, name in (
         ("basic/activations", "CrossEntropyLoss"),
-        ("recurrent/beyond", "MultiheadAttention"),
+        ("attention/multihead", "MultiheadAttention"),
     ):
         assert name in tool.halves(page)[0].read_text("utf8"), (page, name)

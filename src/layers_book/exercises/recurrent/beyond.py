@@ -1,553 +1,404 @@
 """Exercises of the page recurrent/beyond."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from layers_book.checking import (
-    Case,
     Exercise,
-    Refused,
-    call,
-    custom_run,
-    describe,
     distinct,
     function_run,
-    refuse_no_function,
+    measure_run,
     signed,
+    value_run,
 )
 
-# For each configuration: the kind of mask, q's axes before L, the mask's axes before S
-# (n samples, h heads, L queries), whether queries without keys, and large scores.
-_KINDS = (
-    ("bool", "nh", "L", False, False),
-    ("float", "n", "L", True, True),
-    ("none", "", "", False, False),
-    ("bool", "nh", "L", True, False),
-    ("float", "n", "nL", False, False),
-    ("float", "", "L", True, True),
-    ("bool", "nh", "n1L", False, False),
-    ("float", "nh", "n1L", True, False),
-    ("none", "n", "", False, True),
-    ("bool", "nh", "n11", True, False),
-    ("float", "nh", "1", False, False),
-    ("bool", "nh", "nhL", True, True),
-)
-
-
-def _attention_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Kinds of mask in turn; a query attends to nothing only where asked for."""
-    kind, before, axes, empty, large = _KINDS[generator.initial_seed() % len(_KINDS)]
-    n, heads, queries, keys, d, wide = distinct(generator, 6)
-    size = {"n": n, "h": heads, "L": queries, "1": 1}
-    batch = [size[axis] for axis in before]
-    q = signed(generator, *batch, queries, d).requires_grad_()
-    k = signed(generator, *batch, keys, d).requires_grad_()
-    if large:  # exp overflows in float32, or leaves nothing
-        for x in (q, k):
-            x.detach()[..., 0] = (150 * d**0.5) ** 0.5
-        k.detach()[..., 1::2, 0] *= -1
-    v = signed(generator, *batch, keys, wide).requires_grad_()
-    if kind == "none":
-        return (q, k, v), {}
-    shape = [size[axis] for axis in axes]
-    keep = torch.rand(*shape, keys, generator=generator) < 0.6
-    row = torch.arange(shape[-1])
-    keep[..., row, row % keys], keep[..., row, (row + 1) % keys] = True, False
-    if empty:
-        keep.view(-1, keys)[1::3] = False
-    if kind == "bool":
-        return (q, k, v, keep), {}
-    bias = torch.randn(keep.shape, generator=generator, dtype=q.dtype)
-    return (q, k, v, bias.masked_fill(~keep, -torch.inf)), {}
-
-
-def masked(*end: str, fill: str = "-torch.inf") -> str:
-    """An attention that only masks its scores, and how it goes on."""
-    start = f"""
-def attention(q, k, v, mask=None):
-    scores = q @ k.mT / q.shape[-1] ** 0.5
-    if mask is not None and mask.dtype == torch.bool:
-        scores = scores.masked_fill(~mask, {fill})
-    elif mask is not None:
-        scores = scores + mask
-"""
-    return start + "".join(f"    {line}\n" for line in end)
-
-
-SDPA = Exercise(
-    name="beyond/sdpa",
+SHARE = Exercise(
+    name="beyond/share",
     solution="""
-    def attention(q, k, v, mask=None):
-        scores = q @ k.mT / q.shape[-1] ** 0.5
-        if mask is None:
-            return scores.softmax(-1) @ v
-        if mask.dtype == torch.bool:
-            mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
-        empty = (mask == -torch.inf).all(-1, keepdim=True)
-        weights = (scores + mask).masked_fill(empty, 0.0).softmax(-1)
-        return weights.masked_fill(empty, 0.0) @ v
+        answer = [1 / 10, 1 / 50, 3 / 52]
     """,
-    reference=lambda q, k, v, mask=None: F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask
-    ),
-    run=function_run(_attention_args, names=("q", "k", "v", "mask")),
-    forbid=("scaled_dot_product", "multi_head_attention"),
+    run=value_run(),
     mistakes=[
         (
-            masked("return scores.softmax(-1) @ v"),
-            "A query without keys gives nan: softmax of nothing but -inf is 0 / 0. Its "
-            "output must be zeros.",
+            "3 / 52",
+            "3 / 50",
+            "In the third case the weights must sum to 1: 49 steps count once, one "
+            "counts three times.",
         ),
         (
-            masked("return scores.softmax(-1).nan_to_num(0.0) @ v"),
-            "Your output is right, but with a float mask the gradient is nan: "
-            "nan_to_num repairs the numbers after softmax, and the gradient still runs "
-            "through its 0 / 0. Give such a row other scores before softmax, say zeros "
-            "by masked_fill.",
+            "3 / 52",
+            "3 / 53",
+            "In the third case 49 other steps count once each, not 50.",
         ),
         (
-            masked("return (scores.softmax(-1) @ v).nan_to_num(0.0)"),
-            "Your output is right, but the gradient is nan: nan_to_num repairs the "
-            "output, and the gradient still runs through the 0 / 0 of softmax. Give "
-            "such a row other scores before softmax, say zeros by masked_fill.",
+            "3 / 52",
+            "1 / 52",
+            "In the third case you give the share of one of the others: the wanted "
+            "step counts three times.",
         ),
         (
-            masked("return scores.softmax(-1) @ v", fill="-1e9"),
-            "A query without keys must give zeros. With a float mask yours gives nan; "
-            "with a bool mask a large negative number makes it attend to all keys "
-            "alike.",
+            "[1 / 10, 1 / 50, 3 / 52]",
+            "[1, 1, 3]",
+            "Your numbers are no shares: divide each by the sum over all steps.",
         ),
         (
-            "(scores + mask).masked_fill(empty, 0.0)",
-            "(scores + mask).clamp(min=-1e9)",
-            "weights.masked_fill(empty, 0.0)",
-            "weights",
-            "With a large negative number in place of -inf, a query without keys "
-            "attends to all of them alike: its output must be zeros.",
+            "[1 / 10, 1 / 50, 3 / 52]",
+            "[1 / 9, 1 / 49, 3 / 51]",
+            "You leave the asking step out: it is among the steps that are looked at.",
         ),
         (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                if mask is not None:
-                    scores = scores.masked_fill(mask == 0, -1e9)
-                return scores.softmax(-1) @ v
-            """,
-            "You take a float mask for one of 0 and 1: it is added to the divided "
-            "scores. And with a large negative number, a query without keys attends to "
-            "all of them alike: its output must be zeros.",
+            "[1 / 10, 1 / 50, 3 / 52]",
+            "[10, 2, 300 / 52]",
+            "Those are percentages: give numbers between 0 and 1.",
         ),
         (
-            "(scores + mask).masked_fill(empty, 0.0)",
-            "(scores + mask.clamp(min=-1e9))",
-            "weights.masked_fill(empty, 0.0)",
-            "weights",
-            "You add a large negative number in place of -inf, so a query without keys "
-            "still attends to them: its output must be zeros.",
-        ),
-        (
-            "~mask",
-            "mask",
-            "Your bool mask is the wrong way round: True means may attend, as in "
-            "scaled_dot_product_attention.",
-        ),
-        (
-            ".masked_fill(~mask, -torch.inf)",
-            "",
-            ".masked_fill(empty, 0.0)",
-            "",
-            "You do not use a bool mask: fill the scores with -inf where it is False.",
-        ),
-        (
-            """
-            def attention(q, k, v, mask=None):
-                return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
-            """,
-            "You do not use mask.",
-        ),
-        (
-            """
-            def attention(q, k, v, mask=None):
-                scores = q @ k.mT / q.shape[-1] ** 0.5
-                return (scores if mask is None else scores + mask).softmax(-1) @ v
-            """,
-            "You add the bool mask, and True counts as 1: fill the scores with -inf "
-            "where it is False.",
-        ),
-        (
-            masked(
-                "e = scores.exp()",
-                "return e / e.sum(-1, keepdim=True).clamp(min=1e-12) @ v",
-            ),
-            "exp of a large score overflows: subtract the row's maximum first, or call "
-            "softmax, which does.",
-        ),
-        (
-            "(scores + mask)",
-            "scores.masked_fill(mask == -torch.inf, -torch.inf)",
-            "A float mask must be added to the scores; you only look where it is -inf "
-            "or leave it out.",
-        ),
-        (
-            "scores + mask",
-            "scores + mask / q.shape[-1] ** 0.5",
-            "You add the float mask before dividing by the root of d: it is added to "
-            "the divided scores.",
-        ),
-        (
-            "fill(empty, 0.0).softmax",
-            "fill(mask == -torch.inf, 0.0).softmax",
-            "weights.masked_fill(empty, 0.0)",
-            "weights",
-            "You set masked scores to 0, and softmax turns 0 into a weight of its own: "
-            "the score must be -inf.",
-        ),
-        (
-            "mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, "
-            "-torch.inf)",
-            "return scores.softmax(-1) * mask @ v",
-            "fill(empty, 0.0).softmax",
-            "fill(mask == -torch.inf, 0.0).softmax",
-            "weights.masked_fill(empty, 0.0)",
-            "weights * (mask > -torch.inf)",
-            "You mask after softmax, so the remaining weights no longer sum to 1: mask "
-            "the scores before it.",
-        ),
-        (" / q.shape[-1] ** 0.5", "", "You do not divide the scores by the root of d."),
-        (" ** 0.5", "", "You divide by d; it is the root of d."),
-        (
-            "q.shape[-1]",
-            "k.shape[-2]",
-            "You divide by the root of the number of keys: d is the last axis of q.",
-        ),
-        (
-            "q.shape[-1]",
-            "v.shape[-1]",
-            "You divide by the root of the width of v: d is the last axis of q.",
-        ),
-        (
-            "fill(empty, 0.0).softmax",
-            "fill(mask == -torch.inf, -1e9).softmax",
-            "weights.masked_fill(empty, 0.0)",
-            "weights",
-            "softmax(-1)",
-            "softmax(-2)",
-            "Your softmax runs over the queries: each query's weights over its keys "
-            "sum to 1, softmax(-1).",
-        ),
-        (
-            "q @ k.mT",
-            "q.detach() @ k.detach().mT",
-            "The output is right, the gradient is not: do not detach q and k.",
+            "3 / 52",
+            "2.718281828**3 / (49 + 2.718281828**3)",
+            "Your step scores 3 more, which makes e to the 3; e to its score is three "
+            "times the others'.",
         ),
     ],
 )
 
 
-def _masks(generator: Generator) -> dict[str, Any]:
-    """Masks of MultiheadAttention for 3 samples; one of the two may be missing."""
-    index = generator.initial_seed()
-    queries = 4 + index % 3
-    keys = queries + (0, 2, -1)[index % 3]
-    block = torch.rand(queries, keys, generator=generator) < 0.4
-    block[1], block[0, 0], block[0, -1] = index % 2 == 0, True, False
-    lengths = torch.tensor([keys, max(1, keys - 2), 0 if index % 4 == 1 else 1])
-    ignore = torch.arange(keys) >= lengths[:, None]
-    which = index % 4
-    return {
-        "attn_mask": None if which == 2 else block,
-        "key_padding_mask": None if which == 3 else ignore,
-    }
+_WAYS = (  # one a configuration: kind, steps back, kernel
+    ("recurrent", 1, 3),
+    ("convolution", 49, 5),
+    ("attention", 49, 3),
+    ("recurrent", 49, 3),
+    ("convolution", 12, 4),
+    ("attention", 1, 3),
+    ("recurrent", 7, 2),
+    ("convolution", 20, 5),
+    ("attention", 10, 4),
+    ("recurrent", 30, 5),
+    ("convolution", 7, 2),
+    ("convolution", 5, 8),
+)
 
 
-def _seen(answer: Any, **masks: Tensor | None) -> Iterator[Case | tuple[str, Any]]:
-    """The mask as attention sees it: for 3 samples and 2 heads, whatever broadcasts."""
-    refuse_no_function(answer)
-    # in a page they may come in another order
-    masks = {name: masks[name] for name in ("attn_mask", "key_padding_mask")}
-    yield "configuration", describe(masks)
-    given = {name: None if m is None else m.clone() for name, m in masks.items()}
-    mask = call(answer, *given.values())
-    if not isinstance(mask, Tensor):
-        raise Refused("Your function must return a tensor.")
-    yield "the dtype of the mask", str(mask.dtype)
-    queries = 5 if masks["attn_mask"] is None else masks["attn_mask"].shape[0]
-    keys = next(m.shape[-1] for m in masks.values() if m is not None)
-    try:
-        seen = mask.expand(3, 2, queries, keys)
-    except RuntimeError:
-        raise Refused(
-            f"Your mask has shape {tuple(mask.shape)}, which does not broadcast to (N, "
-            f"heads, L, S) = {(3, 2, queries, keys)}."
-        ) from None
-    yield "the mask", seen
-    yield Case("inputs", "", "", given)
+def _path_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return _WAYS[generator.initial_seed()], {}
 
 
-TRANSLATE = Exercise(
-    name="beyond/translate",
+def _path(kind: str, back: int, kernel: int) -> int:
+    """Counted by taking the way, hop by hop."""
+    hops, reached = 0, 0
+    while reached < back:
+        hops += 1
+        if kind == "attention":
+            reached = back
+        else:
+            reached += 1 if kind == "recurrent" else kernel - 1
+    return hops
+
+
+PATH = Exercise(
+    name="beyond/path",
     solution="""
-        def translate(attn_mask, key_padding_mask):
-            if key_padding_mask is None:
-                return ~attn_mask
-            block = key_padding_mask[:, None, None, :]
-            return ~block if attn_mask is None else ~(block | attn_mask)
+        def path(kind, back, kernel):
+            if kind == "attention":
+                return 1
+            if kind == "recurrent":
+                return back
+            return -(-back // (kernel - 1))
     """,
-    run=custom_run(_seen, _masks),
+    reference=_path,
+    run=function_run(_path_args, names=("kind", "back", "kernel"), float32=False),
     mistakes=[
         (
-            "~",
-            "",
-            "Your mask is still the module's: for the function True means attend, so "
-            "invert it.",
+            "-(-back // (kernel - 1))",
+            "-(-back // kernel)",
+            "A window of kernel steps ends at its own step, so it reaches kernel - 1 "
+            "steps back.",
         ),
         (
-            "|",
-            "&",
-            "You block a pair only if both masks do: one of them is enough, so join "
-            "them by | before inverting, or by & after it.",
+            "-(-back // (kernel - 1))",
+            "back // (kernel - 1)",
+            "You round down: if a window does not get all the way, one more layer is "
+            "needed.",
         ),
         (
-            "~(block | attn_mask)",
-            "block & ~attn_mask",
-            "You invert attn_mask but not key_padding_mask: True means block in both.",
-        ),
-        ("|", "^", "A pair that both masks block must stay blocked: join them by |."),
-        (
-            "[:, None, None, :]",
-            "[:, None, :, None]",
-            "You spread the padding over the queries: its axis of keys must come last, "
-            "key_padding_mask[:, None, None, :].",
+            "-(-back // (kernel - 1))",
+            "back // (kernel - 1) + 1",
+            "You count a layer too many where the windows fit exactly: round up.",
         ),
         (
-            "[:, None, None, :]",
-            "[:, None, :]",
-            "Your mask lacks the axis of heads: (N, L, S) lines up as (heads, L, S). "
-            "Make the padding (N, 1, 1, S).",
+            "-(-back // (kernel - 1))",
+            "-(-back // (kernel // 2))",
+            "You center the window: here it looks back only, kernel - 1 steps.",
         ),
         (
-            "[:, None, None, :]",
-            "[None, :, None, :]",
-            "Samples and heads have changed places: the padding is (N, 1, 1, S).",
+            "-(-back // (kernel - 1))",
+            "back - kernel + 2",
+            "Each layer goes another kernel - 1 steps back: divide, do not subtract.",
         ),
         (
-            "[:, None, None, :]",
-            "",
-            "key_padding_mask is (N, S) and lines up as (L, S): make it (N, 1, 1, S).",
+            "return 1\n",
+            "return back\n",
+            "Attention looks at each step directly: a single hop.",
         ),
         (
-            "~(block | attn_mask)",
-            "~attn_mask",
-            "You ignore key_padding_mask where there is an attn_mask: both block.",
+            "return 1\n",
+            "return 0\n",
+            "Attention takes one hop, not none: the last step looks at the other.",
         ),
         (
-            "~block if attn_mask is None else ~(block | attn_mask)",
-            "~block",
-            "You ignore attn_mask where there is a key_padding_mask: both block.",
+            "return back\n",
+            "return back + 1\n",
+            "A recurrent layer hands its state on as often as the step lies back.",
         ),
         (
-            "~attn_mask",
-            "~attn_mask.mT",
-            "| attn_mask",
-            "| attn_mask.mT",
-            "You have turned attn_mask: rows are queries in the function as well.",
+            "return back\n",
+            "return 1\n",
+            "A recurrent layer hands its state from step to step: no hop is left out.",
         ),
         (
-            "~attn_mask",
-            "torch.where(attn_mask, -torch.inf, 0.0)",
-            "~block",
-            "torch.where(block, -torch.inf, 0.0)",
-            "~(block | attn_mask)",
-            "torch.where(block | attn_mask, -torch.inf, 0.0)",
-            "That mask is right as numbers to add; a bool mask is asked for.",
+            "return -(-back // (kernel - 1))",
+            "return 1",
+            "A window of kernel steps reaches kernel - 1 steps back: for more, layers "
+            "must be stacked.",
         ),
         (
-            "~attn_mask",
-            "(~attn_mask).double()",
-            "~block",
-            "(~block).double()",
-            "~(block | attn_mask)",
-            "(~(block | attn_mask)).double()",
-            "Your mask holds numbers 0 and 1, which the function would add to the "
-            "scores: return a bool tensor.",
-        ),
-        (
-            """
-            def translate(attn_mask, key_padding_mask):
-                block = torch.tensor(False)
-                if attn_mask is not None:
-                    block = block | attn_mask
-                if key_padding_mask is not None:
-                    block = block | key_padding_mask[:, None, None, :]
-                return ~block | block.all(-1, keepdim=True)
-            """,
-            "You let a query without keys attend to all of them: its row must stay "
-            "False throughout.",
-        ),
-        (
-            "    block",
-            "    some = ~key_padding_mask.all(-1, keepdim=True)\n    block",
-            "[:, None, None, :]",
-            "[:, None, None, :] & some[:, None, None, :]",
-            "You let a sample that is all padding attend after all: its rows must stay "
-            "False throughout.",
-        ),
-        (
-            """
-            def translate(attn_mask, key_padding_mask):
-                return ~(attn_mask | key_padding_mask[:, None, None, :])
-            """,
-            "Either mask may be None: then only the other one blocks.",
-        ),
-        (
-            "~(block | attn_mask)",
-            "~block & ~attn_mask",
-            "~attn_mask",
-            "attn_mask.logical_not_()",
-            "You change the reader's attn_mask in place: make a new tensor.",
+            "return -(-back // (kernel - 1))",
+            "return back",
+            "A layer of a convolution goes kernel - 1 steps back, not one.",
         ),
     ],
 )
 
 
-def _encoder_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    index = generator.initial_seed()
-    a, b, c, _ = distinct(generator, 4)
-    heads, size, layers = a, b, c
-    feed = (2048, 16, 24, 40)[index % 4]
-    bias = index % 3 != 0  # weights first: their faults look like those of biases
-    return (heads * size, heads, layers, feed, bias), {}
+def _mean_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    size, d, wide = distinct(generator, 3)
+    q, k = signed(generator, d), signed(generator, size, d)
+    v = signed(generator, size, wide)
+    if generator.initial_seed() % 3 == 2:  # exp overflows in float32
+        q[0], k[:, 0] = 10.0, 15.0
+    return (q.requires_grad_(), k.requires_grad_(), v.requires_grad_()), {}
 
 
-def _encoder(d: int, heads: int, layers: int, feed: int, bias: bool) -> int:
-    """Counted on torch's own encoder, on the meta device."""
+def _weighted(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    y = F.scaled_dot_product_attention(
+        query[None, None, None], keys[None, None], values[None, None], scale=1.0
+    )
+    return y[0, 0, 0]
+
+
+SOFT = Exercise(
+    name="beyond/soft_lookup",
+    solution="""
+        def soft_lookup(query, keys, values):
+            scores = keys @ query
+            return scores.softmax(0) @ values
+    """,
+    reference=_weighted,
+    run=function_run(_mean_args, names=("query", "keys", "values")),
+    forbid=("attention",),
+    mistakes=[
+        (
+            "scores.softmax(0) @ values",
+            "scores @ values / len(keys)",
+            "Your weights are the scores, divided by the number of keys: they can be "
+            "negative, and do not sum to 1.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "scores @ values / scores.sum()",
+            "You divide the scores by their sum, which may be near 0 or negative: "
+            "weights are positive, as softmax makes them.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "scores.exp() @ values / scores.exp().sum()",
+            "exp of a large score overflows: softmax takes the largest score off "
+            "first.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "scores @ values",
+            "Your weights are the scores themselves: softmax makes weights of them.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "scores.sigmoid() @ values",
+            "Your weights are positive, but do not sum to 1.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "values[scores.argmax()]",
+            "You give the value of the best key alone: the others count as well.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "(scores.softmax(0) @ values) / len(keys)",
+            "You divide by the number of keys once more: the weights sum to 1 already.",
+        ),
+        (
+            "scores = keys @ query",
+            "scores = keys @ query / len(query) ** 0.5",
+            "You divide by the root of d: here the score is the dot product itself.",
+        ),
+        (
+            "scores.softmax(0)",
+            "(-scores).softmax(0)",
+            "You prefer the keys that are least like the query.",
+        ),
+        (
+            "scores.softmax(0)",
+            "scores.detach().softmax(0)",
+            "The output is right, the gradient is not: do not detach the scores.",
+        ),
+        (
+            "scores.softmax(0) @ values",
+            "values.mean(0)",
+            "You give the plain mean, whatever is asked for.",
+        ),
+    ],
+)
+
+
+def _cost_args(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    heads, L, S, _ = distinct(generator, 4)
+    return (L + 3, S, 4 * heads), {}
+
+
+def _counted(L: int, S: int, d: int) -> int:
+    """By torch's own counter, of one head without biases, on the meta device."""
     with torch.device("meta"):
-        layer = torch.nn.TransformerEncoderLayer(d, heads, feed, bias=bias)
-        encoder = torch.nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-    return sum(p.numel() for p in encoder.parameters())
+        mha = nn.MultiheadAttention(d, 1, batch_first=True)
+        x, memory = torch.empty(1, L, d), torch.empty(1, S, d)
+    with FlopCounterMode(display=False) as counter:
+        mha(x, memory, memory)
+    return int(counter.get_total_flops())
 
 
-PARAMETERS = Exercise(
-    name="beyond/parameters",
+COST = Exercise(
+    name="beyond/cost",
     solution="""
-        def count(d_model, nhead, num_layers, dim_feedforward, bias):
-            weights = 4 * d_model**2 + 2 * d_model * dim_feedforward + 2 * d_model
-            biases = 4 * d_model + dim_feedforward + d_model + 2 * d_model
-            return num_layers * (weights + (biases if bias else 0))
+        def cost(L, S, d):
+            return 4 * L * d**2 + 4 * S * d**2 + 4 * L * S * d
     """,
-    reference=_encoder,
-    run=function_run(
-        _encoder_args,
-        names=("d_model", "nhead", "num_layers", "dim_feedforward", "bias"),
-    ),
+    reference=_counted,
+    run=function_run(_cost_args, names=("L", "S", "d"), float32=False),
     forbid=("Module",),
     mistakes=[
-        ("num_layers * (", "(", "You count one layer: there are num_layers."),
         (
-            "4 * d_model**2",
-            "(3 * nhead + 1) * d_model**2",
-            "4 * d_model +",
-            "(3 * nhead + 1) * d_model +",
-            "You give each head projections of full width: the heads share d_model, so "
-            "their number does not count.",
+            "4 * L * d**2 + 4 * S * d**2",
+            "8 * L * d**2",
+            "You make keys and values for L steps: there are S of them.",
         ),
         (
-            "4 * d_model**2",
-            "4 * d_model**2 // nhead",
-            "4 * d_model +",
-            "4 * d_model // nhead +",
-            "You count one head: all of them together have four d_model by d_model "
-            "matrices.",
-        ),
-        ("4 *", "3 *", "You count three projections: out_proj is the fourth."),
-        (
-            "4 * d_model +",
-            "d_model +",
-            "The attention has four biases: in_proj_bias holds three of them.",
+            "4 * L * d**2",
+            "2 * L * d**2",
+            "Queries and outputs are made by a matrix each: two products for each of "
+            "the L steps.",
         ),
         (
-            "4 * d_model +",
-            "3 * d_model +",
-            "You miss d_model biases a layer: in_proj_bias holds three times as many, "
-            "out_proj has more, and so has the second Linear.",
+            "4 * S * d**2",
+            "2 * S * d**2",
+            "Keys and values are made by a matrix each: two products for each of the S "
+            "steps.",
         ),
         (
-            "4 * d_model +",
+            "4 * L * S * d",
+            "2 * L * S * d",
+            "The L x S weights take part in two products: scores, and the mean of the "
+            "values.",
+        ),
+        (
+            "4 * L * S * d",
+            "4 * L * S",
+            "A score is a dot product of d numbers, not one operation.",
+        ),
+        (
+            "4 * L * d**2 + 4 * S * d**2 + 4 * L * S * d",
+            "2 * L * d**2 + 2 * S * d**2 + 2 * L * S * d",
+            "You count a multiplication with its addition as one operation: they are "
+            "two.",
+        ),
+        (
+            "4 * L * S * d",
+            "4 * L * L * d",
+            "The queries look at S steps, not at L.",
+        ),
+        (
+            " + 4 * L * S * d",
             "",
-            "With bias=True the attention has biases too: in_proj_bias and that of "
-            "out_proj.",
+            "You count the four projections, not the L x S scores and the mean.",
         ),
         (
-            "dim_feedforward + d_model + 2 * d_model",
-            "2 * d_model",
-            "With bias=True the two Linear layers have biases too: one for each of "
-            "their outputs.",
+            "4 * L * d**2 + 4 * S * d**2 + ",
+            "",
+            "You leave out the four projections: queries, keys, values and outputs.",
         ),
         (
-            "dim_feedforward + d_model + 2 * d_model",
-            "d_model + 2 * d_model",
-            "You miss the bias of the first Linear, which has dim_feedforward outputs.",
+            "4 * L * d**2 + 4 * S * d**2",
+            "4 * S * d**2 + 2 * L * d**2 + 2 * S * d**2",
+            "The output is mixed for each of the L queries, not for the S keys.",
         ),
         (
-            "dim_feedforward + d_model + 2 * d_model",
-            "dim_feedforward + d_model",
-            "With bias=True each LayerNorm has a bias besides its weight.",
-        ),
-        ("(biases if bias else 0)", "biases", "You ignore bias=False."),
-        (
-            "dim_feedforward + d_model + 2 * d_model",
-            "dim_feedforward + d_model",
-            "dim_feedforward + 2 * d_model",
-            "dim_feedforward + 4 * d_model",
-            "With bias=False the two LayerNorms lose their bias as well.",
-        ),
-        (
-            "weights + (biases if bias else 0)",
-            "weights",
-            "You count no biases, or only the weights, where bias is True.",
-        ),
-        ("+ 2 * d_model\n", "+ d_model\n", "An encoder layer has two LayerNorms."),
-        (
-            " + 2 * d_model\n",
-            "\n",
-            "The two LayerNorms have parameters too: a weight and a bias each.",
-        ),
-        (
-            "return",
-            "return d_model + d_model * bias +",
-            "You count a final LayerNorm: an encoder has none unless norm= is passed.",
-        ),
-        (
-            "* dim_feedforward",
-            "* 2048",
-            "+ dim_feedforward",
-            "+ 2048",
-            "2048 is the default of dim_feedforward: use the argument.",
-        ),
-        (
-            "* dim_feedforward",
-            "* 4 * d_model",
-            "+ dim_feedforward",
-            "+ 4 * d_model",
-            "The inner width is dim_feedforward, not four times d_model.",
-        ),
-        (
-            "2 * d_model * dim_feedforward",
-            "d_model * dim_feedforward",
-            "dim_feedforward + d_model + 2 * d_model",
-            "dim_feedforward + 2 * d_model",
-            "There are two Linear layers, up to dim_feedforward and back.",
-        ),
-        (
-            "dim_feedforward + d_model + 2 * d_model",
-            "2 * dim_feedforward + 2 * d_model",
-            "The second Linear has d_model outputs, and as many biases.",
+            "4 * L * d**2 + 4 * S * d**2",
+            "4 * L * d + 4 * S * d",
+            "A matrix of d by d takes d**2 multiplications for each step.",
         ),
     ],
 )
 
-EXERCISES = (SDPA, TRANSLATE, PARAMETERS)
+FADING = Exercise(
+    name="beyond/fading",
+    setup="""
+        def fade(kind, seed, L=50, d=32):
+            torch.manual_seed(seed)
+            x = torch.randn(16, L, d).double().requires_grad_()  # (N, L, d)
+            if kind is nn.MultiheadAttention:
+                layer = kind(d, 4, batch_first=True).double()
+                output = layer(x, x, x)[0]  # (N, L, d)
+            else:
+                layer = kind(d, d, batch_first=True).double()
+                output = layer(x)[0]  # (N, L, d)
+            (grad,) = torch.autograd.grad(output[:, -1].sum(), x)  # (N, L, d)
+            size = grad.norm(dim=-1).mean(0).flip(0)  # (L,), the last step first
+            return size / size[0]
+    """,
+    solution="""
+        lstm = [fade(nn.LSTM, seed, 21)[20].log10() for seed in range(8)]
+        rnn = [fade(nn.RNN, seed, 21)[20].log10() for seed in range(8)]
+        difference = torch.tensor(lstm) - torch.tensor(rnn)
+        answer = difference.mean(), difference.std() / 8**0.5
+    """,
+    run=measure_run("lstm", "rnn"),
+    mistakes=[
+        (
+            "log10() for seed in range(8)]\nrnn",
+            "log() for seed in range(8)]\nrnn",
+            "[20].log10() for seed in range(8)]\ndiff",
+            "[20].log() for seed in range(8)]\ndiff",
+            "Your logarithm is the natural one: powers of ten are counted by log10.",
+        ),
+        (
+            "fade(nn.LSTM, seed, 21)[20].log10()",
+            "fade(nn.LSTM, seed, 21)[20]",
+            "fade(nn.RNN, seed, 21)[20].log10()",
+            "fade(nn.RNN, seed, 21)[20]",
+            "You subtract the shares themselves: take log10 of each before.",
+        ),
+        (
+            "nn.LSTM",
+            "nn.MultiheadAttention",
+            "You compare attention with the RNN: the LSTM is asked for.",
+        ),
+        (
+            "fade(nn.LSTM, seed, 21)[20]",
+            "fade(nn.LSTM, seed, 21)[10]",
+            "fade(nn.RNN, seed, 21)[20]",
+            "fade(nn.RNN, seed, 21)[10]",
+            "You look 10 steps back: entry 20 is asked for.",
+        ),
+    ],
+)
+
+EXERCISES = (SHARE, PATH, SOFT, COST, FADING)
