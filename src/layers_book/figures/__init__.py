@@ -6,6 +6,7 @@ has its ``NAME.js`` beside it; ``core.js`` and ``tokens.json`` are shared.
 """
 
 from layers_book.figures.attention_weights import AttentionWeights
+from layers_book.figures.cached_decoder import CachedDecoder
 from layers_book.figures.channel_mixing import ChannelMixing
 from layers_book.figures.dropout_mask import DropoutMask
 from layers_book.figures.figure import FIGURES, Figure, script, script_part, tokens
@@ -31,6 +32,7 @@ from layers_book.figures.unfold_fold import UnfoldFold
 __all__ = [
     "FIGURES",
     "AttentionWeights",
+    "CachedDecoder",
     "ChannelMixing",
     "DropoutMask",
     "Figure",
