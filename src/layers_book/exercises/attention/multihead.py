@@ -521,7 +521,7 @@ FAVORITES = Exercise(
             return int(F.one_hot(best, 16).amax(0).sum())
     """,
     solution="""
-        wide = [float(favorites(4, seed)) for seed in range(8)]
+        wide = [float(favorites(8, seed)) for seed in range(8)]
         thin = [float(favorites(2, seed)) for seed in range(8)]
         difference = torch.tensor(wide) - torch.tensor(thin)
         answer = difference.mean(), difference.std() / 8**0.5
@@ -531,24 +531,22 @@ FAVORITES = Exercise(
         (
             "favorites(2,",
             "favorites(1,",
-            "You compare with d = 1, where a query can prefer two keys only: d = 2 is "
-            "asked for.",
+            "You compare with d = 1, where queries prefer no more than two keys: d = 2 "
+            "is asked for.",
         ),
         (
-            "wide = [float(favorites(4",
-            "wide = [float(favorites(8",
-            "You take d = 8: the prompt asks for d = 4.",
+            "favorites(8,",
+            "favorites(4,",
+            "You take d = 4: the prompt asks for d = 8.",
         ),
         (
-            "wide = [float(favorites(4",
-            "wide = [float(favorites(8",
-            "thin = [float(favorites(2",
-            "thin = [float(favorites(4",
-            "You compare d = 8 with d = 4: the prompt asks for 4 minus 2.",
+            "favorites(2,",
+            "favorites(4,",
+            "You compare with d = 4: the prompt asks for d = 2.",
         ),
         (
-            "favorites(4, seed))",
-            "favorites(4, seed)) / 16",
+            "favorites(8, seed))",
+            "favorites(8, seed)) / 16",
             "favorites(2, seed))",
             "favorites(2, seed)) / 16",
             "You give shares of the 16 keys: a number of keys is asked for.",
