@@ -102,19 +102,9 @@ UNITS = Exercise(
             "Each block has two biases in torch, 2 * H numbers.",
         ),
         (
-            "+ 2 * H)",
-            ")",
-            "Your layer has no biases: each block has two, 2 * H numbers.",
-        ),
-        (
             "+ n_out * H + n_out",
             "",
             "You leave the head out: it has n_out * H weights and n_out biases.",
-        ),
-        (
-            "n_out * H + n_out",
-            "n_out * H",
-            "Your head has no bias: n_out numbers more.",
         ),
         (
             "blocks * (H",
@@ -256,7 +246,9 @@ def _weights_steps(answer: Any, log: Tensor) -> Iterator[Any]:
         shape = tuple(weights.shape) if isinstance(weights, Tensor) else weights
         raise Refused(f"Return a tensor {tuple(log.shape)}, (N, L): got {shape}.")
     sums = weights.double().sum(1)
-    yield Case("sum", "", "of the weights of a log", (sums * 1000).round() / 1000)
+    yield Case(
+        "fact", "the sum", "of the weights of a log", (sums * 1000).round() / 1000
+    )
     yield Case("output", "", "(1 above 0.99; log, minute)", (weights > 0.99).long())
 
 
