@@ -155,3 +155,20 @@ def test_a_hint_opens(base, browser):
         first = tab.locator("article details", has_text="Hint").first
         first.locator("summary").click()
         assert first.evaluate("e => e.open")
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_a_trained_model_is_loaded_when_words_ask_for_it(scheme, base, browser):
+    where = base if scheme == "http" else f"{HTML.resolve().as_uri()}/"
+    with blocked_page(browser, base) as (tab, seen):
+        asked = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(f"{where}notebooks/attention/generation.html")
+        figure = tab.locator("nn-trained-attention")
+        figure.get_by_role("button", name="block 1, head 2").click()
+        assert not any(".data.js" in url for url in asked)
+        figure.get_by_label("Your words").fill("never seen before")
+        claim = figure.locator(".claim")
+        claim.filter(has_text="Letter 16, “e”, attends").wait_for()
+        assert sum(".data.js" in url for url in asked) == 1
+        assert (seen.foreign, seen.errors) == ([], [])

@@ -77,7 +77,7 @@ def test_the_code_to_copy_runs(evaluate: Callable[..., Any]) -> None:
     printed: list[torch.Tensor] = []
     exec(code, {"torch": torch, "nn": torch.nn, "print": printed.append})
     wanted = figure.attended()[0][1, 2, figure.values["at"]]
-    torch.testing.assert_close(printed[0].double(), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(printed[0], wanted)
 
 
 def test_mouse_keyboard_and_own_words(show: Show) -> None:

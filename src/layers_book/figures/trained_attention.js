@@ -166,23 +166,10 @@ const tidy = (words, longest) =>
 const codeShort = (s) =>
   `layer = model.blocks.layers[${s.block - 1}]\n_, weights = layer.self_attn(z, z, z, attn_mask=mask, average_attn_weights=False)\nweights[0, ${s.head - 1}, ${s.at}]  # (S,)`;
 const codeFull = (s) =>
-  [
-    "from helpers import trained_decoder",
-    "",
-    "state = trained_decoder()",
-    'letters = "\\n !\',-.:;?abcdefghijklmnopqrstuvwxyz"',
-    `x = torch.tensor([letters.index(c) for c in "${s.text}"])`,
-    'h = (state["embed.weight"][x] + state["place.weight"][: len(x)])[None]  # (1, L, E)',
-    "mask = torch.ones(len(x), len(x), dtype=torch.bool).triu(1)",
-    `for i in range(${s.block}):`,
-    '    layer = nn.TransformerEncoderLayer(48, 4, 192, 0.0, "gelu", batch_first=True, norm_first=True).eval()',
-    '    name = f"blocks.layers.{i}."',
-    "    layer.load_state_dict({k.removeprefix(name): p for k, p in state.items() if name in k})",
-    "    z = layer.norm1(h)",
-    "    _, weights = layer.self_attn(z, z, z, attn_mask=mask, average_attn_weights=False)",
-    "    h = layer(h, src_mask=mask)",
-    `print(weights[0, ${s.head - 1}, ${s.at}])`,
-  ].join("\n");
+  `from helpers import figures
+
+weights, following = figures.TrainedAttention("${s.text}").attended()  # (blocks, heads, L, S)
+print(weights[${s.block - 1}, ${s.head - 1}, ${s.at}])`;
 
 const LETTERS = "\n !',-.:;?abcdefghijklmnopqrstuvwxyz";
 const HEADS = 4;
