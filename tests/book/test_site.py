@@ -160,7 +160,7 @@ def test_a_hint_opens(base, browser):
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_a_trained_model_is_loaded_when_words_ask_for_it(scheme, base, browser):
     where = base if scheme == "http" else f"{HTML.resolve().as_uri()}/"
-    with blocked_page(browser, base) as (tab, seen):
+    with blocked_page(browser, where) as (tab, seen):
         asked = []
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(f"{where}notebooks/attention/generation.html")
