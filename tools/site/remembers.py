@@ -2,7 +2,8 @@
 
 `static/memory.js` keeps it. Each exercise gets a box to tick, each link of the contents
 a place for what is done of its page. What there is to answer goes to `_static`:
-`questions.js` for `book/progress.md`, `cards.js` for `book/review.md`.
+`questions.js` for `book/progress.md`, and for `book/review.md` the cards of each page,
+which it loads when one of them is due.
 """
 
 import html
@@ -40,7 +41,7 @@ ASKED = re.compile(r"<strong>(?=(?:(?!</strong>).)*\?</strong>)", re.DOTALL)
 # scripts that run right before the element they draw
 DRAWN_BY = {
     "<book-progress": ("questions", "boxes", "progress"),
-    "<book-review": ("cards", "boxes", "guess", "review"),
+    "<book-review": ("questions", "boxes", "guess", "review"),
 }
 
 logger = logging.getLogger(__name__)
@@ -105,10 +106,20 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for path in out.rglob("*.html"):
         name = path.relative_to(out).with_suffix("").as_posix()
         path.write_text(_marked(path.read_text("utf8"), name, known), "utf8")
-    cards = {key: card for page in known.values() for key, card in _cards(app, page)}
-    for name, written in (("questions", chapters), ("cards", cards)):
-        script = f"self.{name} = {json.dumps(written, ensure_ascii=False)};\n"
-        (out / "_static" / f"{name}.js").write_text(script, "utf8")
+    _write(out, "questions", f"self.questions = {_json(chapters)};\n")
+    for page in known.values():
+        script = f"Object.assign(cards, {_json(dict(_cards(app, page)))});\n"
+        _write(out, f"review/{page['page']}", script)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(out: Path, name: str, script: str) -> None:
+    path = out / "_static" / f"{name}.js"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script, "utf8")
 
 
 def _title(app: Sphinx, page: str) -> str:

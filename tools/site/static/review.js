@@ -1,6 +1,22 @@
 /* The page "Daily review": the questions that are due, a card at a time. */
 {
   const today = () => boxes.day(new Date());
+  const home = document.currentScript.src.replace(/[^/]*$/, "");
+  self.cards = {};
+  const loading = {};
+
+  /** The cards of a page, which only their script holds. */
+  const load = (page) => {
+    loading[page] ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = `${home}review/${page}.js`;
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    });
+    return loading[page];
+  };
+
   const days = (n) => (n === 1 ? "tomorrow" : `in ${n} days`);
 
   customElements.define(
@@ -10,15 +26,24 @@
         this.next();
       }
 
-      next() {
+      async next() {
         const known = memory.read();
-        const keys = Object.keys(cards);
+        const pages = questions.flatMap((chapter) => chapter.pages);
+        const keys = pages.flatMap((page) => page.questions);
         const due = boxes.due(known, keys, today());
         if (!due.length) {
           this.innerHTML = `<p tabindex="-1">${this.nothing(known, keys)}</p>`;
           return;
         }
         const [card] = due;
+        const page = card.key.split("#")[0];
+        try {
+          await load(page);
+        } catch {
+          delete loading[page];
+          this.innerHTML = `<p tabindex="-1">The card could not be loaded: open the page again.</p>`;
+          return;
+        }
         const { href, place, text, form, explanation } = cards[card.key];
         const before = boxes.reviewed(known, today());
         this.innerHTML = `<p class="where" tabindex="-1">Card ${before + 1} of
@@ -32,8 +57,8 @@
           memory.note("cards", card.key, boxes.next(card, detail, today()));
           onward.hidden = false;
         });
-        onward.firstChild.onclick = () => {
-          this.next();
+        onward.firstChild.onclick = async () => {
+          await this.next();
           this.firstChild.focus();
         };
       }
