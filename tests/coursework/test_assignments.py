@@ -9,7 +9,7 @@ from layers_book.coursework import assignment, validate
 from layers_book.coursework.sandbox.bubblewrap import Limits, Sandbox
 
 FOLDER = Path(__file__).parents[2] / "coursework" / "assignments"
-CHAPTERS = ("basic", "normalization", "convolution", "recurrent")
+CHAPTERS = ("basic", "normalization", "convolution", "recurrent", "attention")
 LEAST = 0.95  # of the typical wrong answers that must lose what they should
 
 

@@ -22,7 +22,7 @@ SCHEMA = {
     name: xmlschema.XMLSchema(SCHEMAS / f"{name}.xsd")
     for name in ("moodle", "manifest", "qti")
 }
-CHAPTERS = ("basic", "normalization", "convolution", "recurrent")
+CHAPTERS = ("basic", "normalization", "convolution", "recurrent", "attention")
 IN = {"q": qti.QTI, "p": qti.PACKAGE}
 HOW_MANY = Question(
     key="notebooks/basic/a/b#1 & <2>",
@@ -161,6 +161,7 @@ def test_an_unknown_chapter_is_told_those_there_are(
     monkeypatch.setattr("sys.argv", ["coursework", "bank", "linear"])
     with pytest.raises(SystemExit):
         main()
-    said = "chapter='linear': allowed are basic, normalization, convolution, recurrent"
+    chapters = ", ".join(CHAPTERS)
+    said = f"chapter='linear': allowed are {chapters}"
     assert capsys.readouterr().err == f"error: {said}\n"
     assert not list(tmp_path.iterdir())
