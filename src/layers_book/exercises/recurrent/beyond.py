@@ -148,7 +148,8 @@ PATH = Exercise(
         (
             "return back\n",
             "return back + 1\n",
-            "A recurrent layer hands its state on as often as the step lies back.",
+            "A recurrent layer hands its state on once for each step back: back times, "
+            "from that step's state to the last.",
         ),
         (
             "return back\n",
@@ -284,6 +285,11 @@ COST = Exercise(
             "4 * L * d**2 + 4 * S * d**2",
             "8 * L * d**2",
             "You make keys and values for L steps: there are S of them.",
+        ),
+        (
+            "4 * L * d**2 + 4 * S * d**2",
+            "8 * S * d**2",
+            "You make queries and outputs for S steps: there are L of them.",
         ),
         (
             "4 * L * d**2",
