@@ -45,6 +45,16 @@ WEIGHED = Exercise(
             "to 1.",
         ),
         (
+            [10.0, 9.0],
+            "With the mask you give the plain mean of two values: their weights are "
+            "still 4 to 1.",
+        ),
+        (
+            [20.0, 18.0],
+            "You divide by the number of keys: divide by the sum of the weights, which "
+            "are e to the scores.",
+        ),
+        (
             [6.0, 6.0],
             "You give the value of the best key: attention mixes, it does not choose.",
         ),
@@ -651,7 +661,8 @@ MERGE = Exercise(
         (
             "z1 - z2",
             "z2 - z1",
-            "You give each half the other's share: the larger z1 is, the more y1 counts.",
+            "You give each half the other's share: the larger z1 is, the more y1 "
+            "counts.",
         ),
         (
             "share * y1 + (1 - share) * y2",
