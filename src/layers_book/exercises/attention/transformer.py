@@ -98,6 +98,12 @@ SHIFT = Exercise(
             "Your mask is the wrong way round: -100 belongs where the label is 0.",
         ),
         (
+            "labels.masked_fill(labels == 0, -100)",
+            "labels.masked_fill(tgt[:, :-1] == 0, -100)",
+            "You put -100 where the input is filler: the labels' filler begins one "
+            "place earlier.",
+        ),
+        (
             "-100",
             "-1",
             "Your filler is -1: F.cross_entropy ignores -100 unless told otherwise.",
@@ -312,7 +318,8 @@ GREEDY = Exercise(
         (
             "table[sign].argmax(-1)",
             "table[sign].argmin(-1)",
-            "You take the least likely sign: argmax finds the likeliest.",
+            "All your signs are 0, the least likely one: argmax finds the likeliest, "
+            "and no row is done before it has written anything.",
         ),
         (
             "sign == end",
