@@ -227,6 +227,15 @@ ATTEND = Exercise(
             "value need the same place.",
         ),
         (
+            """
+            def attend(q, k, v, kept_k, kept_v):
+                y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+                return y, torch.cat([kept_k, k], 2), torch.cat([kept_v, v], 2)
+            """,
+            "Your new letters see each other alone: put the kept keys and values in "
+            "front before you attend.",
+        ),
+        (
             "return y, k, v",
             "return y, kept_k, kept_v",
             "You return the keys and values that you were given: the new ones are to "
