@@ -61,13 +61,25 @@ MEMORY = Exercise(
 
 
 def _budgets(generator: Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    index = generator.initial_seed()
-    blocks = (3, 4, 1)[index % 3]
-    n_in = (5, 7, 2, 11)[index % 4]
-    n_out = (1, 4, 3, 6, 2)[index % 5]
-    H = (12, 5, 8, 20, 3, 15)[index % 6]
-    exact = blocks * (H * n_in + H * H + 2 * H) + n_out * H + n_out
-    return (exact + (0, 3, 0, -1)[index % 4], blocks, n_in, n_out), {}
+    """A budget that H units have exactly, or H + 1 units exceed by so many.
+
+    In this order each mistake is the first to err, as those before it have erred.
+    """
+    blocks, n_in, n_out, H, excess = (
+        (4, 11, 1, 12, 0),  # exactly: <, and one too many
+        (3, 5, 7, 20, 140),  # the head
+        (3, 5, 7, 20, 100),  # all biases
+        (3, 5, 7, 20, 80),  # the biases of all blocks but one
+        (3, 5, 7, 20, 68),  # the closest
+        (3, 5, 7, 20, 30),  # one of two biases
+        (3, 5, 7, 20, 3),  # the head's biases
+        (1, 2, 3, 7, 0),
+        (1, 7, 2, 15, 1),
+        (4, 5, 1, 9, 10),
+    )[generator.initial_seed() % 10]
+    H += excess > 0
+    count = blocks * (H * n_in + H * H + 2 * H) + n_out * H + n_out
+    return (count - excess, blocks, n_in, n_out), {}
 
 
 UNITS = Exercise(
@@ -121,6 +133,33 @@ UNITS = Exercise(
             "H * n_in + blocks * H * H",
             "You multiply the weights of the state by the blocks twice: all blocks "
             "are multiplied once, outside.",
+        ),
+        (
+            "+ n_out * H + n_out",
+            "+ n_out * H",
+            "You leave the head's biases out: it has n_out of them.",
+        ),
+        (
+            "+ 2 * H)",
+            ")",
+            "You leave the biases of the layer out: each block has two of them, in "
+            "torch.",
+        ),
+        (
+            "+ H * H + 2 * H)",
+            "+ H * H) + 2 * H",
+            "You count the biases once: each of the blocks has its own two.",
+        ),
+        (
+            "(H * n_in +",
+            "(n_in +",
+            "You count one row of the weights of the input: each block has H * n_in.",
+        ),
+        (
+            "return H",
+            "return H + (budget - count(H) > count(H + 1) - budget)",
+            "You return the number that comes closest, which may exceed the budget: "
+            "no more than the budget is allowed.",
         ),
     ],
 )
@@ -219,6 +258,39 @@ DILUTION = Exercise(
             "share(26",
             "share(206",
             "You compare with 206 words: the longer sequence has 26.",
+        ),
+        (
+            "share(26",
+            "share(15",
+            "You compare with 15 words, by which the lengths differ: the longer "
+            "sequence has 26.",
+        ),
+        (
+            "share(11",
+            "share(17",
+            "share(26",
+            "share(32",
+            "You add the first 6 words to the lengths: they are among the 11 and 26.",
+        ),
+        (
+            "torch.tensor(short) - torch.tensor(long)",
+            "torch.tensor(short) / torch.tensor(long)",
+            "You divide one share by the other: the difference is asked for.",
+        ),
+        (
+            "torch.tensor(short) - torch.tensor(long)",
+            "1 - torch.tensor(long) / torch.tensor(short)",
+            "You divide the difference by the larger share: give it as it is.",
+        ),
+        (
+            "torch.tensor(short) - torch.tensor(long)",
+            "torch.tensor(short).log() - torch.tensor(long).log()",
+            "You subtract logarithms: subtract the shares themselves.",
+        ),
+        (
+            "torch.tensor(short) - torch.tensor(long)",
+            "(torch.tensor(short) - torch.tensor(long)) / 6",
+            "That is for one of the first words: take the share of all 6 together.",
         ),
     ],
 )
