@@ -78,6 +78,18 @@ COUNT = Exercise(
             "You miss E biases: besides in_proj_bias, out_proj has its own.",
         ),
         (
+            "E * (2 * E + 10 + 6) + 4 * E, plain + 2 * E",
+            "plain, plain",
+            "You count the same for all four: the number of heads changes nothing, but "
+            "kdim, vdim and add_bias_kv do.",
+        ),
+        (
+            "E * (2 * E + 10 + 6) + 4 * E",
+            "2 * E * E + 10 * 10 + 6 * 6 + 4 * E",
+            "Your matrices of keys and values are square: each has E rows, and a "
+            "column for each feature that comes in.",
+        ),
+        (
             "E * (2 * E + 10 + 6) + 4 * E",
             "plain",
             "You ignore kdim and vdim: the matrix of the keys is E × kdim, that of the "
@@ -290,6 +302,8 @@ CONVERT = Exercise(
         (
             "(heads, 3, -1)).transpose(0, 1)",
             "(heads, -1, 3)).permute(2, 0, 1)",
+            "weight.unflatten(0, (heads, -1, 3)).permute(2, 0, 1)",
+            "weight.unflatten(0, (heads, -1, 3)).permute(2, 0, 1, 3)",
             "You read the rows as (heads, d, 3), as if q, k and v took turns row by "
             "row: within a head come d rows of q, then of k, then of v.",
         ),
@@ -403,6 +417,11 @@ SHARE = Exercise(
         ),
         (
             "q.shape[-1] ** 0.5",
+            "k.shape[2] ** 0.5",
+            "You divide by the root of the number of keys: it is the root of d.",
+        ),
+        (
+            "q.shape[-1] ** 0.5",
             "(q.shape[-1] * q.shape[2]) ** 0.5",
             "You divide by the root of d times the group: a query has d entries.",
         ),
@@ -497,6 +516,12 @@ POOL = Exercise(
             "torch.cat([q, k, v])",
             "torch.cat([q, v, k])",
             "Your blocks come in the order q, v, k: k is before v.",
+        ),
+        (
+            "weight.chunk(3)",
+            "weight.unflatten(0, (heads, 3, -1)).transpose(0, 1).flatten(1, 2)",
+            "You read the rows head by head, as in exercise 3: here the first "
+            "E are all of q, the next all of k, the last all of v.",
         ),
         (
             "torch.cat([q, k, v])",

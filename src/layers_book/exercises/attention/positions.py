@@ -30,6 +30,12 @@ TURNED = Exercise(
         ),
         (
             LIST,
+            "[0.0, 0.5, 0.0, -1.0]",
+            "Your first product is 0: at the same place query and key point the same "
+            "way, and the cosine of 0 is 1.",
+        ),
+        (
+            LIST,
             "[1.0, 1.0, 1.0, 1.0]",
             "You leave the arrows unturned: query and key stand at different places, "
             "and point in different directions.",
@@ -113,9 +119,8 @@ CACHED = Exercise(
             rate = 10_000.0 ** (-torch.arange(0, E, 2, dtype=x.dtype) / E)
             angle = place[:, None] * rate
             u, w = x[..., 0::2], x[..., 1::2]
-            pairs = (
-                u * angle.cos() - w * angle.sin(), u * angle.sin() + w * angle.cos()
-            )
+            pairs = (u * angle.cos() - w * angle.sin(), u * angle.sin() + """
+    """w * angle.cos())
             return torch.stack(pairs, -1).flatten(-2)
     """,
     run=function_run(_parts, names=("x", "start"), configurations=8),
@@ -176,7 +181,7 @@ CACHED = Exercise(
         (
             "u * angle.sin() + w * angle.cos()",
             "w * angle.cos() - u * angle.sin()",
-            "That is no rotation, lengths change: both signs are not minus.",
+            "That is no rotation, lengths change: one sign is minus, the other plus.",
         ),
         (
             "torch.stack(pairs, -1).flatten(-2)",
@@ -219,28 +224,39 @@ NEAR = Exercise(
     setup="""
         def near(slope, seed, S=256, d=16):
             torch.manual_seed(seed)
-            q, k = torch.randn(d).double(), torch.randn(S, d).double()
-            distance = torch.arange(S).flip(0)  # the last key is the query's own place
-            weights = (k @ q / d**0.5 - slope * distance).softmax(0)  # (S,)
-            return weights[-4:].sum().item()
+            q, k = torch.randn(50, d).double(), torch.randn(S, d).double()
+            distance = torch.arange(S).flip(0)  # the last key is at the queries' place
+            weights = (q @ k.mT / d**0.5 - slope * distance).softmax(-1)  # (50, S)
+            return weights[:, -4:].sum(-1).mean().item()
     """,
     solution="""
-        sloped = [near(1 / 4, seed) for seed in range(8)]
-        flat = [near(0, seed) for seed in range(8)]
-        difference = torch.tensor(sloped) - torch.tensor(flat)
+        steep = [near(1 / 4, seed) for seed in range(8)]
+        flat = [near(1 / 16, seed) for seed in range(8)]
+        difference = torch.tensor(steep) - torch.tensor(flat)
         answer = difference.mean(), difference.std() / 8**0.5
     """,
-    run=measure_run("sloped", "flat"),
+    run=measure_run("steep", "flat"),
     mistakes=[
         (
-            "1 / 4",
-            "1 / 16",
-            "You take a slope of 1/16: the prompt asks for 1/4.",
+            "near(1 / 16, seed)",
+            "near(0, seed)",
+            "Your mean is nearly the whole share with slope 1/4: subtract the share "
+            "with slope 1/16, not that without a slope.",
+        ),
+        (
+            "near(1 / 16, seed)",
+            "near(1 / 8, seed)",
+            "Your smaller slope is 1/8: the prompt asks for 1/16.",
+        ),
+        (
+            "near(1 / 4, seed)",
+            "near(1 / 2, seed)",
+            "Your larger slope is 1/2: the prompt asks for 1/4.",
         ),
         (
             "1 / 4",
             "1.0",
-            "You take a slope of 1: the prompt asks for 1/4.",
+            "Your steeper slope is 1: the prompt asks for 1/4.",
         ),
         (
             "1 / 4",
@@ -250,15 +266,15 @@ NEAR = Exercise(
         (
             "near(1 / 4, seed)",
             "near(1 / 4, seed, 8)",
-            "near(0, seed)",
-            "near(0, seed, 8)",
+            "near(1 / 16, seed)",
+            "near(1 / 16, seed, 8)",
             "You have 8 keys: leave S at 256.",
         ),
         (
             "near(1 / 4, seed)",
             "100 * near(1 / 4, seed)",
-            "near(0, seed)",
-            "100 * near(0, seed)",
+            "near(1 / 16, seed)",
+            "100 * near(1 / 16, seed)",
             "You count in percent: near gives shares between 0 and 1.",
         ),
     ],
