@@ -34,6 +34,11 @@ DROPOUTS = Exercise(
             "of the attention and no layer of its own: two a sublayer.",
         ),
         (
+            [30, 24, 30],
+            "You count one dropout a sublayer, where each branch has another one "
+            "inside; and either stack of nn.Transformer ends in one norm more.",
+        ),
+        (
             [48, 48, 26],
             "A decoder layer has three sublayers, two of them attentions: yours has "
             "two.",
@@ -297,6 +302,18 @@ DECODE = Exercise(
             "as it was.",
         ),
         (
+            "return x + layer",
+            "return z + layer",
+            "Your third sum adds to the normalized tokens: the stream goes on "
+            "without its norm, and norm3 is for the feed-forward network.",
+        ),
+        (
+            "(z, memory, memory)",
+            "(z, memory, memory, attn_mask=later[:, : memory.shape[1]])",
+            "Your mask also hides parts of the memory: it is known in full, and only "
+            "the self-attention is causal.",
+        ),
+        (
             "layer.linear1(z)",
             "layer.linear1(x)",
             "The feed-forward network gets the stream without norm3.",
@@ -430,6 +447,18 @@ RENEW = Exercise(
                 return encoder
             """,
             "Your biases are as they were: set them to 0.",
+        ),
+        (
+            """
+            def renew(encoder):
+                for module in encoder.modules():
+                    if isinstance(module, nn.Linear):
+                        nn.init.xavier_uniform_(module.weight)
+                        nn.init.zeros_(module.bias)
+                return encoder
+            """,
+            "in_proj_weight and in_proj_bias are as they were: they are parameters of "
+            "the attention itself, which no nn.Linear holds.",
         ),
         (
             """
