@@ -142,6 +142,18 @@ def lengths(page: Page) -> Iterator[str]:
         yield f"{visible} lines of code are not folded, at most {VISIBLE} a page"
 
 
+def questions(page: Page) -> Iterator[str]:
+    """Questions with a heading, a box or a cell where their explanation is due."""
+    for cell, after in zip(page.cells, [*page.cells[1:], None], strict=True):
+        if "question" in cell.metadata.get("tags", []) and (
+            after is None
+            or after.cell_type == "code"
+            or after.source.lstrip().startswith(("#", "<"))
+        ):
+            first = cell.source.strip().split("\n")[0]
+            yield f"a paragraph, list or table comes right after a question: {first}"
+
+
 def sections(page: Page) -> Iterator[str]:
     """Sections that are missing or have an old name, and words of another voice."""
     if "often got wrong" in page.text:
@@ -406,7 +418,8 @@ def problems(page: Page, known: dict[str, Exercise]) -> list[str]:
         page: its text.
         known: its exercises by name.
     """
-    found = [*header(page), *lengths(page), *sections(page), *kinds(page)]
+    found = [*header(page), *lengths(page), *questions(page), *sections(page)]
+    found += kinds(page)
     found += [*driven(page), *forbidden(page, known), *copied(page, known)]
     return found or list(given_away(page, known))  # which takes seconds
 
