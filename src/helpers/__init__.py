@@ -4,7 +4,7 @@ Part of the distribution ``torch-layers-book``, installed from the book's reposi
 """
 
 from helpers._compare import assert_same
-from helpers._data import alice, digits, layer_names
+from helpers._data import digits, layer_names
 from helpers._draw import draw_grid, draw_normalized_axes, draw_runs
 from helpers._errors import shows_error
 from helpers._inspect import ParameterCount, flops, output_shape, parameter_count
@@ -12,7 +12,7 @@ from helpers._session import begin
 from helpers._training import paired, steps, table
 from layers_book import figures
 from layers_book.checking import Verdict
-from layers_book.decoder import trained_decoder
+from layers_book.decoder import alice, trained_decoder
 from layers_book.exercises import check
 from layers_book.figures.windows import transposed_count, window_count
 from layers_book.flow import Node, draw_flow

@@ -1,4 +1,4 @@
-"""Small sets of real data that travel with the package: images, words and a text."""
+"""Small sets of real data that travel with the package: images and words."""
 
 from importlib.resources import files
 
@@ -51,22 +51,3 @@ def layer_names() -> tuple[list[str], list[str]]:
     order = np.random.RandomState(0).permutation(len(names))
     names = [names[i] for i in order]
     return names[:130], names[130:]
-
-
-def alice() -> tuple[str, str]:
-    """A short book in 36 characters, to train on and to test with.
-
-    Returns:
-        Chapters 1 to 10 and chapters 11 and 12, in lower case: letters, spaces, a line
-        end after each paragraph, and ``!',-.:;?``.
-
-    Source: L. Carroll (1865), Alice's Adventures in Wonderland, by Project Gutenberg,
-    https://www.gutenberg.org/ebooks/11 (in the public domain).
-
-    >>> train, test = alice()
-    >>> train[:32], len(train), len(test), len(set(train + test))
-    ('alice was beginning to get very ', 119938, 21692, 36)
-    """
-    text = (files("helpers") / "data" / "alice.txt").read_text("utf8").strip()
-    *chapters, one, two = text.split("\n\n")
-    return "\n".join(chapters), f"{one}\n{two}"

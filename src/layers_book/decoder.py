@@ -1,4 +1,4 @@
-"""The small trained decoder of the chapter on attention (tools/train_decoder.py)."""
+"""A small text, and the decoder that tools/train_decoder.py trained on it."""
 
 import json
 from functools import cache
@@ -9,6 +9,25 @@ import torch
 from torch import Tensor
 
 ZERO = 80  # a stored number is the character so many places after it, up to 45 away
+
+
+def alice() -> tuple[str, str]:
+    """A short book in 36 characters, to train on and to test with.
+
+    Returns:
+        Chapters 1 to 10 and chapters 11 and 12, in lower case: letters, spaces, a line
+        end after each paragraph, and ``!',-.:;?``.
+
+    Source: L. Carroll (1865), Alice's Adventures in Wonderland, by Project Gutenberg,
+    https://www.gutenberg.org/ebooks/11 (in the public domain).
+
+    >>> train, test = alice()
+    >>> train[:32], len(train), len(test), len(set(train + test))
+    ('alice was beginning to get very ', 119938, 21692, 36)
+    """
+    text = (files("layers_book") / "alice.txt").read_text("utf8").strip()
+    *chapters, one, two = text.split("\n\n")
+    return "\n".join(chapters), f"{one}\n{two}"
 
 
 @cache

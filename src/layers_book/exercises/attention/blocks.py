@@ -368,28 +368,28 @@ def _renew_steps(answer: Any, sizes: Any) -> Iterator[Any]:
         names.append(name)
         after.append(p.detach())
     kept = 0
-    for p, old in zip(after, before, strict=True):
-        if p.dim() > 1 and bool((p == old).all()):
+    for now, old in zip(after, before, strict=True):
+        if now.dim() > 1 and bool((now == old).all()):
             kept += 1
     yield "how many matrices are as they were", kept
     same = 0
-    for name, p in zip(names, after, strict=True):
-        if name.startswith("layers.0.") and p.dim() > 1:
+    for name, now in zip(names, after, strict=True):
+        if name.startswith("layers.0.") and now.dim() > 1:
             other = after[names.index("layers.1." + name[9:])]
-            same += bool((p == other).all())
+            same += bool((now == other).all())
     yield "how many matrices the first two layers share", same
-    zeros = [not p.any() for n, p in zip(names, after, strict=True) if n[-4:] == "bias"]
+    pairs = list(zip(names, after, strict=True))
+    zeros = [not now.any() for n, now in pairs if n[-4:] == "bias"]
     yield "how many biases are 0", sum(zeros)
     ones = [
-        bool((p == 1).all())
-        for n, p in zip(names, after, strict=True)
-        if "norm" in n and n[-6:] == "weight"
+        bool((now == 1).all()) for n, now in pairs if "norm" in n and n[-6:] == "weight"
     ]
     yield "how many norms have the weight 1", sum(ones)
     reach = []
-    for p in after:
-        if p.dim() > 1:
-            largest = p.abs().max().item() / (6 / (p.shape[0] + p.shape[1])) ** 0.5
+    for now in after:
+        if now.dim() > 1:
+            bound = (6 / (now.shape[0] + now.shape[1])) ** 0.5
+            largest = now.abs().max().item() / bound
             reach.append("beyond" if largest > 1 else "at" if largest > 0.9 else "far")
     yield "the largest numbers, beside the bound of xavier_uniform_", reach
 
