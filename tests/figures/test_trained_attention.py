@@ -99,6 +99,10 @@ def test_mouse_keyboard_and_own_words(show: Show) -> None:
     page.keyboard.press("Home")
     expect(claim).to_contain_text("Letter 0, “m”, attends 100 % to itself")
     expect(page.locator(f"{TAG} [aria-live]")).to_contain_text("attends 100 %")
+    # what no model reads gives way to the page's own words
+    page.locator(TAG).evaluate("(e) => e.figure.set({ text: 'Q' }, {})")
+    state = page.locator(TAG).evaluate("(e) => e.figure.get()")
+    assert state["text"] == figures.TrainedAttention.defaults["text"]
 
 
 def test_words_without_the_model_are_told(show: Show) -> None:

@@ -379,7 +379,7 @@ function view(ui) {
 
 function mend(state) {
   const words = tidy(state.text, LONGEST);
-  const fits = words.length > 1 ? words : state.text;
+  const fits = words[1] ? words : nnFigures.specs[NAME].defaults.text;
   return { text: fits, at: Math.max(0, Math.min(state.at, fits.length - 1)) };
 }
 
