@@ -50,7 +50,9 @@ self.uses = (e) => {
       .map((o) => o.value)
       .filter(other)
       .map((v) => set(v, "change"));
-  return e.type === "radio" && e.checked ? [] : [() => e.click()];
+  if (e.type === "text") return [set("other words", "input")];
+  const chosen = e.checked || e.getAttribute("aria-pressed") === "true";
+  return e.type !== "checkbox" && chosen ? [] : [() => e.click()];
 };
 """
 # Each control in use: where it, the claim and the pictures are in the window.
@@ -60,7 +62,7 @@ IN_VIEW = """async () => {
     const root = host.shadowRoot;
     const claim = root.querySelector(".claim");
     const pictures = () =>
-      [...root.querySelectorAll(".block, svg, .stage, .pipe")].filter((e) =>
+      [...root.querySelectorAll(".block, svg, .stage, .pipe, .flow")].filter((e) =>
         e.checkVisibility(),
       );
     for (const more of [false, true]) {
@@ -217,7 +219,7 @@ def test_the_focus_is_seen_on_a_phone(pages: Callable[..., Page]) -> None:
     page = pages(390, **PHONE)
     for key in ("Tab", "Shift+Tab"):
         seen = []
-        for _ in range(400):
+        for _ in range(600):
             page.keyboard.press(key)
             seen.append(page.evaluate(COVERED))
             if seen[-1] == "body":
