@@ -75,7 +75,7 @@ def test_each_figure_has_an_anchor_and_a_page_of_its_own():
         shown |= set(ids)
     alone = {path.stem for path in HTML.glob("embed/*.html")}
     assert alone == {anchor(kind) for kind in figures.FIGURES.values()} & shown
-    assert len(alone) == 17
+    assert len(alone) == 21
 
 
 def test_a_link_in_the_text_moves_the_figure_and_back_undoes_it(base, browser):

@@ -362,7 +362,7 @@ def test_the_guides_table_is_that_of_the_assignments(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     listed = command("list")
-    assert listed.count("\n") == 6
+    assert listed.count("\n") == 7
     assert f"\n{listed}\n" in GUIDE.read_text("utf8")
 
 
