@@ -108,12 +108,12 @@ def store(state: dict[str, Tensor]) -> None:
     shapes, scales, letters = {}, {}, []
     for name, value in state.items():
         rows = value.view(len(value) if value.dim() > 1 else 1, -1)
-        scale = rows.abs().amax(1) / LEVELS
-        scale = torch.tensor([float(f"{s:.3g}") for s in scale.tolist()])
-        steps = (rows / scale[:, None]).round().clamp(-LEVELS, LEVELS)
-        shapes[name], scales[name] = list(value.shape), scale.tolist()
+        shapes[name] = list(value.shape)
+        largest = rows.abs().amax(1).tolist()
+        scales[name] = [float(f"{value / LEVELS:.3g}") for value in largest]
+        steps = rows / torch.tensor(scales[name])[:, None]
+        steps = steps.round().clamp(-LEVELS, LEVELS)
         letters += [chr(ZERO + int(step)) for step in steps.flatten().tolist()]
-    scales = {name: [float(f"{s:.3g}") for s in row] for name, row in scales.items()}
     file = {"letters": LETTERS, "heads": HEADS, "shapes": shapes, "scales": scales}
     text = json.dumps(file | {"numbers": "".join(letters)}, separators=(",", ":"))
     TARGET.write_text(f"{text}\n", "utf8")

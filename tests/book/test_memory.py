@@ -378,6 +378,14 @@ def test_the_review_asks_what_is_due(open_page, tab):
     assert json.loads(stored(tab))["answers"] == kept["answers"]
 
 
+def test_a_card_that_does_not_come_is_told(open_page, tab):
+    keep(tab, some(tab, when=2, right=False))
+    tab.route("**/_static/review/**", lambda route: route.abort())
+    tab.goto(tab.base + "book/review.html")
+    review = tab.locator("book-review")
+    expect(review).to_have_text("The card could not be loaded: open the page again.")
+
+
 def keys_of(tab):
     return tab.evaluate(
         "questions.flatMap(({ pages }) => pages.flatMap((page) => page.questions))"

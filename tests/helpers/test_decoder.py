@@ -9,6 +9,7 @@ from torch import Generator
 
 import train_decoder
 from helpers import alice, figures, trained_decoder
+from layers_book.decoder import stored
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,14 @@ def test_heads_of_the_second_block_find_what_followed_earlier():
     found = (weights * after).sum(-1)[..., asked].mean(-1)  # (blocks, heads)
     even = (after.sum(1) / torch.arange(1, len(text) + 1))[asked].mean()
     assert (found[0] < 0.15).all() and (found[1] > 0.4).all() and even < 0.15
+
+
+def test_each_row_reaches_its_largest_level():
+    scales = stored()["scales"]
+    for name, value in trained_decoder().items():
+        rows = value.view(len(scales[name]), -1)
+        largest = 45 * torch.tensor(scales[name])
+        torch.testing.assert_close(rows.abs().amax(1), largest)
 
 
 def test_it_is_small():

@@ -68,6 +68,12 @@ HEADER = re.search(r"^> .*\n", (TEMPLATE / "page.md").read_text("utf8"), re.M)[0
             "lines of code are not folded, at most 120 a page",
         ),
         ("Checked: ", "Checked, " + "and again " * 4, "characters: Checked, and"),
+        (
+            "About half: the numbers are normal, and the layer changes those below 0."
+            "\n\nThe two agree in any shape, and so do their gradients.\n\n",
+            "",
+            "comes right after a question",
+        ),
         ("About half: ", "### About half\n\n", "comes right after a question"),
         ("Common misconceptions", "What is often got wrong", "the heading is Common"),
         ("## In practice", "## Practice", "one section ## In practice"),

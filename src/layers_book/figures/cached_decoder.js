@@ -120,11 +120,16 @@ function view(ui) {
       title,
       state.cache
         ? `Token ${last}: one new key and value, ${project + attend} multiplications`
-        : `Token ${last}: ${plural(state.step, "key")} and ${plural(state.step, "value")} anew, ${project + attend} multiplications`,
+        : `Token ${last}: ${plural(state.step, "key")} and ${plural(state.step, "value")} ` +
+            `anew, ${project + attend} multiplications`,
     );
+    const done = `${all(state, state.step)} multiplications in all`;
     text(
       sub,
-      `${plural(state.step, "token")} so far: ${all(state, state.step)} multiplications in all, ${other} ${state.cache ? "without" : "with"} a cache. ${state.cache ? `Kept: ${kept} numbers, 2 \u00b7 ${state.step} \u00b7 ${state.d}.` : "Nothing is kept."}`,
+      `${plural(state.step, "token")} so far: ${done}, ${other} ` +
+        (state.cache
+          ? `without a cache. Kept: ${kept} numbers, 2 \u00b7 ${state.step} \u00b7 ${state.d}.`
+          : "with a cache. Nothing is kept."),
     );
     const made = (i) => (!state.cache || i === last ? " new" : " kept");
     const fill = (matrix, rows, cls, says, chosen) =>

@@ -59,7 +59,8 @@ const HAND = {
   ],
 };
 const codeShort = (state) =>
-  `${HAND[state.method].join("\n")}\nplaced(q, ${state.m}) @ placed(k, ${state.n}) / ${state.d}**0.5  # ${fmt(score(state, state.m, state.n), 3)}`;
+  `${HAND[state.method].join("\n")}
+placed(q, ${state.m}) @ placed(k, ${state.n}) / ${state.d}**0.5  # ${fmt(score(state, state.m, state.n), 3)}`;
 function codeFull(state) {
   const [q, k] = vectors(state);
   return [

@@ -164,7 +164,9 @@ const tidy = (words, longest) =>
     .trim();
 
 const codeShort = (s) =>
-  `layer = model.blocks.layers[${s.block - 1}]\n_, weights = layer.self_attn(z, z, z, attn_mask=mask, average_attn_weights=False)\nweights[0, ${s.head - 1}, ${s.at}]  # (S,)`;
+  `layer = model.blocks.layers[${s.block - 1}]
+_, weights = layer.self_attn(z, z, z, attn_mask=mask, average_attn_weights=False)
+weights[0, ${s.head - 1}, ${s.at}]  # (S,)`;
 const codeFull = (s) =>
   `from helpers import figures
 
@@ -195,9 +197,6 @@ function load() {
       onerror: failed,
     });
     document.head.append(script);
-  }).catch(() => {
-    loading = undefined;
-    throw new Error("no model");
   });
   return loading;
 }
@@ -222,7 +221,7 @@ function view(ui) {
     },
   });
   const thumbs = range(LAYERS * HEADS).map((i) => {
-    const shades = range(10).map((w) => svg("path", { class: `w${w}` }));
+    const shades = range(10).map((w) => svg("path", { opacity: 0.1 + w / 10 }));
     const row = svg("rect", { class: "row", x: 0, height: 1 });
     const picture = svg("svg", { "aria-hidden": "true" }, ...shades, row);
     const name = `block ${Math.floor(i / HEADS) + 1}, head ${(i % HEADS) + 1}`;
@@ -340,7 +339,10 @@ function view(ui) {
     const mean = habit(rows, words);
     text(
       sub,
-      `Block ${state.block}, head ${state.head}. On the whole text it gives ${percent(mean.itself)} to the letter itself, ${percent(mean.before)} to the one before, and ${percent(mean.after)} to letters that followed an earlier copy of the letter (${percent(mean.even)} if it attended to all alike).`,
+      `Block ${state.block}, head ${state.head}. On the whole text it gives ` +
+        `${percent(mean.itself)} to the letter itself, ${percent(mean.before)} to the ` +
+        `one before, and ${percent(mean.after)} to letters that followed an earlier ` +
+        `copy of the letter (${percent(mean.even)} if it attended to all alike).`,
     );
     rich(line, [
       ["kernel", "weights"],

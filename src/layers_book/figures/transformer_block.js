@@ -5,6 +5,7 @@ import css from "./transformer_block.css";
 
 // ------------------------------------------- engine: no DOM, checked against torch
 const count = (n) => n.toLocaleString("en-US");
+const product = (shape) => shape.reduce((a, b) => a * b, 1);
 const shaped = (shape) => `(${shape.join(", ")})`;
 
 // The calls in the order of torch's forward; `group` is the sum that a step leads to.
@@ -32,7 +33,8 @@ function steps(state) {
         `${to} = norm${n}(x)`,
         x,
         E * (1 + bias),
-        `each of the ${count(N * L)} vectors gets mean 0 and variance 1, then a weight${bias ? " and a bias" : ""} for each feature`,
+        `each of the ${count(N * L)} vectors gets mean 0 and variance 1, then ` +
+          `a weight${bias ? " and a bias" : ""} for each feature`,
       );
     if (first) norm("z");
     if (n < last) {
@@ -45,7 +47,8 @@ function steps(state) {
         attention,
         n === 1
           ? `positions look at each other: a matrix of ${L} \u00d7 ${L} weights for each head`
-          : `positions look at the encoder\u2019s output, memory ${shaped([N, S, E])}: ${L} \u00d7 ${S} weights for each head`,
+          : `positions look at the encoder\u2019s output, memory ${shaped([N, S, E])}: ` +
+              `${L} \u00d7 ${S} weights for each head`,
         weights,
       );
     } else {
@@ -109,11 +112,13 @@ function layerCode(state) {
     ["bias", "False", !state.bias],
     ["batch_first", "True", true],
   ].filter(([, , on]) => on);
-  return `nn.Transformer${kind}Layer(${[state.d_model, state.nhead, `dim_feedforward=${state.dim_feedforward}`, ...more.map(([k, v]) => `${k}=${v}`)].join(", ")})`;
+  const sizes = `${state.d_model}, ${state.nhead}, dim_feedforward=${state.dim_feedforward}`;
+  return `nn.Transformer${kind}Layer(${[sizes, ...more.map(([k, v]) => `${k}=${v}`)].join(", ")})`;
 }
 const inputs = (state) => (state.kind === "decoder" ? "x, memory" : "x");
 const codeShort = (state) =>
-  `layer = ${layerCode(state)}\ny = layer(${inputs(state)})  # (N, L, E) = ${shaped([state.N, state.L, state.d_model])}`;
+  `layer = ${layerCode(state)}\n` +
+  `y = layer(${inputs(state)})  # (N, L, E) = ${shaped([state.N, state.L, state.d_model])}`;
 const codeFull = (state) =>
   [
     `layer = ${layerCode(state)}`,
@@ -242,11 +247,13 @@ function view(ui) {
     });
     problem.set(bad);
     flow.hidden = line.hidden = Boolean(bad);
+    const name = step.name === "+" ? "The sum" : step.name;
+    const held = `${count(step.parameters)} parameter${step.parameters === 1 ? "" : "s"}`;
     text(
       title,
       bad
         ? `${state.nhead} heads cannot share ${state.d_model} features`
-        : `${step.name === "+" ? "The sum" : step.name}: ${shaped(step.shape)}, ${count(step.parameters)} parameter${step.parameters === 1 ? "" : "s"}`,
+        : `${name}: ${shaped(step.shape)}, ${held}`,
     );
     const where = state.norm_first ? "Pre-norm" : "Post-norm";
     const share = total ? (100 * step.parameters) / total : 0;
@@ -254,7 +261,8 @@ function view(ui) {
       sub,
       bad
         ? ""
-        : `${where} ${state.kind} layer with ${count(total)} parameters; ${x} comes in and goes out. This step has ${fmt(share, 0)} % of them.`,
+        : `${where} ${state.kind} layer with ${count(total)} parameters; ${x} comes in ` +
+            `and goes out. This step has ${fmt(share, 0)} % of them.`,
     );
     rich(line, [
       [step.parameters ? "kernel" : "input", step.code],
@@ -262,7 +270,8 @@ function view(ui) {
       step.weights
         ? [
             "muted",
-            `weights ${shaped(step.weights)}: ${count(step.weights.reduce((a, b) => a * b, 1))} numbers, x has ${count(state.N * state.L * state.d_model)}`,
+            `weights ${shaped(step.weights)}: ${count(product(step.weights))} numbers, ` +
+              `x has ${count(product(step.shape))}`,
           ]
         : "",
     ]);
