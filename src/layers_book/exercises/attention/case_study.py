@@ -45,12 +45,16 @@ MEMORY = Exercise(
         ),
         (
             0.256,
-            "Your answer grows with L, not with its square: each word has a weight "
-            "for each word.",
+            "Your answer grows with L, not with its square, or it is in gigabytes: "
+            "each word has a weight for each word, and megabytes are asked for.",
         ),
         (
             256_000_000,
             "That is in bytes: megabytes are asked for.",
+        ),
+        (
+            244.140625,
+            "You divide by 1024 * 1024: a megabyte has 1,000,000 bytes here.",
         ),
         (
             0.256 * 1.000001 * 1000 * 8,
